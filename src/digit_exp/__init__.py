@@ -1,0 +1,1 @@
+"""Configuration-driven experiments on a neural network written from scratch in NumPy."""

@@ -1,0 +1,1 @@
+"""The shell around a run: configuration, the recipe of an experiment, the command line."""

@@ -1,0 +1,1 @@
+"""The only mutable part of a run: state, trainer, callbacks, checkpoints."""
