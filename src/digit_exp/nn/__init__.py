@@ -1,1 +1,1 @@
-"""The network: arrays in, arrays out. It knows nothing of data files, optimizers or configuration."""
+"""The network: arrays in, arrays out, and nothing known of files, optimizers or configuration."""
