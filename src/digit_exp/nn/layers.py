@@ -1,0 +1,246 @@
+"""The layers of a network, each with its forward and backward pass written out.
+
+Rows are samples. `forward(x, rng)` gets a generator while training and none while evaluating, so
+that nothing can be random by accident. A backward pass belongs to the latest forward pass and has
+two halves: `parameter_gradients(dy)` writes ∂loss/∂parameters into the flat gradient vector,
+`input_gradient(dy)` returns ∂loss/∂x. The first layer of a network is never asked for the second.
+
+Layers work on arrays of their own, made once and used again at every step. An activation or a
+dropout may overwrite the array it is given, and every `input_gradient` may overwrite `dy`; `Dense`,
+`BatchNorm` and `Standardize` leave their input alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import Enum
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from digit_exp.arrays import Array
+from digit_exp.nn.initializers import Init, fill
+from digit_exp.nn.parameters import Kind, Parameters, Slot
+
+
+class Layer:
+    """A step of the network. Subclasses are dataclasses of what it takes to make them again."""
+
+    kinds: ClassVar[dict[str, type[Layer]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Make the class known by its name in lower case, for `Network.from_spec`."""
+        Layer.kinds[cls.__name__.lower()] = cls
+
+    @property
+    def kind(self) -> str:
+        """The name of the layer's class in a network's spec."""
+        return type(self).__name__.lower()
+
+    def spec(self) -> dict[str, object]:
+        """Return a plain mapping that `Layer.kinds[kind](**rest)` turns into the same layer."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        plain = {k: v.value if isinstance(v, Enum) else v for k, v in values.items()}
+        return {"kind": self.kind, **plain}
+
+    def output_size(self, inputs: int) -> int:
+        """Return the width of the output for inputs of width `inputs`."""
+        return inputs
+
+    def slots(self) -> dict[str, Slot]:
+        """Return the parameters and buffers that the layer needs, by local name."""
+        return {}
+
+    def bind(self, name: str, parameters: Parameters) -> None:
+        """Keep views of the layer's part of `parameters`."""
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Write the initial values."""
+
+    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        """Return the output for `x`, shape `(batch, inputs)`."""
+        raise NotImplementedError
+
+    def parameter_gradients(self, dy: Array) -> None:
+        """Write the gradients of the layer's own parameters."""
+
+    def input_gradient(self, dy: Array) -> Array:
+        """Return the gradient with respect to the input of the latest forward pass."""
+        raise NotImplementedError
+
+
+class Workspace:
+    """An array that is made once and lent in the size that is asked for."""
+
+    def __init__(self) -> None:
+        self._array: Array = np.empty((0, 0))
+
+    def __call__(self, rows: int, columns: int, dtype: DTypeLike) -> Array:
+        """Return an uninitialised array `(rows, columns)`, valid until the next call."""
+        array = self._array
+        if len(array) < rows or array.shape[1] != columns or array.dtype != dtype:
+            self._array = array = np.empty((rows, columns), dtype)
+        return array[:rows]
+
+
+@dataclass(eq=False)
+class Standardize(Layer):
+    """Pixels with mean 0 and standard deviation 1:  y = (x − mean) / std."""
+
+    mean: float
+    std: float
+
+    def __post_init__(self) -> None:
+        self._out = Workspace()
+
+    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        y = self._out(len(x), x.shape[1], x.dtype)
+        np.subtract(x, self.mean, out=y)
+        y *= 1 / self.std
+        return y
+
+    def input_gradient(self, dy: Array) -> Array:
+        dy *= 1 / self.std
+        return dy
+
+
+@dataclass(eq=False)
+class Dense(Layer):
+    """A fully connected layer:  y = x W + b."""
+
+    inputs: int
+    units: int
+    init: Init = Init.he_normal
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        self.init = Init(self.init)
+        self._out, self._dx = Workspace(), Workspace()
+
+    def output_size(self, inputs: int) -> int:
+        return self.units
+
+    def slots(self) -> dict[str, Slot]:
+        slots = {"weight": Slot((self.inputs, self.units), Kind.weight)}
+        if self.bias:
+            slots["bias"] = Slot((self.units,), Kind.bias)
+        return slots
+
+    def bind(self, name: str, parameters: Parameters) -> None:
+        self.w, self.dw = parameters.value(f"{name}.weight"), parameters.grad(f"{name}.weight")
+        if self.bias:
+            self.b, self.db = parameters.value(f"{name}.bias"), parameters.grad(f"{name}.bias")
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        fill(self.w, self.init, rng)
+        if self.bias:
+            self.b[...] = 0
+
+    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        self.x = x
+        y = self._out(len(x), self.units, x.dtype)
+        np.matmul(x, self.w, out=y)
+        if self.bias:
+            y += self.b
+        return y
+
+    def parameter_gradients(self, dy: Array) -> None:
+        np.matmul(self.x.T, dy, out=self.dw)
+        if self.bias:
+            np.add.reduce(dy, axis=0, out=self.db)
+
+    def input_gradient(self, dy: Array) -> Array:
+        dx = self._dx(len(dy), self.inputs, dy.dtype)
+        np.matmul(dy, self.w.T, out=dx)
+        return dx
+
+
+@dataclass(eq=False)
+class BatchNorm(Layer):
+    """Batch normalisation (Ioffe & Szegedy 2015):  y = γ (x − μ) / √(σ² + ε) + β.
+
+    μ and σ² are the batch's while training; their running averages, with the unbiased variance
+    as in PyTorch, are used while evaluating.
+    """
+
+    units: int
+    momentum: float = 0.1
+    eps: float = 1e-5
+
+    def slots(self) -> dict[str, Slot]:
+        shape = (self.units,)
+        return {
+            "gamma": Slot(shape, Kind.bias),
+            "beta": Slot(shape, Kind.bias),
+            "running_mean": Slot(shape, Kind.buffer),
+            "running_var": Slot(shape, Kind.buffer),
+        }
+
+    def bind(self, name: str, parameters: Parameters) -> None:
+        self.gamma, self.dgamma = (
+            parameters.value(f"{name}.gamma"),
+            parameters.grad(f"{name}.gamma"),
+        )
+        self.beta, self.dbeta = parameters.value(f"{name}.beta"), parameters.grad(f"{name}.beta")
+        self.running_mean = parameters.value(f"{name}.running_mean")
+        self.running_var = parameters.value(f"{name}.running_var")
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        self.gamma[...], self.beta[...] = 1, 0
+        self.running_mean[...], self.running_var[...] = 0, 1
+
+    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        mean, var = self.running_mean, self.running_var
+        if rng is not None:
+            mean, var = x.mean(axis=0), x.var(axis=0)
+            unbiased = var * (len(x) / max(len(x) - 1, 1))
+            self.running_mean += self.momentum * (mean - self.running_mean)
+            self.running_var += self.momentum * (unbiased - self.running_var)
+        self.from_batch = rng is not None
+        self.inverse_std = 1 / np.sqrt(var + self.eps)
+        self.normalized = (x - mean) * self.inverse_std
+        y: Array = self.gamma * self.normalized + self.beta
+        return y
+
+    def parameter_gradients(self, dy: Array) -> None:
+        np.einsum("ij,ij->j", dy, self.normalized, out=self.dgamma)
+        np.add.reduce(dy, axis=0, out=self.dbeta)
+
+    def input_gradient(self, dy: Array) -> Array:
+        if not self.from_batch:
+            dy *= self.gamma * self.inverse_std
+            return dy
+        # μ and σ² depend on x too: what they add is the mean of dy and its share along x̂.
+        dy -= self.dbeta / len(dy)
+        dy -= self.normalized * (self.dgamma / len(dy))
+        dy *= self.gamma * self.inverse_std
+        return dy
+
+
+@dataclass(eq=False)
+class Dropout(Layer):
+    """Inverted dropout (Srivastava et al. 2014): zero a share of the activations, scale the rest.
+
+    y = x · m / (1 − rate) with m ~ Bernoulli(1 − rate) while training, y = x otherwise.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        self._mask = Workspace()
+
+    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        self.mask = None
+        if rng is None or self.rate == 0:
+            return x
+        self.mask = self._mask(len(x), x.shape[1], x.dtype)
+        kept = rng.random(x.shape, dtype=np.float32) >= self.rate
+        np.multiply(kept, 1 / (1 - self.rate), out=self.mask, casting="same_kind")
+        x *= self.mask
+        return x
+
+    def input_gradient(self, dy: Array) -> Array:
+        if self.mask is not None:
+            dy *= self.mask
+        return dy

@@ -1,0 +1,90 @@
+"""The models that a configuration can name. Each says how a network of its kind is built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from digit_exp.nn.initializers import Init
+from digit_exp.nn.network import Network, NetworkBuilder
+from digit_exp.registry import Component, Count, Registry
+
+
+class Activation(Enum):
+    """The activations of hidden layers."""
+
+    relu = "relu"
+    leaky_relu = "leaky_relu"
+    elu = "elu"
+    gelu = "gelu"
+    tanh = "tanh"
+    sigmoid = "sigmoid"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelStatistics:
+    """Mean and standard deviation of the training pixels in [0, 1]."""
+
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model(Component):
+    """How to build a network for images of `inputs` pixels and `classes` classes."""
+
+    def build(
+        self,
+        inputs: int,
+        classes: int,
+        *,
+        seed: int,
+        dropout: float = 0.0,
+        standardize: PixelStatistics | None = None,
+    ) -> Network:
+        """Return a network with initial weights drawn from `seed`.
+
+        `standardize` puts the pixels' statistics into the network itself, so that whoever loads it
+        feeds plain pixels.
+        """
+        builder = NetworkBuilder().input(inputs)
+        if standardize is not None:
+            builder.standardize(standardize.mean, standardize.std)
+        self.add_layers(builder, classes, dropout)
+        return builder.build(seed)
+
+    def add_layers(self, builder: NetworkBuilder, classes: int, dropout: float) -> None:
+        """Add all layers from the first to the logits."""
+        raise NotImplementedError
+
+
+MODELS: Registry[Model] = Registry("model")
+
+
+@MODELS.register("linear")
+@dataclass(frozen=True, kw_only=True)
+class Linear(Model):
+    """Softmax regression:  p = softmax(x W + b). The baseline for everything with hidden layers."""
+
+    init: Init = Init.glorot_uniform
+
+    def add_layers(self, builder: NetworkBuilder, classes: int, dropout: float) -> None:
+        builder.dropout(dropout).dense(classes, init=self.init)
+
+
+@MODELS.register("mlp")
+@dataclass(frozen=True, kw_only=True)
+class MLP(Model):
+    """Multilayer perceptron: dense layers of `hidden` widths, each with activation and dropout."""
+
+    hidden: list[Count] = field(default_factory=lambda: [128, 64])
+    activation: Activation = Activation.relu
+    init: Init = Init.he_normal
+    batch_norm: bool = False
+
+    def add_layers(self, builder: NetworkBuilder, classes: int, dropout: float) -> None:
+        for units in self.hidden:
+            builder.dense(
+                units, self.activation.value, init=self.init, batch_norm=self.batch_norm
+            ).dropout(dropout)
+        builder.dense(classes, init=self.init)

@@ -1,0 +1,218 @@
+"""A stack of layers over one vector of parameters, and the builder that puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from digit_exp.arrays import Array, Labels, Pixels
+from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.initializers import Init
+from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
+from digit_exp.nn.losses import softmax
+from digit_exp.nn.parameters import Parameters
+from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.rng import Rng
+
+PREDICTION_BATCH = 1024
+"""Rows that go through the network at once outside training: memory does not grow with the set."""
+
+
+class Network:
+    """A feed-forward classifier. Its output is logits; `predict_proba` gives probabilities.
+
+    Made by `NetworkBuilder`, by a registered model, or by `from_spec`.
+    """
+
+    def __init__(self, inputs: int, layers: Sequence[Layer], dtype: DTypeLike = np.float32) -> None:
+        self.inputs = inputs
+        self.layers = list(layers)
+        self.names = _numbered(self.layers)
+        named = dict(zip(self.names, self.layers, strict=True))
+        self.parameters = Parameters(
+            {
+                f"{name}.{slot}": place
+                for name, layer in named.items()
+                for slot, place in layer.slots().items()
+            },
+            dtype,
+        )
+        for name, layer in named.items():
+            layer.bind(name, self.parameters)
+        self._first_trained = next(i for i, layer in enumerate(self.layers) if layer.slots())
+
+    @property
+    def classes(self) -> int:
+        """How many classes the network tells apart."""
+        return next(layer.units for layer in reversed(self.layers) if isinstance(layer, Dense))
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Give every parameter a fresh value."""
+        for layer in self.layers:
+            layer.initialize(rng)
+
+    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        """Return logits, shape `(batch, classes)`, for pixels in [0, 1] of any image shape.
+
+        With a generator the pass belongs to training (dropout, batch statistics), without one to
+        evaluation. The returned array is valid until the next pass.
+        """
+        x = x.reshape(len(x), -1)
+        for layer in self.layers:
+            x = layer.forward(x, rng)
+        return x
+
+    def backward(self, dlogits: Array) -> None:
+        """Write the gradient of the latest forward pass into `parameters.grads`."""
+        dy = dlogits
+        for layer in reversed(self.layers[self._first_trained + 1 :]):
+            layer.parameter_gradients(dy)
+            dy = layer.input_gradient(dy)
+        self.layers[self._first_trained].parameter_gradients(dy)
+
+    def predict_proba(self, images: Pixels | Array) -> Array:
+        """Return probabilities, shape `(n, classes)`, for uint8 images or pixels in [0, 1].
+
+        Raises ValueError if an image has not as many pixels as the network has inputs.
+        """
+        pixels = int(np.prod(images.shape[1:]))
+        if pixels != self.inputs:
+            raise ValueError(
+                f"the network reads images of {self.inputs} pixels, got shape"
+                f" {images.shape[1:]} with {pixels}"
+            )
+        dtype = self.parameters.values.dtype
+        probabilities = np.empty((len(images), self.classes), dtype)
+        for start in range(0, len(images), PREDICTION_BATCH):
+            batch = images[start : start + PREDICTION_BATCH]
+            x = batch.astype(dtype)
+            if batch.dtype == np.uint8:
+                x *= 1 / 255
+            probabilities[start : start + len(batch)] = softmax(self.forward(x))
+        return probabilities
+
+    def predict(self, images: Pixels | Array) -> Labels:
+        """Return the most probable class of each image, shape `(n,)`."""
+        classes: Labels = self.predict_proba(images).argmax(axis=1)
+        return classes
+
+    def summary(self) -> str:
+        """Return a table of the layers with their output shapes and parameter counts."""
+        rows = [("layer", "kind", "output", "parameters")]
+        width = self.inputs
+        rows.append(("input", "", f"({width})", "0"))
+        for name, layer in zip(self.names, self.layers, strict=True):
+            width = layer.output_size(width)
+            trained = sum(
+                self.parameters.grad(f"{name}.{slot}").size
+                for slot, place in layer.slots().items()
+                if place.kind.name != "buffer"
+            )
+            rows.append((name, type(layer).__name__, f"({width})", f"{trained:,}"))
+        lines = [f"{a:<14} {b:<12} {c:>8} {d:>12}" for a, b, c, d in rows]
+        total = f"{'total':<14} {'':<12} {'':>8} {len(self.parameters):>12,}"
+        rule = "─" * len(total)
+        return "\n".join([lines[0], rule, *lines[1:], rule, total])
+
+    def spec(self) -> dict[str, Any]:
+        """Return the architecture as plain values, without the parameters."""
+        return {"inputs": self.inputs, "layers": [layer.spec() for layer in self.layers]}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], dtype: DTypeLike = np.float32) -> Self:
+        """Build the network that `spec` describes, with all parameters zero."""
+        layers = []
+        for entry in spec["layers"]:
+            values = dict(entry)
+            layers.append(Layer.kinds[values.pop("kind")](**values))
+        return cls(spec["inputs"], layers, dtype)
+
+
+class NetworkBuilder:
+    """Put a network together layer by layer.
+
+    >>> network = NetworkBuilder().input(784).dense(128, activation="relu").dense(10).build()
+    >>> len(network.parameters)
+    101770
+    """
+
+    def __init__(self) -> None:
+        self._inputs = 0
+        self._width = 0
+        self._layers: list[Layer] = []
+        self._is_complete = False
+
+    def input(self, size: int) -> Self:
+        """Say how many pixels an image has."""
+        self._inputs = self._width = size
+        return self
+
+    def standardize(self, mean: float, std: float) -> Self:
+        """Shift and scale the pixels by the statistics of the training set."""
+        return self._add(Standardize(mean, std))
+
+    def dense(
+        self,
+        units: int,
+        activation: str | None = None,
+        *,
+        init: Init | str = Init.he_normal,
+        batch_norm: bool = False,
+    ) -> Self:
+        """Add a fully connected layer, then batch normalisation and an activation if wanted.
+
+        `activation="softmax"` is for the last layer and adds nothing: the loss and `predict_proba`
+        apply the softmax themselves.
+        """
+        if not self._width:
+            raise ConfigError(Problem("", "say input(size) before the first layer"))
+        if self._is_complete:
+            raise ConfigError(Problem("activation", "'softmax' is for the last layer only"))
+        self._add(Dense(self._width, units, Init(init), bias=not batch_norm))
+        if batch_norm:
+            self._add(BatchNorm(self._width))
+        if activation == "softmax":
+            self._is_complete = True
+        elif activation is not None:
+            self._add(_activation(activation))
+        return self
+
+    def dropout(self, rate: float) -> Self:
+        """Drop a share of the activations of the layer before; 0 adds nothing."""
+        return self._add(Dropout(rate)) if rate else self
+
+    def build(self, seed: int = 42, dtype: DTypeLike = np.float32) -> Network:
+        """Return the network with initial weights drawn from `seed`."""
+        network = Network(self._inputs, self._layers, dtype)
+        network.initialize(Rng(seed)("init"))
+        return network
+
+    def _add(self, layer: Layer) -> Self:
+        self._width = layer.output_size(self._width)
+        self._layers.append(layer)
+        return self
+
+
+def _activation(name: str) -> Layer:
+    if name in ACTIVATIONS:
+        return ACTIVATIONS[name]()
+    known = [*ACTIVATIONS, "softmax"]
+    raise ConfigError(
+        Problem(
+            "activation",
+            f"unknown activation {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}",
+        )
+    )
+
+
+def _numbered(layers: Sequence[Layer]) -> list[str]:
+    """Name layers by their kind and number, as in `dense_1`, `relu_1`, `dense_2`."""
+    counts: dict[str, int] = {}
+    names = []
+    for layer in layers:
+        counts[layer.kind] = counts.get(layer.kind, 0) + 1
+        names.append(f"{layer.kind}_{counts[layer.kind]}")
+    return names

@@ -1,0 +1,77 @@
+"""One flat vector for all values of a network and one for all gradients.
+
+Layers see reshaped views, everyone else sees vectors: an optimizer's update, a penalty, a norm, a
+copy of the best weights and a checkpoint are then one line each. A view is never rebound; writing
+`self.w[...] = x` keeps it part of the vector, `self.w = x` would not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from digit_exp.arrays import Array
+
+
+class Kind(Enum):
+    """What becomes of a slot: trained and decayed, trained, or only kept."""
+
+    weight = "weight"
+    bias = "bias"
+    buffer = "buffer"
+
+
+class Slot(NamedTuple):
+    """The place that a layer asks for."""
+
+    shape: tuple[int, ...]
+    kind: Kind
+
+
+class Parameters:
+    """The numbers of a network, laid out as weights, then biases, then buffers.
+
+    `storage` holds all three, everything that an evaluation needs. `values` is its trained part,
+    with `grads` beside it; `weights` and `weight_grads` are the leading parts of those, the only
+    ones that a penalty or a weight decay touches.
+    """
+
+    def __init__(self, slots: Mapping[str, Slot], dtype: DTypeLike = np.float32) -> None:
+        in_order = sorted(slots, key=lambda name: list(Kind).index(slots[name].kind))
+        sizes = {name: math.prod(slots[name].shape) for name in in_order}
+        count = {
+            kind: sum(sizes[name] for name in in_order if slots[name].kind is kind) for kind in Kind
+        }
+        trained = count[Kind.weight] + count[Kind.bias]
+        self.storage: Array = np.zeros(trained + count[Kind.buffer], dtype)
+        self.values = self.storage[:trained]
+        self.grads: Array = np.zeros(trained, dtype)
+        self.weights = self.values[: count[Kind.weight]]
+        self.weight_grads = self.grads[: count[Kind.weight]]
+
+        self._places: dict[str, tuple[slice, tuple[int, ...]]] = {}
+        start = 0
+        for name in in_order:
+            self._places[name] = (slice(start, start + sizes[name]), slots[name].shape)
+            start += sizes[name]
+        self.weight_names = [name for name in in_order if slots[name].kind is Kind.weight]
+        self.matrices = [self.value(name) for name in self.weight_names]
+
+    def value(self, name: str) -> Array:
+        """Return the values of one slot, a view in its own shape."""
+        place, shape = self._places[name]
+        return self.storage[place].reshape(shape)
+
+    def grad(self, name: str) -> Array:
+        """Return the gradients of one trained slot, a view in its own shape."""
+        place, shape = self._places[name]
+        return self.grads[place].reshape(shape)
+
+    def __len__(self) -> int:
+        """Return how many numbers are trained."""
+        return len(self.values)

@@ -1,0 +1,184 @@
+"""What hangs on the training loop: stopping early, stopping on nonsense, keeping checkpoints.
+
+A callback gets the state and a mapping of metrics, and nothing else. What it must remember lies
+in `state.callback_memory`, so that a resumed run goes on as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from digit_exp.arrays import Metrics
+from digit_exp.training.checkpoint import save_checkpoint
+from digit_exp.training.state import TrainState
+
+
+class Callback:
+    """Four events, none of which must be used. Callbacks run in the order of their list."""
+
+    def on_fit_start(self, state: TrainState) -> None:
+        """Run before the first epoch, of a new run or of a resumed one."""
+
+    def on_step_end(self, state: TrainState, loss: float) -> None:
+        """Run after every update with the loss of its batch. Must be cheap."""
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        """Run after every epoch, once it is evaluated and in the history."""
+
+    def on_fit_end(self, state: TrainState) -> None:
+        """Run at the end in any case, after an exception too."""
+
+    def memory(self, state: TrainState) -> dict[str, Any]:
+        """Return what this callback remembers: plain values and arrays."""
+        return state.callback_memory.setdefault(type(self).__name__, {})
+
+
+class StopOnNonFinite(Callback):
+    """Stop within the step when the loss is NaN or infinite: nothing after it would mean much."""
+
+    def on_step_end(self, state: TrainState, loss: float) -> None:
+        if not math.isfinite(loss):
+            state.stop_reason = "diverged"
+
+
+class Best:
+    """Says whether a monitored metric is the best so far.
+
+    `mode` is "min", "max" or "auto", which takes it from the metric's name.
+    """
+
+    def __init__(self, monitor: str, mode: str = "auto") -> None:
+        self.monitor = monitor
+        is_max = mode == "max" or (mode == "auto" and monitor.endswith("acc"))
+        self._sign = 1.0 if is_max else -1.0
+
+    def value(self, metrics: Metrics) -> float:
+        """Return the monitored metric, or raise KeyError with those there are."""
+        if self.monitor not in metrics:
+            raise KeyError(
+                f"the metric {self.monitor!r} is not measured; there are: {', '.join(metrics)}"
+            )
+        return metrics[self.monitor]
+
+    def improves(self, value: float, best: float | None, min_delta: float = 0.0) -> bool:
+        """Return whether `value` is better than `best` by more than `min_delta`; NaN never is."""
+        if best is None:
+            return math.isfinite(value)
+        return self._sign * (value - best) > min_delta
+
+
+class EarlyStopping(Callback):
+    """Stop when the monitored metric has not improved for `patience` evaluations.
+
+    Only an improvement by more than `min_delta` resets the count. The weights that
+    `restore_best` puts back, whether training stopped early or not, are those of the best value
+    seen, however small its lead.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_acc",
+        *,
+        mode: str = "auto",
+        patience: int = 5,
+        min_delta: float = 0.001,
+        restore_best: bool = True,
+    ) -> None:
+        self._best = Best(monitor, mode)
+        self._patience = patience
+        self._min_delta = min_delta
+        self._restore_best = restore_best
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        if not _is_evaluated(self._best.monitor, metrics):
+            return
+        memory, value = self.memory(state), self._best.value(metrics)
+        if self._best.improves(value, memory.get("best")):
+            memory.update(best=value, best_epoch=state.epoch)
+            if self._restore_best:
+                memory["best_storage"] = state.evaluated.copy()
+        if self._best.improves(value, memory.get("reference"), self._min_delta):
+            memory.update(reference=value, wait=0)
+            return
+        memory["wait"] = memory.get("wait", 0) + 1
+        if memory["wait"] >= self._patience:
+            state.stop_reason = "early_stopping"
+
+    def on_fit_end(self, state: TrainState) -> None:
+        best = self.memory(state).get("best_storage")
+        if best is not None:
+            state.network.parameters.storage[:] = best
+
+
+class ModelCheckpoint(Callback):
+    """Write a checkpoint when the monitored metric improves, or after every `every` epochs.
+
+    `path` may name the epoch and its metrics, as in `"epoch{epoch:02d}-{val_acc:.4f}.npz"`. Of the
+    files written, `keep` stay: the latest, which with `save_best_only` are the best. 0 keeps all.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        monitor: str = "val_acc",
+        mode: str = "auto",
+        save_best_only: bool = True,
+        every: int = 1,
+        keep: int = 1,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._folder, self._filename = Path(path).parent, Path(path).name
+        self._best = Best(monitor, mode)
+        self._save_best_only = save_best_only
+        self._every = every
+        self._keep = keep
+        self._config = config
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        if state.epoch % self._every or not self._is_wanted(state, metrics):
+            return
+        values = {**{"val_loss": math.nan, "val_acc": math.nan}, **metrics, "epoch": state.epoch}
+        name = self._filename.format_map(values)
+        memory = self.memory(state)
+        kept = [other for other in memory.get("files", []) if other != name]
+        memory["files"] = [*kept, name][-self._keep :]
+        save_checkpoint(self._folder / name, state, self._config)
+        for other in {*kept} - {*memory["files"]}:
+            (self._folder / other).unlink(missing_ok=True)
+
+    def _is_wanted(self, state: TrainState, metrics: Metrics) -> bool:
+        if not self._save_best_only:
+            return True
+        if not _is_evaluated(self._best.monitor, metrics):
+            return False
+        memory, value = self.memory(state), self._best.value(metrics)
+        if not self._best.improves(value, memory.get("best")):
+            return False
+        memory.update(best=value, best_epoch=state.epoch)
+        return True
+
+
+class LastCheckpoint(Callback):
+    """Write the state after every epoch, and before the first, to resume from.
+
+    Stands behind the callbacks whose memory it has to save.
+    """
+
+    def __init__(self, path: str | Path, config: Mapping[str, Any] | None = None) -> None:
+        self._path = Path(path)
+        self._config = config
+
+    def on_fit_start(self, state: TrainState) -> None:
+        save_checkpoint(self._path, state, self._config)
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        save_checkpoint(self._path, state, self._config)
+
+
+def _is_evaluated(monitor: str, metrics: Metrics) -> bool:
+    """Return False in an epoch without evaluation, where no `val_` metric can be expected."""
+    return not monitor.startswith("val_") or any(name.startswith("val_") for name in metrics)

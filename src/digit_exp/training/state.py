@@ -1,0 +1,56 @@
+"""Everything that changes while a network is trained, in one place.
+
+Optimizers, schedules, regularizers and callbacks keep nothing of their own: what they must
+remember is here. A checkpoint is this state written down, and a resumed run is this state read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from digit_exp.arrays import Array
+from digit_exp.nn.network import Network
+
+
+@dataclass
+class TrainState:
+    """The state of a training run between two steps."""
+
+    network: Network
+    slots: dict[str, Array]
+    """The optimizer's moments, each as long as the network's values."""
+    schedule_memory: dict[str, float] = field(default_factory=dict)
+    average: Array | None = None
+    """The exponential moving average of `network.parameters.storage`, if one is kept."""
+    step: int = 0
+    """Updates done."""
+    epoch: int = 0
+    """Epochs finished."""
+    history: list[dict[str, float]] = field(default_factory=list)
+    """The metrics of each finished epoch; its number stands under "epoch", from 1."""
+    callback_memory: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What callbacks remember, by class name: plain values and arrays."""
+    stop_reason: str | None = None
+    """Why training ended before the last epoch; None while it goes on."""
+
+    @property
+    def evaluated(self) -> Array:
+        """The storage that evaluation uses: the average if there is one, else the network's."""
+        return self.network.parameters.storage if self.average is None else self.average
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Let the network have the averaged weights inside the `with` block."""
+        if self.average is None:
+            yield
+            return
+        storage = self.network.parameters.storage
+        raw = storage.copy()
+        storage[:] = self.average
+        try:
+            yield
+        finally:
+            storage[:] = raw

@@ -1,0 +1,184 @@
+"""The training loop: order of work, learning rate, metrics, events. It prints nothing."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from digit_exp.arrays import Array, Labels
+from digit_exp.data.augmentations import Augmentation
+from digit_exp.data.batches import batches
+from digit_exp.data.dataset import Split
+from digit_exp.nn.losses import cross_entropy
+from digit_exp.nn.network import PREDICTION_BATCH, Network
+from digit_exp.optim.optimizers import Optimizer
+from digit_exp.optim.regularizers import NoRegularization, Regularizer
+from digit_exp.optim.schedules import Clock, Constant, Schedule
+from digit_exp.rng import Rng
+from digit_exp.training.callbacks import Callback
+from digit_exp.training.meters import EpochMeter
+from digit_exp.training.state import TrainState
+
+
+class Trainer:
+    """Trains a network by mini-batch gradient descent.
+
+    A run is a function of its arguments and `seed`: shuffling, augmentation and dropout draw from
+    generators made anew for every epoch, so that a run resumed between two epochs ends with the
+    same weights, bit for bit, as one that was never interrupted.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        *,
+        schedule: Schedule | None = None,
+        regularizer: Regularizer | None = None,
+        augmentation: Augmentation | None = None,
+        epochs: int = 20,
+        batch_size: int = 32,
+        eval_every: int = 1,
+        ema: float = 0.0,
+        seed: int = 42,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.network = network
+        self.optimizer = optimizer
+        self.schedule = schedule or Constant()
+        self.regularizer = regularizer or NoRegularization()
+        self.augmentation = augmentation
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.eval_every = eval_every
+        self.ema = ema
+        self.rng = Rng(seed)
+        self.callbacks = list(callbacks)
+
+    def init_state(self) -> TrainState:
+        """Return the state before the first step."""
+        parameters = self.network.parameters
+        return TrainState(
+            network=self.network,
+            slots=self.optimizer.init(len(parameters), parameters.values.dtype),
+            schedule_memory=self.schedule.init(),
+            average=parameters.storage.copy() if self.ema else None,
+        )
+
+    def fit(
+        self, train: Split, val: Split | None = None, state: TrainState | None = None
+    ) -> TrainState:
+        """Train until the last epoch or until a callback sets `state.stop_reason`.
+
+        Afterwards the network holds the weights that were evaluated: their average if one is
+        kept, and the best epoch's if a callback restores them. Given the `state` of a checkpoint,
+        training goes on where that one ended.
+        """
+        state = state or self.init_state()
+        self._emit("on_fit_start", state)
+        try:
+            # A diverging run overflows on its way; callbacks watch the loss, no warning is needed.
+            with np.errstate(all="ignore"):
+                while state.epoch < self.epochs and state.stop_reason is None:
+                    self._run_epoch(state, train, val)
+            self.network.parameters.storage[:] = state.evaluated
+        finally:
+            self._emit("on_fit_end", state)
+        return state
+
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        """Return mean cross-entropy and accuracy on `split`, without penalty or augmentation."""
+        loss, correct = 0.0, 0
+        for x, labels in batches(split, PREDICTION_BATCH):
+            logits = self.network.forward(x)
+            correct += count_correct(logits, labels)
+            loss += cross_entropy(logits, labels)[0] * len(labels)
+        return loss / len(split), correct / len(split)
+
+    def _run_epoch(self, state: TrainState, train: Split, val: Split | None) -> None:
+        metrics = self._train_epoch(state, train)
+        if state.stop_reason is not None:
+            return  # stopped between two steps: half an epoch is not recorded
+        state.epoch += 1
+        due = state.epoch % self.eval_every == 0 or state.epoch == self.epochs
+        if val is not None and len(val) and due:
+            with state.averaged():
+                metrics["val_loss"], metrics["val_acc"] = self.evaluate(val)
+        self.schedule.observe(state.schedule_memory, metrics)
+        state.history.append(metrics)
+        self._emit("on_epoch_end", state, metrics)
+
+    def _train_epoch(self, state: TrainState, train: Split) -> dict[str, float]:
+        """Run the steps of one epoch and return their metrics."""
+        shuffle = self.rng("shuffle", state.epoch)
+        augment = self.rng("augment", state.epoch)
+        dropout = self.rng("dropout", state.epoch)
+        steps = math.ceil(len(train) / self.batch_size)
+        last_step = (state.epoch + 1) * steps - 1
+        meter = EpochMeter(self.network.parameters)
+        lr = 0.0
+
+        start = time.perf_counter()
+        for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
+            if self.augmentation is not None:
+                x = self.augmentation(x, augment)
+            lr = self._learning_rate(state, steps)
+            loss, correct = self._gradients(x, labels, dropout)
+            meter.observe(loss, correct, len(labels))
+            if state.step == last_step:
+                meter.keep_weights()
+            self._update(state, meter.gradient_norm, lr)
+            for callback in self.callbacks:
+                callback.on_step_end(state, loss)
+            if state.stop_reason is not None:
+                break
+        seconds = time.perf_counter() - start
+        return {
+            "epoch": state.epoch + 1,
+            **meter.metrics(),
+            "learning_rate": lr,
+            "epoch_seconds": seconds,
+            "images_per_second": len(train) / seconds,
+        }
+
+    def _learning_rate(self, state: TrainState, steps_per_epoch: int) -> float:
+        clock = Clock(state.step, steps_per_epoch, self.epochs)
+        return self.optimizer.lr * self.schedule.factor(clock, state.schedule_memory)
+
+    def _gradients(
+        self, x: Array, labels: Labels, dropout: np.random.Generator
+    ) -> tuple[float, int]:
+        """Write the gradient of the objective on one batch; return the loss and the hits."""
+        parameters, regularizer = self.network.parameters, self.regularizer
+        logits = self.network.forward(x, dropout)
+        correct = count_correct(logits, labels)
+        loss, dlogits = cross_entropy(logits, labels, regularizer.label_smoothing)
+        self.network.backward(dlogits)
+        regularizer.add_gradient(parameters.weights, parameters.weight_grads)
+        return loss + regularizer.penalty(parameters.weights), correct
+
+    def _update(self, state: TrainState, gradient_norm: float, lr: float) -> None:
+        parameters, optimizer = self.network.parameters, self.optimizer
+        limit = optimizer.clip_norm
+        if limit is not None and gradient_norm > limit:
+            parameters.grads *= limit / gradient_norm
+        state.step += 1
+        optimizer.decay(parameters.weights, lr)
+        optimizer.update(parameters.values, parameters.grads, state.slots, lr, state.step)
+        self.regularizer.constrain(parameters.matrices)
+        if state.average is not None:
+            # The first steps count for more, or the random start would stay in the average.
+            decay = min(self.ema, (1 + state.step) / (10 + state.step))
+            state.average += (1 - decay) * (parameters.storage - state.average)
+
+    def _emit(self, event: str, *arguments: object) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(*arguments)
+
+
+def count_correct(logits: Array, labels: Labels) -> int:
+    """Return how many rows have their largest logit at the label."""
+    return int(np.count_nonzero(logits.argmax(axis=1) == labels))
