@@ -1,0 +1,172 @@
+"""How to get from a store's address to a working MLflow client, or to a sentence that says why not.
+
+MLflow creates the tables of a new database without a lock, and migrates an old one without being
+asked. Two runs started at once would crash, a run killed in the first second would leave a
+database that never opens again, and an older MLflow could no longer read its own runs. So a SQLite
+file is made beside its place under a lock and moved there whole, and an old one is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from digit_exp.tracking.store import SQLITE, Store, without_password
+from digit_exp.tracking.tracker import TrackingError
+from digit_exp.tracking.viewing import program
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+IMPATIENT = {  # only until the server has answered once; MLflow's own is four minutes
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+}
+LOCK_SECONDS = 120
+
+
+def connect(store: Store) -> MlflowClient:
+    """Return a client of a store that exists, has the schema of this MLflow and answers."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    with explained(store):
+        if store.is_server:
+            with _environment(IMPATIENT):
+                client = MlflowClient(store.uri)
+                client.search_experiments(max_results=1)
+        elif store.database:
+            store.database.parent.mkdir(parents=True, exist_ok=True)
+            lock = store.database.with_name(f"{store.database.name}.lock")
+            with FileLock(lock, timeout=LOCK_SECONDS):
+                client = _open_database(store)
+        else:
+            client = _open_database(store)
+    return client
+
+
+@contextmanager
+def explained(store: Store) -> Iterator[None]:
+    """Turn what MLflow, SQLAlchemy and the file system raise into a sentence for a person."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        reason = without_password(str(error).strip().split("\n")[0])
+        raise TrackingError(
+            f"cannot use the MLflow store {store.address}. Check that it is there and may be"
+            f" written to, or run without it: tracking=none\n  ({reason})"
+        ) from error
+
+
+def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
+    """Return the id of the experiment called `name`, which is created if it is missing."""
+    from mlflow.exceptions import MlflowException
+
+    location = store.artifact_location(name)
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(
+                name,
+                artifact_location=location,
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
+        except MlflowException:  # another run was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the MLflow experiment {name!r} was deleted. Bring it back with\n"
+            f"  MLFLOW_TRACKING_URI={store.address} {program(store.folder)} experiments restore"
+            f" --experiment-id {found.experiment_id}\n"
+            "or choose another: tracking.experiment=NAME"
+        )
+    if store.database and found.artifact_location != location:
+        logger.warning(
+            "the experiment %r keeps its files where it was created, in %s;"
+            " tracking.experiment=NAME starts one beside the database",
+            name,
+            found.artifact_location,
+        )
+    return str(found.experiment_id)
+
+
+def _open_database(store: Store) -> MlflowClient:
+    from mlflow import MlflowClient
+
+    if store.database and not store.database.exists():
+        _create(store.database)
+    _refuse_other_schema(store)
+    client = MlflowClient(store.uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _create(database: Path) -> None:
+    from mlflow.store.db import utils
+
+    unfinished = database.with_name(f".{database.name}.new")
+    for suffix in ("", "-journal"):  # of a run that was killed here
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    engine = utils.create_sqlalchemy_engine(f"{SQLITE}{unfinished}")  # type: ignore[no-untyped-call]
+    utils._initialize_tables(engine)  # type: ignore[no-untyped-call]
+    engine.dispose()
+    unfinished.replace(database)
+
+
+def _refuse_other_schema(store: Store) -> None:
+    """Raise if the database belongs to another version of MLflow, before it is migrated."""
+    import mlflow
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db import utils
+
+    engine = utils.create_sqlalchemy_engine(store.uri)  # type: ignore[no-untyped-call]
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    if found in (None, migrations.get_current_head()):
+        return
+    if found in {script.revision for script in migrations.walk_revisions()}:
+        advice = (
+            "an older MLflow. Make a copy of it, then run\n"
+            f"  {program(store.folder)} db upgrade {store.address}"
+        )
+    else:
+        advice = (
+            f"a newer MLflow than {mlflow.__version__}. Install that version,"
+            " or name another database: tracking.uri=sqlite:///runs.db"
+        )
+    raise TrackingError(f"the database {store.address} was made by {advice}")
+
+
+@contextmanager
+def _environment(defaults: dict[str, str]) -> Iterator[None]:
+    """Set the variables that are not set, for a while."""
+    added = {name: value for name, value in defaults.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

@@ -1,0 +1,143 @@
+"""The life of a tracked run: opened, or opened again, and closed with the truth about its end."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import platform
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digit_exp.tracking.store import Store, locate
+from digit_exp.tracking.tracker import Status, Tracker, TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from digit_exp.tracking.mlflow_tracker import MLflowTracker
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_tracker(
+    backend: str,
+    *,
+    uri: str | None = None,
+    experiment: str = "digits",
+    tags: Mapping[str, str] | None = None,
+    run_name: str | None = None,
+    run_id: str | None = None,
+    folder: Path | None = None,
+) -> Iterator[Tracker]:
+    """Track what happens in the `with` block: in a new run, or in the interrupted run `run_id`.
+
+    The run ends as KILLED on Ctrl-C, as FAILED with its traceback on any other exception, and
+    otherwise as `tracker.status` says. The exception goes on.
+    """
+    if backend == "none":
+        yield Tracker()
+        return
+    store = locate(uri, folder or Path.cwd())
+    tracker = _open(store, experiment, run_name, run_id)
+    try:
+        tracker.set_tags(tags or {})
+        yield tracker
+    except BaseException as error:
+        _end_after(error, tracker)
+        raise
+    _end(tracker, store)
+
+
+def _open(store: Store, experiment: str, run_name: str | None, run_id: str | None) -> MLflowTracker:
+    from digit_exp.tracking.connection import connect, experiment_id, explained
+    from digit_exp.tracking.mlflow_tracker import MLflowTracker
+
+    client = connect(store)
+    with explained(store):
+        if run_id is None:
+            parent = experiment_id(client, store, experiment)
+            run = client.create_run(parent, tags=_identity(), run_name=run_name)
+            return MLflowTracker(client, run.info.run_id, store=store, experiment_id=parent)
+        parent = _reopen(client, store, run_id)
+        tracker = MLflowTracker(client, run_id, store=store, experiment_id=parent)
+        tracker.recall()
+        return tracker
+
+
+def _reopen(client: MlflowClient, store: Store, run_id: str) -> str:
+    """Set an ended run RUNNING again and return its experiment's id."""
+    from mlflow.entities import RunTag
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        raise TrackingError(
+            f"the MLflow store {store.address} has no run {run_id!r}. Resume in the folder and"
+            " with the tracking.uri of the interrupted run, or without tracking: tracking=none"
+        ) from error
+    if run.info.lifecycle_stage == "deleted":
+        raise TrackingError(f"the MLflow run {run_id} was deleted; restore it to resume it")
+    pid, host = run.data.tags.get("digit_exp.pid", ""), run.data.tags.get("digit_exp.host")
+    if run.info.status == "RUNNING" and host == platform.node() and _is_another(pid):
+        raise TrackingError(
+            f"the MLflow run {run_id} is still running, as process {pid}. Wait for it or stop it"
+        )
+    client.update_run(run_id, status="RUNNING")
+    own = {name: _identity()[name] for name in ("digit_exp.pid", "digit_exp.host")}
+    client.log_batch(run_id, tags=[RunTag(name, text) for name, text in own.items()])
+    return str(run.info.experiment_id)
+
+
+def _identity() -> dict[str, str]:
+    """Return the tags that a run has from its first moment."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return {
+        "mlflow.user": user,
+        "mlflow.source.name": "digit_exp",
+        "mlflow.source.type": "LOCAL",
+        "digit_exp.kind": "trial",
+        "digit_exp.pid": str(os.getpid()),
+        "digit_exp.host": platform.node(),
+    }
+
+
+def _is_another(pid: str) -> bool:
+    """Tell whether `pid` is a living process other than this one."""
+    if os.name != "posix" or not pid.isdigit() or int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _end_after(error: BaseException, tracker: MLflowTracker) -> None:
+    """Close the run after an exception. A second one, from here, must not hide it."""
+    killed = isinstance(error, KeyboardInterrupt)
+    tracker.status = Status.KILLED if killed else Status.FAILED
+    try:
+        tracker.end()  # first: a full disk still takes a word, but perhaps no file
+        if not killed:
+            text = "".join(traceback.format_exception(error))
+            tracker.log_text(text, "traceback.txt")
+    except Exception as second:
+        logger.error("the MLflow run could not be closed as %s: %s", tracker.status, second)
+
+
+def _end(tracker: MLflowTracker, store: Store) -> None:
+    from digit_exp.tracking.connection import explained
+
+    with explained(store):
+        tracker.end()
