@@ -1,0 +1,155 @@
+"""The IDX format, in which MNIST and its successors are published.
+
+A header (two zero bytes, the type of a value, the number of dimensions, then each dimension as a
+big-endian 32-bit integer) and after it the values. A header is not believed before the bytes that
+follow bear it out, so that no file, however damaged or hostile, fills the memory or becomes a
+model.
+"""
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from collections.abc import Sequence
+from io import BufferedIOBase, BufferedReader
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digit_exp.arrays import Labels, Pixels
+
+Bytes = NDArray[np.uint8]
+
+UNSIGNED_BYTE = 0x08
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_DEFLATE_RATIO = 1032
+"""Deflate cannot do better: 258 bytes for two bits (zlib's technical notes)."""
+
+CHUNK = 1 << 20
+
+
+class DataError(ValueError):
+    """Data that cannot be used. The sentence names the file and says what to do."""
+
+
+def read_images(path: Path) -> Pixels:
+    """Return the images in `path`, gzipped or not, read-only.
+
+    A file that is not compressed is memory-mapped: it may be larger than the memory.
+    """
+    return _read(path, dimensions=3)
+
+
+def read_labels(path: Path) -> Labels:
+    """Return the labels in `path`, gzipped or not."""
+    return _read(path, dimensions=1).astype(np.intp)
+
+
+def sha256(values: Bytes) -> str:
+    """Return the SHA-256 of the uncompressed IDX file that holds `values`."""
+    digest = hashlib.sha256(_header(values.shape))
+    digest.update(np.ascontiguousarray(values).reshape(-1).data)
+    return digest.hexdigest()
+
+
+def _header(shape: Sequence[int]) -> bytes:
+    return _magic(len(shape)) + struct.pack(f">{len(shape)}I", *shape)
+
+
+def _magic(dimensions: int) -> bytes:
+    return bytes([0, 0, UNSIGNED_BYTE, dimensions])
+
+
+def _read(path: Path, dimensions: int) -> Bytes:
+    if not path.is_file():  # opening a pipe would wait for ever
+        what = "is not a file" if path.exists() else "does not exist"
+        raise DataError(f"{path} {what}: give the path of an IDX file")
+    try:
+        with path.open("rb") as file:
+            if file.peek(2)[:2] == GZIP_MAGIC:
+                with gzip.GzipFile(fileobj=file) as stream:
+                    return _read_gzipped(path, stream, dimensions)
+            return _map(path, file, dimensions)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        reason = str(error).rstrip(".")
+        raise DataError(f"{path} is damaged gzip ({reason}): get the file again") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _map(path: Path, file: BufferedReader, dimensions: int) -> Bytes:
+    shape = _read_shape(path, file, dimensions)
+    start = file.tell()
+    _check_length(path, shape, path.stat().st_size - start)
+    return np.asarray(np.memmap(path, np.uint8, mode="r", offset=start, shape=shape))
+
+
+def _read_gzipped(path: Path, stream: gzip.GzipFile, dimensions: int) -> Bytes:
+    shape = _read_shape(path, stream, dimensions)
+    most = MAX_DEFLATE_RATIO * path.stat().st_size
+    if math.prod(shape) > most:
+        raise DataError(
+            f"{path} is cut off or no data set: its header promises {_described(shape)}, and a"
+            f" compressed file of this size holds {most:,} at most. Get the file again"
+        )
+    values = _empty(path, shape)
+    _check_length(path, shape, _fill(values, stream))
+    values.flags.writeable = False
+    return values.reshape(shape)
+
+
+def _read_shape(path: Path, stream: BufferedIOBase, dimensions: int) -> tuple[int, ...]:
+    magic, sizes = stream.read(4), stream.read(4 * dimensions)
+    if not magic:
+        raise DataError(f"{path} is empty: get the file again")
+    if magic != _magic(dimensions):
+        kind = "labels" if dimensions == 1 else "images"
+        raise DataError(
+            f"{path} does not hold {kind} in the IDX format: it begins with {magic!r}, and must"
+            f" begin with {_magic(dimensions)!r} (unsigned bytes, {dimensions}-dimensional)."
+            " Are images and labels swapped, or is it a web page that was saved as data?"
+        )
+    if len(sizes) < 4 * dimensions:
+        raise DataError(f"{path} is cut off within its header: get the file again")
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    if 0 in shape:
+        raise DataError(f"{path} holds nothing: its header says {_described(shape)}")
+    return shape
+
+
+def _empty(path: Path, shape: Sequence[int]) -> Bytes:
+    try:
+        return np.empty(math.prod(shape), np.uint8)
+    except MemoryError as error:
+        raise DataError(
+            f"{path} does not fit into the memory ({_described(shape)}): decompress it with gunzip,"
+            " and it is read from the disk as needed"
+        ) from error
+
+
+def _fill(values: Bytes, stream: BufferedIOBase) -> int:
+    """Fill `values` and return how many bytes came, one more than fit if there are any."""
+    view, filled = values.data, 0
+    while filled < len(view) and (count := stream.readinto(view[filled : filled + CHUNK])):
+        filled += count
+    return filled + len(stream.read(1))  # reading on to the end also checks the CRC
+
+
+def _check_length(path: Path, shape: Sequence[int], found: int) -> None:
+    if found < math.prod(shape):
+        raise DataError(
+            f"{path} is cut off: its header promises {_described(shape)}, and {found:,} follow."
+            " Get the file again"
+        )
+    if found > math.prod(shape):
+        raise DataError(
+            f"{path} goes on after the {_described(shape)} that its header promises."
+            " Get the file again"
+        )
+
+
+def _described(shape: Sequence[int]) -> str:
+    """Return such as `60,000 × 28 × 28 bytes`."""
+    return " × ".join(f"{size:,}" for size in shape) + " bytes"
