@@ -1,0 +1,225 @@
+"""What changes from epoch to epoch: loss, accuracy, learning rate and the norms of the layers.
+
+A history is one mapping of metrics for each epoch. Any metric may be missing in any epoch: a line
+goes through the epochs that have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from digit_exp.arrays import Array, Metrics
+from digit_exp.plots.canvas import (
+    BLUE,
+    HEADER,
+    INK,
+    MUTED,
+    PERCENT,
+    SPLIT_COLORS,
+    SPLIT_NAMES,
+    STEPS,
+    dress,
+    message,
+    number_axis,
+    panels,
+    percent,
+    sheet,
+)
+
+History = Sequence[Metrics]
+
+LEGEND_WIDTH = 1.75
+"""Inches to the right of the axes, for a legend of layers."""
+
+MOST_MARKERS = 40
+"""Longer lines have no markers: they would run into each other."""
+
+NOTHING = "There is nothing to draw: no epoch was measured."
+
+
+def learning_curves(history: History, best_epoch: int | None) -> Figure:
+    """Draw loss and accuracy of the training and validation sets, with the best epoch marked."""
+    if not history:
+        return message("Learning curves", NOTHING)
+    figure = sheet(4.4, "Learning curves", _best_in_words(history, best_epoch))
+    loss, accuracy = panels(figure, 2, 2)
+    for axes, metric in ((loss, "loss"), (accuracy, "acc")):
+        for split in ("train", "val"):
+            _line(axes, history, f"{split}_{metric}", SPLIT_NAMES[split], SPLIT_COLORS[split])
+        _mark_epoch(axes, history, best_epoch, metric)
+        _mark_not_finite(axes, history, (f"train_{metric}", f"val_{metric}"))
+        _epoch_axis(axes, history)
+    dress(loss, "Loss", "epoch", "cross-entropy loss (nats)")
+    dress(accuracy, "Accuracy", "epoch", "accuracy")
+    number_axis(loss, np.concatenate([_series(history, f"{s}_loss")[1] for s in ("train", "val")]))
+    accuracy.yaxis.set_major_formatter(PERCENT)
+    bottom, top = accuracy.get_ylim()
+    accuracy.set_ylim(top=min(top, 1 + 0.02 * (1 - bottom)))
+    _legend_above(figure, loss)
+    return figure
+
+
+def learning_rate(history: History) -> Figure:
+    """Draw the learning rate of every epoch."""
+    epochs, rates = _series(history, "learning_rate")
+    if not len(epochs):
+        return message("Learning rate", NOTHING)
+    note = f"first {rates[0]:.3g}, highest {rates.max():.3g}, last {rates[-1]:.3g}"
+    figure = sheet(3.6, "Learning rate", note)
+    (axes,) = panels(figure, 1, 1, top=HEADER)
+    _line(axes, history, "learning_rate", "learning rate", BLUE)
+    _epoch_axis(axes, history)
+    dress(axes, "", "epoch", "learning rate")
+    number_axis(axes, rates)
+    if axes.get_yscale() == "linear":
+        axes.set_ylim(bottom=0)
+    return figure
+
+
+def gradient_norms(history: History) -> Figure:
+    """Draw the norm of the loss gradient, layer by layer and for all parameters together."""
+    if not _layers(history, "gradient_norms") and not len(_series(history, "gradient_norm")[0]):
+        return message("Gradient norms", NOTHING)
+    figure = sheet(4.2, "Gradient norms", "before clipping, mean of the steps of each epoch")
+    (axes,) = panels(figure, 1, 1, right=LEGEND_WIDTH, top=HEADER)
+    _layer_lines(axes, history, "gradient_norms", "", "gradient norm ‖∂loss/∂w‖₂")
+    _line(axes, history, "gradient_norm", "all parameters", INK, "--")
+    _legend_beside(axes)
+    return figure
+
+
+def layer_statistics(history: History) -> Figure:
+    """Draw the norm of every layer's weights and how much an update changes them."""
+    if not _layers(history, "weight_norms") and not _layers(history, "update_ratios"):
+        return message("Layer statistics", NOTHING)
+    figure = sheet(4.2, "Layer statistics", "after each epoch; the update is that of its last step")
+    norms, ratios = panels(figure, 2, 2, right=LEGEND_WIDTH)
+    _layer_lines(norms, history, "weight_norms", "Weight norm", "‖w‖₂")
+    _layer_lines(ratios, history, "update_ratios", "Update ratio", "‖Δw‖₂ / ‖w‖₂")
+    _legend_beside(ratios)
+    return figure
+
+
+def _series(history: History, key: str) -> tuple[Array, Array]:
+    """Return the epochs that have the metric `key`, and its values."""
+    present = [row for row in history if key in row]
+    epochs = np.array([row["epoch"] for row in present], float)
+    return epochs, np.array([row[key] for row in present], float)
+
+
+def _line(axes: Axes, history: History, key: str, label: str, color: str, style: str = "-") -> None:
+    """Draw one metric through the epochs that have it, with gaps where it is not finite."""
+    epochs, values = _series(history, key)
+    if len(epochs):
+        values[~np.isfinite(values)] = np.nan
+        marker = "o" if len(epochs) <= MOST_MARKERS else None
+        axes.plot(epochs, values, style, color=color, marker=marker, markersize=3.5, label=label)
+
+
+def _mark_not_finite(axes: Axes, history: History, keys: Iterable[str]) -> None:
+    """Draw a cross at the upper edge for every epoch in which one of `keys` is not finite."""
+    epochs = {row["epoch"] for row in history for k in keys if not np.isfinite(row.get(k, 0))}
+    if epochs:
+        axes.plot(
+            sorted(epochs),
+            [0.97] * len(epochs),
+            transform=axes.get_xaxis_transform(),
+            color=INK,
+            linestyle="",
+            marker="x",
+            label="not finite",
+        )
+
+
+def _mark_epoch(axes: Axes, history: History, epoch: int | None, metric: str) -> None:
+    """Draw an upright line at `epoch` and a ring around the value that was best."""
+    if epoch is None:
+        return
+    axes.axvline(epoch, color=MUTED, linestyle=(0, (2, 2)), linewidth=1, zorder=1)
+    for split in ("val", "train"):
+        epochs, values = _series(history, f"{split}_{metric}")
+        if (found := values[epochs == epoch]).size:
+            axes.plot(
+                epoch,
+                found[0],
+                marker="o",
+                markersize=9,
+                markerfacecolor="none",
+                markeredgecolor=INK,
+                markeredgewidth=1.4,
+                linestyle="",
+                label="best epoch",
+            )
+            return
+
+
+def _best_in_words(history: History, best_epoch: int | None) -> str:
+    """Return the metrics of the best epoch, those of the validation set if it has any."""
+    row = next((row for row in history if row["epoch"] == best_epoch), None)
+    if row is None:
+        return ""
+    split = "val" if "val_loss" in row or "val_acc" in row else "train"
+    parts = []
+    if (loss := row.get(f"{split}_loss")) is not None:
+        parts.append(f"{SPLIT_NAMES[split]} loss {loss:.4f}")
+    if (accuracy := row.get(f"{split}_acc")) is not None:
+        parts.append(f"{SPLIT_NAMES[split]} accuracy {percent(accuracy, 2)}")
+    return f"best epoch {best_epoch}: {', '.join(parts)}"
+
+
+def _layers(history: History, family: str) -> list[str]:
+    """Return the layers that the metrics of a family speak of, from the input to the output."""
+    keys = dict.fromkeys(key for row in history for key in row)
+    return [key.removeprefix(f"{family}/") for key in keys if key.startswith(f"{family}/")]
+
+
+def _layer_lines(axes: Axes, history: History, family: str, title: str, unit: str) -> None:
+    """Draw one line a layer, dark near the input and light near the output."""
+    layers = _layers(history, family)
+    keys = [f"{family}/{layer}" for layer in layers]
+    colors = matplotlib.colormaps["viridis"](np.linspace(0, 0.78, len(layers)))
+    for layer, key, color in zip(layers, keys, colors, strict=True):
+        _line(axes, history, key, layer, to_hex(color))
+    _mark_not_finite(axes, history, keys)
+    _epoch_axis(axes, history)
+    dress(axes, title, "epoch", unit)
+    number_axis(axes, [row[key] for row in history for key in keys if key in row])
+
+
+def _epoch_axis(axes: Axes, history: History) -> None:
+    """Show all epochs of the history, in whole numbers from its first."""
+    first, last = history[0]["epoch"], history[-1]["epoch"]
+    axes.set_xlim(first - 0.5, last + max(0.5, 0.02 * (last - first)))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=STEPS, min_n_ticks=1))
+
+
+def _legend_above(figure: Figure, axes: Axes) -> None:
+    """Put the legend of `axes` into the top margin, where no data are."""
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="center right",
+        bbox_to_anchor=(1, 1 - 0.3 / figure.get_figheight()),
+        ncols=4,
+        frameon=False,
+        fontsize=9.5,
+        labelcolor=INK,
+    )
+
+
+def _legend_beside(axes: Axes) -> None:
+    """Put the legend of `axes` to their right."""
+    axes.legend(
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1.02),
+        frameon=False,
+        fontsize=9,
+        labelcolor=INK,
+        handlelength=1.6,
+    )

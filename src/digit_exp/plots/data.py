@@ -1,0 +1,100 @@
+"""What the network is trained on: how the classes are distributed, and what augmentation does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, NullLocator
+
+from digit_exp.arrays import Array, Labels, Pixels
+from digit_exp.plots.canvas import (
+    BLUE,
+    BOTTOM,
+    DPI,
+    INK,
+    LEFT,
+    MUTED,
+    RIGHT,
+    SPLIT_COLORS,
+    SPLIT_NAMES,
+    STEPS,
+    THOUSANDS,
+    TOP,
+    WIDTH,
+    dress,
+    message,
+    panels,
+    percent,
+    sheet,
+)
+from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show, with_gap
+
+ROW_GAP = 0.5
+"""Inches between the panels of two splits."""
+
+MOST_LABELS = 12
+"""Bars that have their numbers written above them; the numbers of more would run together."""
+
+TALLEST = 6.0
+"""Inches: how high the rows of augmented images may be together."""
+
+
+def class_distribution(counts: Mapping[str, Labels]) -> Figure:
+    """Draw how many images of each class every split has, and what share of the split that is."""
+    if not counts:
+        return message("Class distribution", "There is nothing to draw: no split was given.")
+    height = TOP + BOTTOM + 1.45 * len(counts) + ROW_GAP * (len(counts) - 1)
+    note = "images of each class, and their share of the split"
+    figure = sheet(height, "Class distribution", note)
+    grid = panels(figure, len(counts), 1, gap=(0, ROW_GAP))
+    for axes, (split, numbers) in zip(grid, counts.items(), strict=True):
+        _bars(axes, split, numbers)
+    grid[-1].set_xlabel("class", size=9.5, color=INK)
+    grid[-1].xaxis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
+    return figure
+
+
+def augmentation_examples(before: Array | Pixels, after: Array | Pixels) -> Figure:
+    """Draw `before`, shape `(n, height, width)`, above its variants, `(k, n, height, width)`.
+
+    Both in the same range: uint8 pixels, or pixels in [0, 1].
+    """
+    variants, count, height, width = after.shape
+    images = np.concatenate([before[np.newaxis], after]).reshape(-1, height, width)
+    cell = with_gap((height, width))
+    large = mosaic(images, count, cell)
+    dots = dots_per_pixel(large.shape, (TALLEST, WIDTH - LEFT - RIGHT))
+    inch = dots / DPI
+    note = "training images, and what the network gets to see instead of them"
+    figure = sheet(TOP + inch * len(large), "Augmentation, before and after", note)
+    axes = show(figure, large, dots, PAPER, (0, brightest(before))).axes
+    for row in range(variants + 1):
+        text, color = (f"variant {row}", MUTED) if row else ("original", INK)
+        y = row * cell[0] + height / 2
+        axes.text(-0.1 / inch, y, text, size=9.5, color=color, ha="right", va="center")
+    axes.hlines((height + cell[0] - 1) / 2, -0.5, large.shape[1] - 0.5, color=MUTED, linewidth=1)
+    return figure
+
+
+def _bars(axes: Axes, split: str, numbers: Labels) -> None:
+    classes, total = len(numbers), int(numbers.sum())
+    shares = numbers / max(total, 1)
+    top = max(int(numbers.max()), 1)
+    axes.bar(np.arange(classes), numbers, 0.72, color=SPLIT_COLORS.get(split, BLUE))
+    axes.set_ylim(0, 1.42 * top if classes <= MOST_LABELS else 1.05 * top)
+    axes.set_xlim(-0.6, classes - 0.4)
+    title = f"{SPLIT_NAMES.get(split, split)}: {total:,} images"
+    if classes <= MOST_LABELS:
+        lift = 0.04 * top
+        for number, (n, share) in enumerate(zip(numbers, shares, strict=True)):
+            text = f"{n:,}\n{percent(share)}"
+            axes.text(number, n + lift, text, size=8.5, color=INK, ha="center", va="bottom")
+    else:
+        title += f", {percent(shares.min())} to {percent(shares.max())} of them in each class"
+    dress(axes, title, "", "images")
+    axes.xaxis.set_major_locator(NullLocator())
+    axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=STEPS))
+    axes.yaxis.set_major_formatter(THOUSANDS)

@@ -1,0 +1,189 @@
+"""What the network gets wrong: classes taken for each other, and errors that it was sure of."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from digit_exp.arrays import Array, Labels, Pixels
+from digit_exp.plots.canvas import (
+    DPI,
+    HEADER,
+    INK,
+    LEFT,
+    MUTED,
+    PERCENT,
+    STEPS,
+    TOP,
+    dress,
+    message,
+    percent,
+    place,
+    sheet,
+)
+from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show
+
+Counts = NDArray[np.intp]
+
+MATRIX = 5.3
+"""Inches: how wide and high the confusion matrix is."""
+
+BELOW = 0.65
+"""Inches under the matrix, for its labels."""
+
+NOTES = LEFT + MATRIX + 0.85
+"""Inches from the left: where the colour scale and the list of errors begin."""
+
+MOST_NUMBERS = 16
+"""Classes of which every cell has its number; the cells of more would be too small for it."""
+
+MOST_PAIRS = 12
+"""Lines in the list of frequent errors."""
+
+COLUMNS = 5
+CELL_WIDTH, GAP = 1.62, 0.17
+"""Inches: a misread image with the text beside it, and the space between two rows."""
+
+IMAGE = (1.0, 0.95)
+"""Inches, height and width: the most that a misread image takes."""
+
+ERRORS = matplotlib.colormaps["Oranges"].with_extremes(bad="#BCD6E8")
+"""Small to large errors, and the diagonal, which is not a number on their scale."""
+
+
+def confusion_matrix(labels: Labels, predictions: Labels, classes: int) -> Figure:
+    """Draw how many images of each class are read as which.
+
+    Errors have a colour scale of their own. On that of the diagonal none of them would be seen.
+    """
+    counts = np.bincount(labels * classes + predictions, minlength=classes**2)
+    counts = counts.reshape(classes, classes)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    right, total = int(counts.trace()), len(labels)
+    accuracy = percent(right / max(total, 1), 2)
+    figure = sheet(
+        MATRIX + TOP + BELOW,
+        f"Confusion matrix, accuracy {accuracy}",
+        f"{right:,} of {total:,} images right, {total - right:,} misread",
+    )
+    axes = place(figure, LEFT, BELOW, MATRIX, MATRIX)
+    largest = float(np.where(np.eye(classes, dtype=bool), 0, shares).max()) or 1.0
+    errors = _cells(axes, shares, largest)
+    if classes <= MOST_NUMBERS:
+        _numbers(axes, counts, shares, largest)
+    if right < total:
+        _error_scale(figure, errors)
+        _frequent_errors(figure, counts, shares)
+    return figure
+
+
+def misread_digits(
+    images: Array | Pixels, labels: Labels, probabilities: Array, count: int = 25
+) -> Figure:
+    """Draw the images whose wrong reading the network is surest of, the worst first."""
+    title = "Most confidently misread"
+    predictions = probabilities.argmax(axis=1)
+    wrong = np.flatnonzero(predictions != labels)
+    if not wrong.size:
+        return message(title, f"None of the {len(labels):,} images was misread.")
+    worst = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:count]]
+    height, width = images.shape[1:]
+    dots = dots_per_pixel((height, width), IMAGE)
+    per_inch = DPI / dots
+    cell = (height + round(GAP * per_inch), int(CELL_WIDTH * per_inch))
+    large = mosaic(images[worst], COLUMNS, cell)
+    figure = sheet(
+        HEADER + len(large) / per_inch,
+        title,
+        f"true → predicted class, with its probability;"
+        f" {len(worst):,} of {len(wrong):,} misread among {len(labels):,} images",
+    )
+    axes = show(figure, large, dots, PAPER, (0, brightest(images))).axes
+    size = 12 if probabilities.shape[1] <= 10 else 9.5  # two digits a class must fit as well
+    for position, (true, row) in enumerate(zip(labels[worst], probabilities[worst], strict=True)):
+        top, left = (n * step for n, step in zip(divmod(position, COLUMNS), cell, strict=True))
+        x, y = left + width + 0.08 * per_inch, top + height / 2
+        axes.text(x, y, f"{true} → {row.argmax()}", size=size, color=INK, va="bottom")
+        sure = percent(float(row.max()))
+        axes.text(x, y + 0.05 * per_inch, sure, size=8.5, color=MUTED, va="top")
+    return figure
+
+
+def _cells(axes: Axes, shares: Array, largest: float) -> QuadMesh:
+    """Colour the cells: the diagonal in quiet blue, the errors in orange up to the `largest`."""
+    classes = len(shares)
+    edges = np.arange(classes + 1) - 0.5
+    errors = axes.pcolormesh(
+        edges,
+        edges,
+        np.where(np.eye(classes, dtype=bool), np.nan, shares),
+        cmap=ERRORS,
+        vmin=0,
+        vmax=largest,
+        edgecolors="white",
+        linewidth=1 if classes <= MOST_NUMBERS else 0.3,
+    )
+    dress(axes, "", "predicted class", "true class")
+    axes.yaxis.set_label_coords(-0.06, 0.5)
+    axes.set_ylim(classes - 0.5, -0.5)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
+        axis.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return errors
+
+
+def _numbers(axes: Axes, counts: Counts, shares: Array, largest: float) -> None:
+    """Write the count into every cell that has one, and beside each row its recall."""
+    classes = len(counts)
+    size = 9.5 if classes <= 12 else 7
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        is_dark = row != column and shares[row, column] > 0.6 * largest
+        color = "white" if is_dark else INK
+        text = f"{counts[row, column]:,}"
+        axes.text(column, row, text, size=size, color=color, ha="center", va="center")
+    edge = classes - 0.45
+    for row in np.flatnonzero(counts.sum(axis=1)).tolist():
+        axes.text(edge, row, percent(shares[row, row]), size=size, color=MUTED, va="center")
+    axes.text(edge, -0.55, "recall", size=size, color=MUTED, va="bottom")
+
+
+def _error_scale(figure: Figure, errors: QuadMesh) -> None:
+    axes = place(figure, NOTES, BELOW + MATRIX - 0.32, 1.6, 0.14)
+    axes.set_title("errors, share of true class", loc="left", size=9, color=INK, pad=5)
+    bar = figure.colorbar(errors, cax=axes, orientation="horizontal", format=PERCENT)
+    bar.locator = MaxNLocator(3)
+    bar.outline.set_visible(False)
+    axes.tick_params(labelsize=8.5, labelcolor=MUTED, color=MUTED, length=3)
+
+
+def _frequent_errors(figure: Figure, counts: Counts, shares: Array) -> None:
+    """List the pairs of classes that are confused most often, in three aligned columns."""
+    errors = np.where(np.eye(len(counts), dtype=bool), 0, counts)
+    pairs = [divmod(int(i), len(counts)) for i in np.argsort(-errors, axis=None, kind="stable")]
+    pairs = [pair for pair in pairs[:MOST_PAIRS] if errors[pair]]
+    lines = {
+        0.0: ["true → predicted", *(f"{true} → {read}" for true, read in pairs)],
+        1.15: ["", *(f"{errors[pair]:,}" for pair in pairs)],
+        1.75: ["", *(percent(float(shares[pair])) for pair in pairs)],
+    }
+    width, height = figure.get_size_inches()
+    top = BELOW + MATRIX - 1.05
+    figure.text(NOTES / width, top / height, "Most frequent errors", size=10.5, color=INK)
+    for x, column in lines.items():
+        figure.text(
+            (NOTES + x) / width,
+            (top - 0.15) / height,
+            "\n".join(column),
+            size=9.5,
+            color=MUTED,
+            va="top",
+            ha="left" if x == 0 else "right",
+            linespacing=1.6,
+        )

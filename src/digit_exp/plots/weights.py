@@ -1,0 +1,120 @@
+"""What the network has learnt: how its weights are distributed, and the first ones as images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+
+from digit_exp.arrays import Array
+from digit_exp.plots.canvas import (
+    BLUE,
+    BOTTOM,
+    DPI,
+    INK,
+    MUTED,
+    NUMBER,
+    STEPS,
+    THOUSANDS,
+    TOP,
+    dress,
+    message,
+    panels,
+    sheet,
+)
+from digit_exp.plots.mosaic import dots_per_pixel, mosaic, show, with_gap
+
+ROW_GAP = 0.95
+"""Inches between two rows of histograms."""
+
+PICTURE = (6.1, 6.3)
+"""Inches, height and width: the most that the picture of the first layer takes."""
+
+BINS = 61
+"""Odd, so that the middle bin holds the weights around zero."""
+
+DIVERGING = matplotlib.colormaps["RdBu_r"].with_extremes(bad="white")
+
+
+def weight_histograms(weights: Mapping[str, Array]) -> Figure:
+    """Draw the distribution of every weight matrix, one panel each."""
+    if not weights:
+        return message("Weights", "There is nothing to draw: the network has no weights.")
+    columns = min(len(weights), 3)
+    rows = math.ceil(len(weights) / columns)
+    height = TOP + BOTTOM + 2.2 * rows + ROW_GAP * (rows - 1)
+    figure = sheet(height, "Weights", "how many weights have which value, biases left out")
+    grid = panels(figure, len(weights), columns, gap=(0.9, ROW_GAP))
+    for axes, (name, matrix) in zip(grid, weights.items(), strict=True):
+        _histogram(axes, name, matrix)
+    return figure
+
+
+def first_layer_weights(weights: Array, image_shape: tuple[int, int], count: int = 64) -> Figure:
+    """Draw the columns of `weights`, what each unit of the first layer looks for, as images.
+
+    Of more than `count` units, those with the largest weights are shown, largest first.
+    """
+    units = weights.shape[1]
+    order = np.argsort(-np.square(weights).sum(axis=0), kind="stable")[:count]
+    tiles = weights[:, order].T.reshape(-1, *image_shape)
+    cell = with_gap(image_shape)
+    columns = _columns(len(tiles), cell)
+    large = mosaic(tiles, columns, cell)
+
+    note = (
+        f"{len(tiles)} of {units:,} units, those with the largest weights first;"
+        f" ink on a red pixel raises the unit, on a blue one lowers it"
+    )
+    dots = dots_per_pixel(large.shape, PICTURE)
+    figure = sheet(TOP + dots / DPI * len(large), "Weights of the first layer", note)
+    finite = np.abs(tiles[np.isfinite(tiles)])
+    limit = float(np.percentile(finite, 99.5)) if finite.size else 1.0
+    picture = show(figure, large, dots, DIVERGING, (-(limit or 1.0), limit or 1.0))
+    _scale(figure, picture)
+    return figure
+
+
+def _columns(count: int, cell: tuple[int, int]) -> int:
+    """Return how many tiles to put into a row: about as wide as high, few gaps at the end."""
+    square = max(1, round(math.sqrt(count * cell[0] / cell[1])))
+    return min(range(square, square + 3), key=lambda columns: -count % columns)
+
+
+def _histogram(axes: Axes, name: str, matrix: Array) -> None:
+    values = matrix[np.isfinite(matrix)]
+    limit = float(np.abs(values).max(initial=0)) or 1.0
+    counts, edges = np.histogram(values, BINS, (-limit, limit))
+    axes.stairs(counts, edges, fill=True, color=BLUE)
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.set_xlim(-1.02 * limit, 1.02 * limit)
+    axes.set_ylim(0, 1.05 * max(int(counts.max()), 1))
+    shape = " × ".join(f"{size:,}" for size in matrix.shape)
+    dress(axes, f"{name}  ({shape})", _spread(values, matrix.size), "weights in a bin")
+    axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
+    axes.xaxis.set_major_formatter(NUMBER)
+    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=STEPS))
+    axes.yaxis.set_major_formatter(THOUSANDS)
+
+
+def _spread(values: Array, size: int) -> str:
+    if values.size < size:
+        return f"weight ({size - values.size:,} of {size:,} are not finite)"
+    return f"weight (mean {values.mean():.2g}, std {values.std():.2g})".replace("-", "−")
+
+
+def _scale(figure: Figure, picture: AxesImage) -> None:
+    """Add the colour bar, and what its ends mean, to the right of the picture."""
+    left, bottom, width, height = picture.axes.get_position().bounds
+    length = min(height, 0.6)
+    axes = figure.add_axes((left + width + 0.03, bottom + height - length, 0.016, length))
+    bar = figure.colorbar(picture, cax=axes, extend="both", format=NUMBER)
+    bar.outline.set_visible(False)
+    axes.tick_params(labelsize=9, labelcolor=MUTED, color=MUTED, length=3)
+    axes.set_ylabel("weight", size=9.5, color=INK)
