@@ -4,18 +4,29 @@ The registered families bring their own fields; here stand the groups that have 
 (trainer, tracking) and the root, in the order in which a person meets them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
+from digit_exp.app.rules import conflicts, mentioned, values_of
 from digit_exp.data.augmentations import AUGMENTATIONS, Augmentation
 from digit_exp.data.sources import DATASETS, DataSource
 from digit_exp.nn.models import MODELS, Model
 from digit_exp.optim.optimizers import OPTIMIZERS, Optimizer
 from digit_exp.optim.regularizers import REGULARIZERS, Regularizer
 from digit_exp.optim.schedules import SCHEDULES, Schedule
-from digit_exp.registry import Component, Count, CountOrZero, Fraction, NonNegative, Registry
+from digit_exp.registry import (
+    Component,
+    Count,
+    CountOrZero,
+    Fraction,
+    NonNegative,
+    Problem,
+    Registry,
+)
 
-FAMILIES: dict[str, Registry] = {
+FAMILIES: dict[str, Registry[Any]] = {
     "data": DATASETS,
     "model": MODELS,
     "optimizer": OPTIMIZERS,
@@ -50,27 +61,48 @@ class Backend(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EarlyStoppingSettings(Component):
+class Watch(Component):
+    """What watches a metric, in the direction that is better for it."""
+
+    monitor: Monitor = Monitor.val_acc
+    mode: Mode = Mode.auto
+
+    def conflicts(self) -> Iterator[Problem]:
+        better = Mode.max if self.monitor.name.endswith("acc") else Mode.min
+        if self.mode not in (Mode.auto, better):
+            yield Problem(
+                "mode",
+                f"must be {better.name} or auto for {self.monitor.name}, got {self.mode.name!r}",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyStoppingSettings(Watch):
     """When to stop before the last epoch (specification, section 6)."""
 
     enabled: bool = True
-    monitor: Monitor = Monitor.val_acc
-    mode: Mode = Mode.auto
     patience: Count = 5
     min_delta: NonNegative = 0.001
     restore_best: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointSettings(Component):
+class CheckpointSettings(Watch):
     """Which checkpoints to keep beside `last.npz` (specification, section 7)."""
 
-    monitor: Monitor = Monitor.val_acc
-    mode: Mode = Mode.auto
     save_best_only: bool = True
     every: Count = 1
     keep: CountOrZero = 1
     filename: str = "best.npz"
+
+    def conflicts(self) -> Iterator[Problem]:
+        yield from super().conflicts()
+        if (reason := _unusable(self.filename)) is not None:
+            yield Problem("filename", f"{reason}, got {self.filename!r}")
+        elif self.keep > 1 and "{" not in self.filename:
+            yield Problem(
+                "keep", f"{self.keep} files need names that differ; put {{epoch}} in filename"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +142,33 @@ class RunConfig(Component):
     augmentation: Augmentation
     trainer: TrainerSettings
     tracking: TrackingSettings
+
+    def conflicts(self) -> Iterator[Problem]:
+        return conflicts(values_of(self))
+
+
+LAUNCH = {"resume": str | None}
+"""What may stand at the root beside a RunConfig: which run to go on with is not part of a run."""
+
+PRESETS = "experiment"
+"""The group of named presets. They set values of the other groups and have none of their own."""
+
+EXAMPLES = {"epoch": 1} | {monitor.name: 0.5 for monitor in Monitor}
+"""What a checkpoint's filename may mention, with values to try it on."""
+
+
+def _unusable(filename: str) -> str | None:
+    """Return what is wrong with a checkpoint's filename."""
+    if not mentioned(filename) <= EXAMPLES.keys():
+        return f"may mention only {', '.join(f'{{{name}}}' for name in EXAMPLES)}"
+    try:
+        rendered = filename.format_map(EXAMPLES)
+    except (ValueError, LookupError) as error:
+        return f"must be a format that Python understands ({error})"
+    if not filename.endswith(".npz") or set(rendered) & set("/\\:") or rendered.startswith("."):
+        return "must be a plain file name that ends in .npz"
+    if not rendered.isprintable():
+        return "must have no control characters"
+    if rendered == "last.npz":
+        return "must not be the name of the latest state"
+    return None

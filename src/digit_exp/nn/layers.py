@@ -5,9 +5,8 @@ that nothing can be random by accident. A backward pass belongs to the latest fo
 two halves: `parameter_gradients(dy)` writes ∂loss/∂parameters into the flat gradient vector,
 `input_gradient(dy)` returns ∂loss/∂x. The first layer of a network is never asked for the second.
 
-Layers work on arrays of their own, made once and used again at every step. An activation or a
-dropout may overwrite the array it is given, and every `input_gradient` may overwrite `dy`; `Dense`,
-`BatchNorm` and `Standardize` leave their input alone.
+Layers work on arrays of their own, made once and used again at every step. An activation may
+overwrite the array it is given, no other layer does; every `input_gradient` may overwrite `dy`.
 """
 
 from __future__ import annotations
@@ -228,7 +227,7 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        self._mask = Workspace()
+        self._mask, self._out = Workspace(), Workspace()
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.mask = None
@@ -237,8 +236,10 @@ class Dropout(Layer):
         self.mask = self._mask(len(x), x.shape[1], x.dtype)
         kept = rng.random(x.shape, dtype=np.float32) >= self.rate
         np.multiply(kept, 1 / (1 - self.rate), out=self.mask, casting="same_kind")
-        x *= self.mask
-        return x
+        # Not in place: the activation before needs its own output for its derivative.
+        y = self._out(len(x), x.shape[1], x.dtype)
+        np.multiply(x, self.mask, out=y)
+        return y
 
     def input_gradient(self, dy: Array) -> Array:
         if self.mask is not None:

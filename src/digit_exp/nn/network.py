@@ -13,8 +13,8 @@ from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
 from digit_exp.nn.losses import softmax
-from digit_exp.nn.parameters import Parameters
-from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.nn.parameters import Kind, Parameters
+from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng
 
 PREDICTION_BATCH = 1024
@@ -42,7 +42,10 @@ class Network:
         )
         for name, layer in named.items():
             layer.bind(name, self.parameters)
-        self._first_trained = next(i for i, layer in enumerate(self.layers) if layer.slots())
+        trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
+        if not trained:
+            raise ConfigError(Problem("", "a network needs at least one dense layer"))
+        self._first_trained = trained[0]
 
     @property
     def classes(self) -> int:
@@ -76,7 +79,8 @@ class Network:
     def predict_proba(self, images: Pixels | Array) -> Array:
         """Return probabilities, shape `(n, classes)`, for uint8 images or pixels in [0, 1].
 
-        Raises ValueError if an image has not as many pixels as the network has inputs.
+        Raises ValueError if an image has not as many pixels as the network has inputs, or if
+        the pixels are whole numbers but not uint8, so that their range is unknown.
         """
         pixels = int(np.prod(images.shape[1:]))
         if pixels != self.inputs:
@@ -84,6 +88,8 @@ class Network:
                 f"the network reads images of {self.inputs} pixels, got shape"
                 f" {images.shape[1:]} with {pixels}"
             )
+        if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
+            raise ValueError(f"images must be uint8, or floats in [0, 1], got {images.dtype}")
         dtype = self.parameters.values.dtype
         probabilities = np.empty((len(images), self.classes), dtype)
         for start in range(0, len(images), PREDICTION_BATCH):
@@ -109,7 +115,7 @@ class Network:
             trained = sum(
                 self.parameters.grad(f"{name}.{slot}").size
                 for slot, place in layer.slots().items()
-                if place.kind.name != "buffer"
+                if place.kind is not Kind.buffer
             )
             rows.append((name, type(layer).__name__, f"({width})", f"{trained:,}"))
         lines = [f"{a:<14} {b:<12} {c:>8} {d:>12}" for a, b, c, d in rows]
@@ -147,6 +153,7 @@ class NetworkBuilder:
 
     def input(self, size: int) -> Self:
         """Say how many pixels an image has."""
+        _require("size", size, Range(ge=1))
         self._inputs = self._width = size
         return self
 
@@ -167,11 +174,8 @@ class NetworkBuilder:
         `activation="softmax"` is for the last layer and adds nothing: the loss and `predict_proba`
         apply the softmax themselves.
         """
-        if not self._width:
-            raise ConfigError(Problem("", "say input(size) before the first layer"))
-        if self._is_complete:
-            raise ConfigError(Problem("activation", "'softmax' is for the last layer only"))
-        self._add(Dense(self._width, units, Init(init), bias=not batch_norm))
+        _require("units", units, Range(ge=1))
+        self._add(Dense(self._width, units, _init(init), bias=not batch_norm))
         if batch_norm:
             self._add(BatchNorm(self._width))
         if activation == "softmax":
@@ -182,30 +186,48 @@ class NetworkBuilder:
 
     def dropout(self, rate: float) -> Self:
         """Drop a share of the activations of the layer before; 0 adds nothing."""
+        _require("rate", rate, Range(ge=0, lt=1))
         return self._add(Dropout(rate)) if rate else self
 
     def build(self, seed: int = 42, dtype: DTypeLike = np.float32) -> Network:
-        """Return the network with initial weights drawn from `seed`."""
-        network = Network(self._inputs, self._layers, dtype)
+        """Return a network of its own, with initial weights drawn from `seed`."""
+        spec = {"inputs": self._inputs, "layers": [layer.spec() for layer in self._layers]}
+        network = Network.from_spec(spec, dtype)
         network.initialize(Rng(seed)("init"))
         return network
 
     def _add(self, layer: Layer) -> Self:
+        if not self._width:
+            raise ConfigError(Problem("", "say input(size) before the first layer"))
+        if self._is_complete:
+            raise ConfigError(Problem("activation", "'softmax' is for the last layer only"))
         self._width = layer.output_size(self._width)
         self._layers.append(layer)
         return self
 
 
+def _require(name: str, value: float, limits: Range) -> None:
+    if value not in limits:
+        raise ConfigError(Problem(name, f"must be {limits}, got {value!r}"))
+
+
 def _activation(name: str) -> Layer:
-    if name in ACTIVATIONS:
-        return ACTIVATIONS[name]()
-    known = [*ACTIVATIONS, "softmax"]
-    raise ConfigError(
-        Problem(
-            "activation",
-            f"unknown activation {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}",
-        )
-    )
+    if name not in ACTIVATIONS:
+        raise _unknown("activation", name, [*ACTIVATIONS, "softmax"])
+    return ACTIVATIONS[name]()
+
+
+def _init(init: Init | str) -> Init:
+    if isinstance(init, Init):
+        return init
+    if init not in Init.__members__:
+        raise _unknown("init", init, list(Init.__members__))
+    return Init[init]
+
+
+def _unknown(what: str, name: str, known: list[str]) -> ConfigError:
+    message = f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}"
+    return ConfigError(Problem(what, message))
 
 
 def _numbered(layers: Sequence[Layer]) -> list[str]:

@@ -89,6 +89,10 @@ class MLflowTracker(Tracker):
         for some in _groups([RunTag(name, text) for name, text in short.items()]):
             self._client.log_batch(self._run, tags=some)
 
+    def log_note(self, markdown: str) -> None:
+        """Write the description on the run's page."""
+        self.set_tags({"mlflow.note.content": markdown})
+
     def log_dataset(self, dataset: Dataset) -> None:
         """Write name, digest and shape of the training and the test set as the run's inputs."""
         inputs = [

@@ -44,6 +44,9 @@ class Tracker:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Remember words by which a run can be found."""
 
+    def log_note(self, markdown: str) -> None:
+        """Remember a text that a person reads first."""
+
     def log_dataset(self, dataset: Dataset) -> None:
         """Remember which data the run saw, by name and digest."""
 

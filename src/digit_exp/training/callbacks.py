@@ -33,7 +33,12 @@ class Callback:
 
     def memory(self, state: TrainState) -> dict[str, Any]:
         """Return what this callback remembers: plain values and arrays."""
-        return state.callback_memory.setdefault(type(self).__name__, {})
+        return state.callback_memory.setdefault(self.name, {})
+
+    @property
+    def name(self) -> str:
+        """What the memory is kept under: two callbacks of one name would share it."""
+        return type(self).__name__
 
 
 class StopOnNonFinite(Callback):
@@ -51,6 +56,8 @@ class Best:
     """
 
     def __init__(self, monitor: str, mode: str = "auto") -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode must be 'auto', 'min' or 'max', got {mode!r}")
         self.monitor = monitor
         is_max = mode == "max" or (mode == "auto" and monitor.endswith("acc"))
         self._sign = 1.0 if is_max else -1.0
@@ -92,6 +99,10 @@ class EarlyStopping(Callback):
         self._min_delta = min_delta
         self._restore_best = restore_best
 
+    @property
+    def name(self) -> str:
+        return f"EarlyStopping {self._best.monitor}"
+
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
         if not _is_evaluated(self._best.monitor, metrics):
             return
@@ -114,7 +125,7 @@ class EarlyStopping(Callback):
 
 
 class ModelCheckpoint(Callback):
-    """Write a checkpoint when the monitored metric improves, or after every `every` epochs.
+    """Write a checkpoint after every `every` epochs, or after those of them that are the best.
 
     `path` may name the epoch and its metrics, as in `"epoch{epoch:02d}-{val_acc:.4f}.npz"`. Of the
     files written, `keep` stay: the latest, which with `save_best_only` are the best. 0 keeps all.
@@ -137,6 +148,10 @@ class ModelCheckpoint(Callback):
         self._every = every
         self._keep = keep
         self._config = config
+
+    @property
+    def name(self) -> str:
+        return f"ModelCheckpoint {self._filename}"
 
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
         if state.epoch % self._every or not self._is_wanted(state, metrics):

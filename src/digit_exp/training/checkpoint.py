@@ -41,9 +41,11 @@ class Checkpoint:
 
     @property
     def network(self) -> Network:
-        """The network as it was evaluated, with the averaged weights if there are any."""
-        self.state.network.parameters.storage[:] = self.state.evaluated
-        return self.state.network
+        """A network of its own as it was evaluated, with the averaged weights if there are any."""
+        evaluated = self.state.evaluated
+        network = Network.from_spec(self.state.network.spec(), evaluated.dtype)
+        network.parameters.storage[:] = evaluated
+        return network
 
 
 def save_checkpoint(
@@ -51,6 +53,10 @@ def save_checkpoint(
 ) -> Path:
     """Write `state` and `config` (plain values) to `path`, whole or not at all."""
     numbers, arrays = _divide(state.callback_memory)
+    arrays["storage"] = state.network.parameters.storage
+    arrays |= {f"slots/{name}": slot for name, slot in state.slots.items()}
+    if state.average is not None:
+        arrays["average"] = state.average
     meta = {
         "format": FORMAT,
         "version": VERSION,
@@ -62,16 +68,10 @@ def save_checkpoint(
         "history": state.history,
         "callback_memory": numbers,
         "config": dict(config or {}),
+        "arrays": list(arrays),
     }
-    entries: dict[str, np.ndarray] = {
-        "meta": np.frombuffer(json.dumps(meta).encode(), np.uint8),
-        "storage": state.network.parameters.storage,
-        **{f"slots/{name}": slot for name, slot in state.slots.items()},
-        **arrays,
-    }
-    if state.average is not None:
-        entries["average"] = state.average
-    return _write(Path(path), entries)
+    encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+    return _write(Path(path), {"meta": encoded, **arrays})
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -81,12 +81,17 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     meta = _meta(path, arrays)
     try:
         network = Network.from_spec(meta["network"], arrays["storage"].dtype)
-        _fill(network.parameters.storage, arrays.pop("storage"), "storage")
+        storage, values = network.parameters.storage, network.parameters.values
+        storage[:] = _like(storage, arrays, "storage")
         state = TrainState(
             network=network,
-            slots=_group(arrays, "slots/", len(network.parameters)),
+            slots={
+                entry.removeprefix("slots/"): _like(values, arrays, entry)
+                for entry in arrays
+                if entry.startswith("slots/")
+            },
             schedule_memory=meta["schedule_memory"],
-            average=arrays.get("average"),
+            average=_like(storage, arrays, "average") if "average" in arrays else None,
             step=meta["step"],
             epoch=meta["epoch"],
             history=meta["history"],
@@ -130,13 +135,17 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 # Ours never are; refusing keeps the memory needed below the size of the file.
                 raise CheckpointError(path, "it holds compressed entries, so it is not ours")
+            if (damaged := archive.testzip()) is not None:
+                raise CheckpointError(path, f"its entry {damaged} is damaged")
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except CheckpointError:
         raise
-    except zipfile.BadZipFile as error:
-        raise CheckpointError(path, f"it is damaged or no .npz file ({error})") from error
-    except (ValueError, OSError, EOFError, MemoryError) as error:
+    # RuntimeError: a damaged flag claims that an entry is encrypted or of a later format
+    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
+        reason = str(error) or "it ends too early"
+        raise CheckpointError(path, f"it is damaged or no .npz file ({reason})") from error
+    except (ValueError, OSError, MemoryError) as error:
         raise CheckpointError(path, f"it cannot be read ({error})") from error
 
 
@@ -152,21 +161,20 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         raise CheckpointError(
             path, f"its format is version {meta.get('version')}, this program reads {VERSION}"
         )
+    # A damaged list of contents can hide an entry that no checksum then misses.
+    if missing := sorted(set(meta.get("arrays", ())) - arrays.keys()):
+        raise CheckpointError(path, f"it lacks {', '.join(missing)}")
     return dict(meta)
 
 
-def _fill(target: Array, source: np.ndarray, name: str) -> None:
-    if target.shape != source.shape:
-        raise ValueError(f"{name} has shape {source.shape}, the network needs {target.shape}")
-    target[:] = source
-
-
-def _group(arrays: Mapping[str, np.ndarray], prefix: str, size: int) -> dict[str, Array]:
-    group = {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
-    for name, array in group.items():
-        if array.shape != (size,):
-            raise ValueError(f"{prefix}{name} has shape {array.shape}, the network needs {(size,)}")
-    return group
+def _like(vector: Array, arrays: Mapping[str, np.ndarray], entry: str) -> Array:
+    array = arrays[entry]
+    if array.shape != vector.shape or array.dtype != vector.dtype:
+        raise ValueError(
+            f"{entry} holds {array.dtype} of shape {array.shape},"
+            f" the network needs {vector.dtype} of shape {vector.shape}"
+        )
+    return array
 
 
 def _divide(memory: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -186,6 +194,6 @@ def _unite(numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict
     memory: dict[str, dict[str, Any]] = {name: dict(items) for name, items in numbers.items()}
     for entry, array in arrays.items():
         if entry.startswith("callbacks/"):
-            _, callback, key = entry.split("/")
+            callback, _, key = entry.removeprefix("callbacks/").rpartition("/")
             memory.setdefault(callback, {})[key] = array
     return memory

@@ -15,7 +15,7 @@ from digit_exp.data.dataset import Split
 from digit_exp.nn.losses import cross_entropy
 from digit_exp.nn.network import PREDICTION_BATCH, Network
 from digit_exp.optim.optimizers import Optimizer
-from digit_exp.optim.regularizers import NoRegularization, Regularizer
+from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
 from digit_exp.rng import Rng
 from digit_exp.training.callbacks import Callback
@@ -49,7 +49,7 @@ class Trainer:
         self.network = network
         self.optimizer = optimizer
         self.schedule = schedule or Constant()
-        self.regularizer = regularizer or NoRegularization()
+        self.regularizer = regularizer or Unregularized()
         self.augmentation = augmentation
         self.epochs = epochs
         self.batch_size = batch_size
@@ -75,9 +75,13 @@ class Trainer:
 
         Afterwards the network holds the weights that were evaluated: their average if one is
         kept, and the best epoch's if a callback restores them. Given the `state` of a checkpoint,
-        training goes on where that one ended.
+        training goes on where that one ended. Raises ValueError if it is of another network.
         """
         state = state or self.init_state()
+        if state.network is not self.network:
+            raise ValueError(
+                "the state is that of another network; make the trainer with Trainer(state.network)"
+            )
         self._emit("on_fit_start", state)
         try:
             # A diverging run overflows on its way; callbacks watch the loss, no warning is needed.
@@ -117,7 +121,7 @@ class Trainer:
         augment = self.rng("augment", state.epoch)
         dropout = self.rng("dropout", state.epoch)
         steps = math.ceil(len(train) / self.batch_size)
-        last_step = (state.epoch + 1) * steps - 1
+        last_step = state.step + steps - 1
         meter = EpochMeter(self.network.parameters)
         lr = 0.0
 

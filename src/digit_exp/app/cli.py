@@ -1,0 +1,102 @@
+"""The command line: `python -m digit_exp`, and `digit-exp` where the package is installed.
+
+A command line is checked as a whole before Hydra runs it. Hydra then composes the configuration,
+makes the run's folder and its log, and calls `_job`, once or for every job of a multirun.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import hydra
+from hydra._internal.utils import get_args_parser
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from digit_exp.app.config import conf_dir, publish
+from digit_exp.app.help import help_text
+from digit_exp.app.interruption import Interrupted
+from digit_exp.app.job import JobFailed, run_job
+from digit_exp.app.overrides import check
+from digit_exp.app.resume import find_checkpoint, run_folder
+from digit_exp.registry import ConfigError, Problem
+
+FAILURE, USAGE_ERROR = 1, 2
+"""Exit codes: a run that failed, a command line that cannot be run."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    # Hydra then raises what it would print, and what it prints is said in our words.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    publish()
+    arguments = sys.argv[1:] if arguments is None else arguments
+    line = get_args_parser().parse_args(arguments)
+    if line.help:
+        print(help_text())
+        return 0
+    try:
+        sys.argv[1:] = _prepared(arguments, line)
+        _job()
+    except (ConfigError, HydraException, OmegaConfBaseException) as error:
+        print(error, file=sys.stderr)
+        return USAGE_ERROR
+    except JobFailed:  # the log has said why
+        return FAILURE
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    return 0
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+def _job(cfg: DictConfig) -> float:
+    environment = HydraConfig.get()
+    result = run_job(cfg, Path(environment.runtime.output_dir))
+    if result.is_failure and environment.mode is RunMode.RUN:
+        raise JobFailed  # in a sweep, a run that diverged is a result like others
+    return result.objective
+
+
+def _prepared(arguments: Sequence[str], line: Namespace) -> list[str]:
+    """Refuse a wrong command line with ConfigError; put in what Hydra must know to resume."""
+    if line.hydra_help or line.shell_completion or line.info:
+        return list(arguments)  # nothing is run
+    problems = check(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
+    if problems:
+        raise ConfigError(*problems)
+    return _resumed(arguments, line.overrides, is_sweep=line.multirun)
+
+
+def _resumed(arguments: Sequence[str], overrides: Sequence[str], *, is_sweep: bool) -> list[str]:
+    """Replace `resume=...` by its checkpoint, and send Hydra to the folder of that run."""
+    asked = [word for word in overrides if word.startswith("resume=")]
+    text = asked[-1].removeprefix("resume=").strip("'\"") if asked else "null"
+    if text in ("null", ""):
+        return list(arguments)
+    others = [word for word in overrides if word not in asked and not word.startswith("hydra.")]
+    if others or is_sweep:
+        extra = ", ".join([*others, *(["-m"] if is_sweep else [])])
+        problem = f"a run goes on with the configuration it began with; leave out {extra}"
+        raise ConfigError(Problem("resume", problem))
+    checkpoint = find_checkpoint(text).resolve()
+    rest = [word for word in arguments if word not in asked]
+    folder = run_folder(checkpoint)
+    if folder is not None:
+        rest += [f"hydra.run.dir={_quoted(folder)}", "hydra.output_subdir=null"]
+    return [*rest, f"resume={_quoted(checkpoint)}"]
+
+
+def _quoted(path: Path) -> str:
+    """Return a path as Hydra's override grammar wants it, whatever characters it has."""
+    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"

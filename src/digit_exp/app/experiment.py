@@ -1,0 +1,251 @@
+"""The recipe of a run: load, split, build, train, evaluate once, draw, report.
+
+`Experiment.prepare` does all that can fail because of what a person gave it, before a run is
+opened anywhere. `run` does the work inside a tracked run.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from digit_exp.app import report
+from digit_exp.app.config import flatten, resolved
+from digit_exp.app.interruption import Interruption
+from digit_exp.app.record import CHECKPOINT
+from digit_exp.app.schema import RunConfig
+from digit_exp.app.threads import blas_threads, choose_threads
+from digit_exp.arrays import Array
+from digit_exp.data.dataset import Dataset, Split
+from digit_exp.data.sources import Normalize
+from digit_exp.data.splits import pixel_statistics, subset, train_val_split
+from digit_exp.nn.models import PixelStatistics
+from digit_exp.nn.network import Network
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.rng import Rng
+from digit_exp.tracking.callback import LogEpochs
+from digit_exp.tracking.provenance import git_diff, provenance
+from digit_exp.tracking.tracker import Status, Tracker
+from digit_exp.training.callbacks import (
+    Callback,
+    EarlyStopping,
+    LastCheckpoint,
+    ModelCheckpoint,
+    StopOnNonFinite,
+)
+from digit_exp.training.checkpoint import Checkpoint
+from digit_exp.training.progress import Progress
+from digit_exp.training.state import TrainState
+from digit_exp.training.trainer import Trainer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to."""
+
+    status: Status
+    summary: dict[str, float] = field(default_factory=dict)
+    """best_val_acc, best_epoch, test_acc, test_loss and the like, as far as they were measured."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether training broke off for a reason that no resuming mends."""
+        return self.status is Status.FAILED
+
+    @property
+    def objective(self) -> float:
+        """What a sweep maximises: the best validation accuracy, 0 for a run that failed."""
+        return self.summary.get("best_val_acc", 0.0)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A run that can be started: configuration, data and network fit together."""
+
+    config: RunConfig
+    folder: Path
+    dataset: Dataset
+    train: Split
+    val: Split
+    network: Network
+    start: TrainState | None
+    """Where a resumed run goes on."""
+
+    @classmethod
+    def prepare(
+        cls, config: RunConfig, folder: Path, checkpoint: Checkpoint | None = None
+    ) -> Experiment:
+        """Load and split the data and build the network, or take it from `checkpoint`.
+
+        Raises ConfigError or DataError if they cannot be had.
+        """
+        dataset = config.data.load()
+        train, val = _splits(config, dataset)
+        if checkpoint is None:
+            return cls(config, folder, dataset, train, val, _network(config, dataset, train), None)
+        if checkpoint.config["data_digest"] != dataset.digest:
+            raise ConfigError(
+                Problem("resume", f"the data set {dataset.name} is not the one the run began with")
+            )
+        network = checkpoint.state.network
+        return cls(config, folder, dataset, train, val, network, checkpoint.state)
+
+    @property
+    def threads(self) -> int:
+        """How many threads BLAS gets."""
+        settings = self.config.trainer
+        return settings.threads or choose_threads(self.network, settings.batch_size)
+
+    def run(self, tracker: Tracker, interruption: Interruption) -> Result:
+        """Train and evaluate, and leave everything that is worth keeping."""
+        report.announce(self)
+        self._describe(tracker)
+        started = time.perf_counter()
+        trainer = self._trainer(tracker, interruption)
+        with blas_threads(self.threads):
+            state = trainer.fit(self.train, self.val, self.start)
+            seconds = time.perf_counter() - started
+            summary = {**report.best_epoch(self.config, state.history), "training_seconds": seconds}
+            result = Result(_status(state), summary)
+            probabilities = None
+            if result.status is Status.FINISHED:
+                probabilities = self._test(trainer, summary)
+        self._keep(tracker, result, state, probabilities)
+        interruption.raise_if_asked()
+        return result
+
+    def _test(self, trainer: Trainer, summary: dict[str, float]) -> Array:
+        """Read the test set, once, with the weights that training ended with."""
+        test = self.dataset.test
+        probabilities = self.network.predict_proba(test.images[test.rows])
+        likelihood = probabilities[np.arange(len(test)), test.labels].astype(np.float64)
+        tiny = np.finfo(np.float64).tiny  # a probability that underflowed costs much, not infinity
+        summary["test_loss"] = -float(np.log(np.maximum(likelihood, tiny)).mean())
+        summary["test_acc"] = float((probabilities.argmax(axis=1) == test.labels).mean())
+        return probabilities
+
+    def _trainer(self, tracker: Tracker, interruption: Interruption) -> Trainer:
+        config, settings = self.config, self.config.trainer
+        return Trainer(
+            self.network,
+            config.optimizer,
+            schedule=config.schedule,
+            regularizer=config.regularization,
+            augmentation=config.augmentation,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size,
+            eval_every=settings.eval_every,
+            ema=settings.ema,
+            seed=config.seed,
+            callbacks=self._callbacks(tracker, interruption),
+        )
+
+    def _callbacks(self, tracker: Tracker, interruption: Interruption) -> list[Callback]:
+        """Return the callbacks in the order in which they run.
+
+        A checkpoint follows those whose memory it saves, and what is tracked follows the
+        checkpoint: an epoch that was saved but not tracked is made good when the run resumes.
+        """
+        settings = self.config.trainer
+        stopping, checkpoint = settings.early_stopping, settings.checkpoint
+        memo = self._memo(tracker)
+        early_stopping = EarlyStopping(
+            stopping.monitor.value,
+            mode=stopping.mode.value,
+            patience=stopping.patience,
+            min_delta=stopping.min_delta,
+            restore_best=stopping.restore_best,
+        )
+        steps = math.ceil(len(self.train) / settings.batch_size)
+        return [
+            interruption,
+            StopOnNonFinite(),
+            *([early_stopping] if stopping.enabled else []),
+            ModelCheckpoint(
+                self.folder / CHECKPOINT.parent / checkpoint.filename,
+                monitor=checkpoint.monitor.value,
+                mode=checkpoint.mode.value,
+                save_best_only=checkpoint.save_best_only,
+                every=checkpoint.every,
+                keep=checkpoint.keep,
+                config=memo,
+            ),
+            LastCheckpoint(self.folder / CHECKPOINT, memo),
+            LogEpochs(tracker),
+            Progress(settings.epochs, steps, log.info),
+        ]
+
+    def _memo(self, tracker: Tracker) -> Mapping[str, Any]:
+        """Return what a checkpoint must say, beside the state, for its run to be resumed."""
+        return {
+            "run_id": tracker.run_id,
+            "data_digest": self.dataset.digest,
+            "run": resolved(self.config),
+        }
+
+    def _describe(self, tracker: Tracker) -> None:
+        """Track what is known before the first step."""
+        if self.start is None:
+            tracker.log_params(flatten(self.config))
+            tracker.log_dataset(self.dataset)
+            tracker.log_text(self.network.summary(), "network.txt")
+            if (diff := git_diff()) is not None:
+                tracker.log_text(diff, "git_diff.patch")
+        tracker.set_tags({**provenance(self.config.seed), "threads": str(self.threads)})
+        tracker.log_file(report.write_config(self.config, self.folder))
+
+    def _keep(
+        self, tracker: Tracker, result: Result, state: TrainState, probabilities: Array | None
+    ) -> None:
+        """Track the outcome: summary, checkpoints, predictions, figures."""
+        tracker.status = result.status
+        if state.stop_reason is not None:
+            tracker.set_tags({"digit_exp.stop_reason": state.stop_reason})
+        tracker.log_summary(result.summary)
+        tracker.log_note(report.note(self, result, state))
+        for file in sorted((self.folder / CHECKPOINT.parent).glob("*.npz")):
+            tracker.log_file(file, "checkpoints")
+        if probabilities is not None:
+            file = report.write_predictions(self, probabilities)
+            tracker.log_file(file)
+        for file in report.draw(self, state, probabilities):
+            tracker.log_file(file, "figures")
+        report.conclude(self, result, state)
+
+
+def _status(state: TrainState) -> Status:
+    reasons = {"diverged": Status.FAILED, "interrupted": Status.KILLED}
+    return reasons.get(state.stop_reason or "", Status.FINISHED)
+
+
+def _splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
+    rng, data = Rng(config.seed)("split"), config.data
+    train, val = train_val_split(
+        dataset.train, val_ratio=data.val_ratio, rng=rng, stratified=data.stratified
+    )
+    if data.train_size is not None:
+        train = subset(train, data.train_size, rng, data.stratified)
+    return train, val
+
+
+def _network(config: RunConfig, dataset: Dataset, train: Split) -> Network:
+    standardize = None
+    if config.data.normalize is Normalize.standardize:
+        mean, std = pixel_statistics(train)
+        standardize = PixelStatistics(mean=mean, std=std)
+    return config.model.build(
+        math.prod(dataset.image_shape),
+        dataset.classes,
+        seed=config.seed,
+        dropout=config.regularization.dropout,
+        standardize=standardize,
+    )

@@ -1,0 +1,72 @@
+"""What `--help` says. The groups and their choices are read from the files of `conf/`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from digit_exp.app.config import conf_dir
+from digit_exp.app.reading import GROUPS
+from digit_exp.app.schema import PRESETS
+
+INTRODUCTION = """\
+digit-exp [GROUP=CHOICE] [KEY=VALUE] ...    the same as python -m digit_exp
+
+Trains a neural network, written from scratch in NumPy, on images of digits. Without arguments it
+trains on MNIST and tracks the run in MLflow.
+"""
+
+EXAMPLES = """\
+Examples
+
+  digit-exp experiment=debug                               a tiny run, in seconds
+  digit-exp model.hidden=[256,128] optimizer.lr=0.01       another network and learning rate
+  digit-exp optimizer=lion schedule=warmup_cosine          another way to train
+  digit-exp data=idx data.dir=my_images augmentation=full  your own images
+  digit-exp -m seed=1,2,3 regularization=none,dropout      six runs, one for each combination
+  digit-exp resume=latest                                  go on with an interrupted run
+
+Results go below the folder it is started in: log, checkpoints and figures to outputs/, metrics and
+everything to compare runs with to mlruns/.
+
+digit-exp --cfg job [...] shows every key and value that a command line leads to; --hydra-help
+explains Hydra's own options.
+"""
+
+
+def help_text() -> str:
+    """Return what the program does, its groups with a line for each choice, and examples."""
+    chosen = _defaults()
+    groups = "\n".join(_group(group, chosen.get(group)) for group in (*GROUPS, PRESETS))
+    return f"{INTRODUCTION}\n{groups}\n{EXAMPLES}"
+
+
+def choices(group: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each choice in a group and the sentence that its file begins with."""
+    for file in sorted((conf_dir() / group).glob("*.yaml")):
+        yield file.stem, _purpose(file)
+
+
+def _group(group: str, default: str | None) -> str:
+    lines = [group]
+    for name, purpose in choices(group):
+        lines.append(f"  {name:<19} {purpose}{' [default]' if name == default else ''}")
+    return "\n".join([*lines, ""])
+
+
+def _purpose(file: Path) -> str:
+    """Return the first comment of a YAML file that is not a directive to Hydra."""
+    comments = (line.removeprefix("# ") for line in file.read_text(encoding="utf-8").splitlines())
+    return next(line for line in comments if not line.startswith("@package"))
+
+
+def _defaults() -> dict[str, str]:
+    entries = OmegaConf.load(conf_dir() / "config.yaml").defaults
+    return {
+        str(group): choice
+        for entry in entries
+        if not isinstance(entry, str)
+        for group, choice in entry.items()
+    }

@@ -1,0 +1,73 @@
+"""One run from configuration to result: its checkpoint, tracker, record and log around it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from digit_exp.app.config import from_mapping, structure
+from digit_exp.app.experiment import Experiment, Result
+from digit_exp.app.interruption import Interruption
+from digit_exp.app.record import RunRecord, recorded
+from digit_exp.data.idx import DataError
+from digit_exp.registry import ConfigError
+from digit_exp.tracking.run import open_tracker
+from digit_exp.tracking.tracker import TrackingError
+from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
+
+log = logging.getLogger(__name__)
+
+LOG = "digit_exp.log"
+
+
+class JobFailed(Exception):
+    """A run failed, and its log says why."""
+
+
+def run_job(cfg: DictConfig, folder: Path) -> Result:
+    """Run what Hydra composed, in `folder`; raise JobFailed for whatever goes wrong."""
+    try:
+        with Interruption() as interruption:
+            result, where = _run(cfg, folder, interruption)
+    except JobFailed:
+        raise
+    except Exception as error:
+        raise _logged(error) from error
+    for line in where:
+        log.info("%s", line)
+    return result
+
+
+def _run(cfg: DictConfig, folder: Path, interruption: Interruption) -> tuple[Result, list[str]]:
+    """Run inside a tracked run, and return where that can be looked at as well."""
+    checkpoint = load_checkpoint(cfg.resume) if cfg.resume else None
+    config = structure(cfg) if checkpoint is None else from_mapping(checkpoint.config["run"])
+    experiment = Experiment.prepare(config, folder, checkpoint)
+    opened = open_tracker(
+        config.tracking.backend.value,
+        uri=config.tracking.uri,
+        experiment=config.tracking.experiment,
+        tags=config.tracking.tags,
+        run_name=config.run_name,
+        run_id=checkpoint.config["run_id"] if checkpoint else None,
+    )
+    with opened as tracker, recorded(folder, RunRecord(tracker.run_id)) as record:
+        try:
+            result = experiment.run(tracker, interruption)
+            record.status = result.status
+        except Exception as error:
+            raise _logged(error) from error
+        finally:
+            tracker.log_file(folder / LOG)
+    return result, tracker.where()
+
+
+def _logged(error: Exception) -> JobFailed:
+    """Put into the log what went wrong: a sentence where that is enough, else the traceback."""
+    if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError):
+        log.error("%s", error)
+    else:
+        log.error("the run failed", exc_info=error)
+    return JobFailed(str(error))

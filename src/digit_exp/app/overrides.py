@@ -1,0 +1,225 @@
+"""The check of a command line, before Hydra runs and before anything slow is imported.
+
+The choices of groups are composed as Hydra would; every value is then set without asking, and
+`from_mapping` says what is wrong with the whole. So a mistake reads the same whether it was made
+in a file or on the command line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from digit_exp.app.config import conf_dir, from_mapping, plain_mapping, publish
+from digit_exp.app.reading import GROUPS, leaves
+from digit_exp.app.schema import FAMILIES, PRESETS
+from digit_exp.app.values import shown
+from digit_exp.registry import ConfigError, Problem, did_you_mean
+
+CHOICES = [*GROUPS, PRESETS]
+"""The groups of which a command line names one file each."""
+
+
+def check(
+    overrides: Sequence[str], *, config_dir: str | None = None, multirun: bool = False
+) -> list[Problem]:
+    """Return everything that is wrong with a command line; of a sweep, with every element."""
+    if config_dir is not None and not Path(config_dir).is_dir():
+        return [Problem("--config-dir", f"there is no folder {config_dir!r}")]
+    publish()
+    with _hydra() as loader:
+        command = _CommandLine(loader, config_dir)
+        command.read(overrides, multirun)
+        for job in command.jobs():
+            command.check(job)
+    return list(dict.fromkeys(command.problems))
+
+
+@contextmanager
+def _hydra() -> Iterator[ConfigLoader]:
+    """Start Hydra for composing, and leave it as it was."""
+    hydra = GlobalHydra.instance()
+    active = hydra.hydra
+    hydra.clear()
+    try:
+        with initialize_config_dir(str(conf_dir()), job_name="digit_exp", version_base="1.3"):
+            yield GlobalHydra.instance().config_loader()
+    finally:
+        GlobalHydra.instance().hydra = active
+
+
+class _CommandLine:
+    """The overrides of one command, with the problems found in them."""
+
+    def __init__(self, loader: ConfigLoader, config_dir: str | None) -> None:
+        self.problems: list[Problem] = []
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._loader = loader
+        self._folders = [] if config_dir is None else [Path(config_dir).resolve().as_uri()]
+        self._values: list[list[Override]] = []  # of every override, what it stands for
+        self._known: dict[str, list[str]] = {}
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
+
+    def read(self, texts: Sequence[str], multirun: bool) -> None:
+        """Parse overrides one by one, those of a sweep into their elements."""
+        for text in texts:
+            try:
+                (override,) = self._parser.parse_overrides([text])
+            except HydraException:
+                override = None
+            if override is None or not override.key_or_group:
+                self.problems.append(_unreadable(text))
+                continue
+            if override.is_hydra_override():
+                self._follow(override)
+            elif (problem := _misuse(override, multirun)) is not None:
+                self.problems.append(problem)
+            else:
+                self._values.append(self._elements(override))
+
+    def _follow(self, override: Override) -> None:
+        """Look for files where Hydra will; the rest of its own settings is its own affair."""
+        folders = override.value()
+        if override.key_or_group == "hydra.searchpath" and isinstance(folders, list):
+            self._folders += folders
+
+    def _elements(self, override: Override) -> list[Override]:
+        if not override.is_sweep_override():
+            return [override]
+        key = override.get_key_element()
+        texts = [f"{key}={element}" for element in override.sweep_string_iterator()]
+        return self._parser.parse_overrides(texts)
+
+    def jobs(self) -> Iterator[list[Override]]:
+        """Yield jobs of the sweep such that every element occurs in one: not the whole grid."""
+        first = [elements[0] for elements in self._values]
+        yield first
+        for position, elements in enumerate(self._values):
+            for element in elements[1:]:
+                yield [*first[:position], element, *first[position + 1 :]]
+
+    def check(self, job: Sequence[Override]) -> None:
+        """Compose a single run and note what is wrong with it."""
+        choices, values = self._choose(job)
+        try:
+            mapping = self._compose(choices)
+        except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
+            reason, *_ = (str(error) or str(error.__cause__)).strip().split("\n\n")
+            self.problems.append(Problem("", " ".join(reason.split())))
+            return
+        for override in values:
+            self._set(mapping, override)
+        try:
+            from_mapping(mapping)
+        except ConfigError as error:
+            self.problems += error.problems
+
+    def _choose(self, job: Sequence[Override]) -> tuple[list[str], list[Override]]:
+        """Return the choices of groups that exist and the values that are not below a wrong one."""
+        choices: list[str] = []
+        refused: set[str] = set()
+        values: list[Override] = []
+        for override in job:
+            group, choice = override.key_or_group, override.value()
+            if group not in CHOICES or isinstance(choice, dict):
+                values.append(override)
+            elif choice in (options := self._options(group)):
+                choices.append(f"{group}={choice}")
+                self._refuse_plus(override)
+            else:
+                refused.add(group)
+                self.problems.append(_unknown_choice(group, choice, options))
+        kept = [value for value in values if value.key_or_group.partition(".")[0] not in refused]
+        return choices, kept
+
+    def _options(self, group: str) -> list[str]:
+        if group not in self._known:
+            options = self._loader.get_group_options(
+                group, config_name="config", overrides=self._searching()
+            )
+            self._known[group] = [option for option in options if option != "schema"]
+        return self._known[group]
+
+    def _compose(self, choices: Sequence[str]) -> dict[str, Any]:
+        key = tuple(choices)
+        if key not in self._composed:
+            self._composed[key] = compose("config", [*choices, *self._searching()])
+        return plain_mapping(self._composed[key])
+
+    def _searching(self) -> list[str]:
+        return [f"hydra.searchpath={self._folders}"] if self._folders else []
+
+    def _set(self, mapping: dict[str, Any], override: Override) -> None:
+        """Set a value, or each of a mapping, whether or not there is such a key."""
+        for path, value in leaves({override.key_or_group: override.value()}, {}):
+            *parents, last = path.split(".")
+            if last == "name" and parents and parents[0] in FAMILIES:
+                message = f"cannot be set; write {parents[0]}={value}"
+                self.problems.append(Problem(path, message))
+                continue
+            node = mapping
+            for parent in parents:
+                if not isinstance(node.get(parent), dict):
+                    node[parent] = {}
+                node = node[parent]
+            if last in node:
+                self._refuse_plus(override)
+            node[last] = value
+
+    def _refuse_plus(self, override: Override) -> None:
+        if override.is_add() or override.is_force_add():
+            key, value = override.key_or_group, override.get_value_element_as_str()
+            self.problems.append(Problem(key, f"is there already; write {key}={value}"))
+
+
+def _misuse(override: Override, multirun: bool) -> Problem | None:
+    """Return what is wrong with the form of an override."""
+    key = override.key_or_group
+    if override.is_delete():
+        return Problem(key, "cannot be removed: every field has a value")
+    if override.package is not None:
+        return Problem(f"{key}@{override.package}", f"has one place only; write {key}=NAME")
+    if not override.is_sweep_override():
+        return None
+    text = str(override.input_line).partition("=")[2]
+    if not multirun:
+        several = f"got several values, {text}: add -m to run each"
+        return Problem(key, f"{several}, or write [{text}] for a list")
+    if not override.is_discrete_sweep():
+        return Problem(key, f"needs values that can be listed, got {text}; write choice(...)")
+    if not list(override.sweep_iterator()):
+        return Problem(key, f"stands for no value at all, got {text}")
+    return None
+
+
+def _unreadable(text: str) -> Problem:
+    """Return what a person can do about an override that cannot be parsed."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        return Problem(text, f"has no value; write {text}=VALUE")
+    if not re.fullmatch(r"[~+]*[\w./@-]+", key):
+        return Problem(key, f"is not a key, got {text!r}; write KEY=VALUE")
+    if any(value.count(left) != value.count(right) for left, right in ("[]", "{}", "()")):
+        return Problem(key, f"has brackets that do not match, got {shown(value)}")
+    return Problem(
+        key, f"cannot be read, got {shown(value)}; write '{key}=\"{value}\"', with both quotes"
+    )
+
+
+def _unknown_choice(group: str, choice: object, options: list[str]) -> Problem:
+    near = did_you_mean(choice, options) if isinstance(choice, str) else ""
+    known = ", ".join(options)
+    return Problem(group, f"unknown {group} {shown(choice)}.{near} Known: {known}")

@@ -1,0 +1,169 @@
+"""What a run tells a person: the announcement, the files, the figures, the summary."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from digit_exp.app.config import differences, resolved
+from digit_exp.app.schema import RunConfig
+from digit_exp.arrays import Array
+from digit_exp.data.batches import batches
+from digit_exp.data.splits import class_counts
+from digit_exp.rng import Rng
+from digit_exp.training.callbacks import Best
+from digit_exp.training.state import TrainState
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from digit_exp.app.experiment import Experiment, Result
+
+log = logging.getLogger(__name__)
+
+REASONS = {
+    None: "after the last epoch",
+    "early_stopping": "early: no improvement any more",
+    "interrupted": "by a signal; python -m digit_exp resume=latest goes on from here",
+    "diverged": "because the loss is no longer a finite number; try a smaller optimizer.lr",
+}
+
+
+def announce(experiment: Experiment) -> None:
+    """Say what is about to happen, before the first step."""
+    config, data = experiment.config, experiment.dataset
+    height, width = data.image_shape
+    sizes = f"{len(experiment.train):,} training, {len(experiment.val):,} validation and"
+    log.info("data: %s, %s %s test images", data.name, sizes, f"{len(data.test):,}")
+    log.info("      of %d × %d pixels in %d classes", height, width, data.classes)
+    log.info("\n%s\n", experiment.network.summary())
+    changed = differences(config)
+    for key, (default, value) in changed.items():
+        log.info("changed: %s = %s (default %s)", key, value, default)
+    if not changed:
+        log.info("configuration: the defaults")
+    log.info(
+        "seed %d, %d BLAS thread(s), files in %s",
+        config.seed,
+        experiment.threads,
+        experiment.folder,
+    )
+    if experiment.start is not None:
+        log.info("resuming after epoch %d", experiment.start.epoch)
+
+
+def conclude(experiment: Experiment, result: Result, state: TrainState) -> None:
+    """Say how it ended."""
+    log.info("\nstopped %s", REASONS[state.stop_reason])
+    for name, value in result.summary.items():
+        log.info("  %-17s %s", name, f"{value:g}" if name.endswith("epoch") else f"{value:.4f}")
+
+
+def note(experiment: Experiment, result: Result, state: TrainState) -> str:
+    """Return the outcome in Markdown, for the run's page."""
+    data = experiment.dataset
+    numbers = [f"| {name} | {value:.4g} |" for name, value in result.summary.items()]
+    changed = [f"`{key}={value}`" for key, (_, value) in differences(experiment.config).items()]
+    return "\n".join(
+        [
+            f"{data.name}, {len(experiment.network.parameters):,} parameters,"
+            f" seed {experiment.config.seed}; stopped {REASONS[state.stop_reason]}.",
+            f"Changed from the defaults: {', '.join(changed) or 'nothing'}.",
+            "",
+            "| | |",
+            "|---|---|",
+            *numbers,
+        ]
+    )
+
+
+def write_config(config: RunConfig, folder: Path) -> Path:
+    """Write the resolved configuration, every default spelled out."""
+    path = folder / "config.yaml"
+    path.write_text(OmegaConf.to_yaml(OmegaConf.create(resolved(config))), encoding="utf-8")
+    return path
+
+
+def write_predictions(experiment: Experiment, probabilities: Array) -> Path:
+    """Write what the network makes of each test image, for comparisons with other runs."""
+    path = experiment.folder / "test_predictions.npz"
+    np.savez(path, labels=experiment.dataset.test.labels, probabilities=probabilities)
+    return path
+
+
+def draw(experiment: Experiment, state: TrainState, probabilities: Array | None) -> Iterator[Path]:
+    """Draw the figures of a run and yield the files they are written to."""
+    from digit_exp.plots.canvas import save
+
+    folder = experiment.folder / "figures"
+    for name, figure in _figures(experiment, state, probabilities):
+        yield save(figure, folder / f"{name}.png")
+
+
+def _figures(
+    experiment: Experiment, state: TrainState, probabilities: Array | None
+) -> Iterator[tuple[str, Figure]]:
+    from digit_exp.plots import curves, data, predictions, weights
+
+    best = best_epoch(experiment.config, state.history)
+    marked = int(best["best_epoch"]) if best else None
+    yield "learning_curves", curves.learning_curves(state.history, marked)
+    yield "learning_rate", curves.learning_rate(state.history)
+    yield "gradient_norms", curves.gradient_norms(state.history)
+    yield "layer_statistics", curves.layer_statistics(state.history)
+
+    parameters = experiment.network.parameters
+    layers = {
+        name.removesuffix(".weight"): parameters.value(name) for name in parameters.weight_names
+    }
+    yield "weight_histograms", weights.weight_histograms(layers)
+    first = next(iter(layers.values()))
+    yield "first_layer_weights", weights.first_layer_weights(first, experiment.dataset.image_shape)
+
+    splits = {"train": experiment.train, "val": experiment.val, "test": experiment.dataset.test}
+    counts = {
+        name: class_counts(split, experiment.dataset.classes) for name, split in splits.items()
+    }
+    yield "class_distribution", data.class_distribution(counts)
+    yield "augmentation", data.augmentation_examples(*_augmented(experiment))
+
+    if probabilities is not None:
+        test = experiment.dataset.test
+        read = probabilities.argmax(axis=1)
+        yield (
+            "confusion_matrix",
+            predictions.confusion_matrix(test.labels, read, probabilities.shape[1]),
+        )
+        images = test.images[test.rows]
+        yield "misread_digits", predictions.misread_digits(images, test.labels, probabilities)
+
+
+def _augmented(experiment: Experiment, images: int = 10, variants: int = 4) -> tuple[Array, Array]:
+    """Return some training images and what the augmentation makes of them."""
+    some = experiment.train.select(np.arange(min(images, len(experiment.train))))
+    before = next(iter(batches(some, images)))[0].copy()
+    rng = Rng(experiment.config.seed)("figure")
+    change = experiment.config.augmentation
+    return before, np.stack([change(before.copy(), rng) for _ in range(variants)])
+
+
+def best_epoch(config: RunConfig, history: list[dict[str, float]]) -> dict[str, float]:
+    """Return which epoch's monitored metric was best, and that epoch's validation metrics."""
+    settings = config.trainer
+    watch = settings.early_stopping if settings.early_stopping.enabled else settings.checkpoint
+    best = Best(watch.monitor.value, watch.mode.value)
+    found: dict[str, float] | None = None
+    for metrics in history:
+        value = metrics.get(best.monitor, math.nan)
+        if best.improves(value, None if found is None else found[best.monitor]):
+            found = metrics
+    if found is None:
+        return {}
+    values = {f"best_{name}": found[name] for name in ("val_acc", "val_loss") if name in found}
+    return {"best_epoch": found["epoch"], **values}

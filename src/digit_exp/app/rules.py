@@ -1,0 +1,101 @@
+"""What must fit together, though each value is fine alone.
+
+A rule names the values that it looks at, by their keys. It is left out while one of them is
+wrong in itself, or where the chosen components have no such field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from enum import Enum
+from string import Formatter
+from typing import Any
+
+from digit_exp.registry import Component, Problem
+
+Rule = Callable[..., Iterator[Problem]]
+_RULES: list[tuple[tuple[str, ...], Rule]] = []
+
+
+def conflicts(values: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield what is wrong between `values`, given by their dotted keys."""
+    for keys, rule in _RULES:
+        if all(key in values for key in keys):
+            yield from rule(*(values[key] for key in keys))
+
+
+def values_of(component: Component, prefix: str = "") -> dict[str, Any]:
+    """Return every single value in a component, and in those it holds, by its dotted key."""
+    found: dict[str, Any] = {}
+    for item in fields(component):
+        key, value = f"{prefix}{item.name}", getattr(component, item.name)
+        found |= values_of(value, f"{key}.") if isinstance(value, Component) else {key: value}
+    return found
+
+
+def _rule(*keys: str) -> Callable[[Rule], Rule]:
+    def add(rule: Rule) -> Rule:
+        _RULES.append((keys, rule))
+        return rule
+
+    return add
+
+
+@_rule("run_name")
+def _run_name_can_be_shown(name: str | None) -> Iterator[Problem]:
+    if name is None:
+        return
+    if not name.strip():
+        yield Problem("run_name", "must not be empty; leave it out to have one made")
+    elif not name.isprintable():
+        yield Problem("run_name", f"must have no control characters, got {name!r}")
+    elif len(name) > 250:
+        yield Problem("run_name", f"must have at most 250 characters, got {len(name)}")
+
+
+@_rule("data.val_ratio", "trainer.early_stopping.monitor", "trainer.early_stopping.enabled")
+def _early_stopping_is_measured(ratio: float, monitor: Enum, enabled: bool) -> Iterator[Problem]:
+    if enabled:
+        yield from _unmeasured(ratio, "trainer.early_stopping.monitor", monitor.name)
+
+
+@_rule("data.val_ratio", "trainer.checkpoint.monitor")
+def _checkpoint_is_measured(ratio: float, monitor: Enum) -> Iterator[Problem]:
+    yield from _unmeasured(ratio, "trainer.checkpoint.monitor", monitor.name)
+
+
+@_rule("data.val_ratio", "trainer.checkpoint.filename")
+def _filename_is_measured(ratio: float, filename: str) -> Iterator[Problem]:
+    for metric in mentioned(filename):
+        yield from _unmeasured(ratio, "trainer.checkpoint.filename", metric)
+
+
+@_rule("data.val_ratio", "schedule.monitor")
+def _schedule_is_measured(ratio: float, monitor: Enum) -> Iterator[Problem]:
+    yield from _unmeasured(ratio, "schedule.monitor", monitor.name)
+
+
+@_rule("schedule.warmup_epochs", "trainer.epochs")
+def _warmup_ends(warmup: int, epochs: int) -> Iterator[Problem]:
+    if 0 < epochs <= warmup:
+        message = f"must be less than trainer.epochs={epochs}, got {warmup}"
+        yield Problem("schedule.warmup_epochs", message)
+
+
+def _unmeasured(val_ratio: float, path: str, metric: str) -> Iterator[Problem]:
+    if val_ratio == 0 and metric.startswith("val_"):
+        instead = metric.replace("val_", "train_")
+        yield Problem(
+            path,
+            f"{metric} needs validation data, but data.val_ratio=0;"
+            f" set data.val_ratio=0.1 or use {instead}",
+        )
+
+
+def mentioned(filename: str) -> set[str]:
+    """Return the metrics that a checkpoint's filename mentions; none if it is no format."""
+    try:
+        return {name for _, name, _, _ in Formatter().parse(filename) if name is not None}
+    except ValueError:
+        return set()

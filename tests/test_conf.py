@@ -1,0 +1,139 @@
+"""The YAML files and the classes say the same, and every file leads to a configuration."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from digit_exp.app.config import conf_dir, publish, structure
+from digit_exp.app.help import help_text
+from digit_exp.app.overrides import check
+from digit_exp.app.reading import ABSENT, ROOT, defaults
+from digit_exp.app.schema import (
+    FAMILIES,
+    LAUNCH,
+    RunConfig,
+    TrackingSettings,
+    TrainerSettings,
+)
+
+CONF = conf_dir()
+FILES = sorted(CONF.rglob("*.yaml"))
+COMPONENTS = [(family, name) for family in FAMILIES for name in FAMILIES[family].names()]
+EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+PLUMBING = CONF / "hydra"
+
+REQUIRED = {"idx": ["data.dir=images"]}
+"""What a choice cannot do without."""
+
+NAMES = {
+    family: [name for name in FAMILIES[family].names() if name not in REQUIRED]
+    for family in FAMILIES
+}
+
+
+def values(file):
+    """Return what a file says beside its list of defaults."""
+    content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+    content.pop("defaults", None)
+    return content
+
+
+def composed(*overrides):
+    publish()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose("config", list(overrides))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_class_has_a_file_and_every_file_a_class(family):
+    files = {file.stem for file in (CONF / family).glob("*.yaml")}
+    assert files == set(FAMILIES[family].names())
+
+
+@pytest.mark.parametrize(("family", "name"), COMPONENTS)
+def test_a_file_spells_out_the_defaults_of_its_class(family, name):
+    file = CONF / family / f"{name}.yaml"
+    assert OmegaConf.load(file).defaults == [f"schema/{name}"]
+    assert values(file) == {
+        key: None if value == ABSENT else value
+        for key, value in defaults(FAMILIES[family][name]).items()
+    }
+
+
+def test_the_trainer_file_spells_out_the_defaults():
+    assert values(CONF / "trainer" / "default.yaml") == defaults(TrainerSettings)
+
+
+@pytest.mark.parametrize("backend", ["mlflow", "none"])
+def test_a_tracking_file_differs_from_the_defaults_in_its_backend_only(backend):
+    expected = {**defaults(TrackingSettings), "backend": backend}
+    assert values(CONF / "tracking" / f"{backend}.yaml") == expected
+
+
+def test_the_table_of_contents_spells_out_the_defaults_of_the_root():
+    expected = {name: getattr(RunConfig, name) for name in ROOT}
+    assert values(CONF / "config.yaml") == {**expected, **dict.fromkeys(LAUNCH)}
+
+
+def test_the_defaults_are_those_of_the_specification():
+    config = structure(composed())
+    assert config.model.hidden == [128, 64]
+    assert (config.optimizer.lr, config.trainer.epochs, config.trainer.batch_size) == (
+        0.001,
+        20,
+        32,
+    )
+    assert (config.data.val_ratio, config.seed) == (0.1, 42)
+    stopping = config.trainer.early_stopping
+    assert (stopping.enabled, stopping.patience, stopping.min_delta) == (True, 5, 0.001)
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_can_be_run(experiment):
+    assert check([f"experiment={experiment}"]) == []
+    assert isinstance(structure(composed(f"experiment={experiment}")), RunConfig)
+
+
+@pytest.mark.parametrize("position", range(max(map(len, NAMES.values()))))
+def test_every_choice_can_be_made_and_goes_with_debug(position):
+    choices = [f"{family}={names[position % len(names)]}" for family, names in NAMES.items()]
+    assert check(["experiment=debug", *choices]) == []
+
+
+@pytest.mark.parametrize(("choice", "required"), REQUIRED.items())
+def test_a_choice_with_required_values_goes_with_debug(choice, required):
+    (family,) = [family for family, name in COMPONENTS if name == choice]
+    assert check(["experiment=debug", f"{family}={choice}", *required]) == []
+
+
+def test_debug_wins_over_the_groups_and_the_command_line_over_debug():
+    tiny = structure(composed("experiment=debug", "data=synthetic"))
+    assert (tiny.trainer.epochs, tiny.data.train_size) == (6, 100)
+    assert structure(composed("experiment=debug", "trainer.epochs=3")).trainer.epochs == 3
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONF)))
+def test_a_file_begins_by_saying_what_it_is_for(file):
+    first, second, *_ = file.read_text(encoding="utf-8").splitlines()
+    purpose = second if first.startswith("# @package") else first  # Hydra wants it first
+    assert purpose.startswith("# ")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONF)))
+def test_a_file_constructs_nothing_and_refers_to_nothing(file):
+    text = file.read_text(encoding="utf-8")
+    assert "_target_" not in text
+    assert "${" not in text or PLUMBING in file.parents
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "tracking", "experiment"])
+def test_the_help_has_a_line_for_every_choice(family):
+    section = help_text().split(f"\n{family}\n")[1].split("\n\n")[0]
+    named = [line.split()[0] for line in section.splitlines()]
+    assert named == sorted(file.stem for file in (CONF / family).glob("*.yaml"))
+    assert all(len(line.split()) > 3 for line in section.splitlines())
+
+
+def test_the_help_marks_the_defaults():
+    marked = [line.split()[0] for line in help_text().splitlines() if line.endswith("[default]")]
+    assert marked == ["mnist", "mlp", "adam", "cosine", "none", "none", "default", "mlflow"]
