@@ -71,8 +71,16 @@ def test_a_wrong_choice_is_told_the_choices(override, message):
     assert report(override) == [f"{override.partition('=')[0]}: {message}"]
 
 
-def test_nothing_is_said_about_fields_of_a_choice_that_does_not_exist():
-    assert len(report("optimizer=adamm", "optimizer.momentum=0.9", "optimizer.lr=fast")) == 1
+def test_nothing_is_said_about_fields_of_a_choice_that_cannot_be_guessed():
+    assert len(report("optimizer=xyz", "optimizer.momentum=0.9", "optimizer.lr=fast")) == 1
+
+
+def test_fields_of_a_misspelt_choice_are_judged_by_the_one_that_was_meant():
+    _, *rest = report("optimizer=adamm", "optimizer.lrr=0.9", "optimizer.beta1=1.5")
+    assert rest == [
+        "optimizer.beta1: must be in [0, 1), got 1.5",
+        "optimizer.lrr: not a field of adam. Did you mean 'optimizer.lr'?",
+    ]
 
 
 @pytest.mark.parametrize(

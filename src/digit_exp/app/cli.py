@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     except JobFailed:  # the log has said why
         return FAILURE
+    except OSError as error:  # before there was a log, or because there can be none
+        print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
+        return FAILURE
     except Interrupted as error:
         print(error, file=sys.stderr)
         return error.exit_code

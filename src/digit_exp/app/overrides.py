@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,12 @@ class _CommandLine:
                 choices.append(f"{group}={choice}")
                 self._refuse_plus(override)
             else:
-                refused.add(group)
                 self.problems.append(_unknown_choice(group, choice, options))
+                # Values below it are judged by the choice that was probably meant, if any.
+                if near := get_close_matches(str(choice), options, n=1):
+                    choices.append(f"{group}={near[0]}")
+                else:
+                    refused.add(group)
         kept = [value for value in values if value.key_or_group.partition(".")[0] not in refused]
         return choices, kept
 

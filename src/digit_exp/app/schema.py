@@ -7,6 +7,7 @@ The registered families bring their own fields; here stand the groups that have 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from digit_exp.app.rules import conflicts, mentioned, values_of
@@ -18,6 +19,7 @@ from digit_exp.optim.regularizers import REGULARIZERS, Regularizer
 from digit_exp.optim.schedules import SCHEDULES, Schedule
 from digit_exp.registry import (
     Component,
+    ConfigError,
     Count,
     CountOrZero,
     Fraction,
@@ -25,6 +27,7 @@ from digit_exp.registry import (
     Problem,
     Registry,
 )
+from digit_exp.tracking.store import locate
 
 FAMILIES: dict[str, Registry[Any]] = {
     "data": DATASETS,
@@ -126,6 +129,13 @@ class TrackingSettings(Component):
     uri: str | None = None
     experiment: str = "digits"
     tags: dict[str, str] = field(default_factory=dict)
+
+    def conflicts(self) -> Iterator[Problem]:
+        if self.uri is not None:
+            try:
+                locate(self.uri, Path.cwd())
+            except ConfigError as error:
+                yield from (Problem("uri", problem.message) for problem in error.problems)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,13 @@ from digit_exp.training.state import TrainState
 
 
 class Progress(Callback):
-    """Show the progress of `epochs` epochs of `steps_per_epoch` steps each."""
+    """Show the progress of `epochs` epochs, of `steps_per_epoch` steps each if that is known."""
 
     def __init__(
-        self, epochs: int, steps_per_epoch: int, write: Callable[[str], object] = print
+        self,
+        epochs: int,
+        steps_per_epoch: int | None = None,
+        write: Callable[[str], object] = print,
     ) -> None:
         self._epochs = epochs
         self._steps = steps_per_epoch

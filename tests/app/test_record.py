@@ -1,0 +1,49 @@
+"""A run's own note says truthfully how it goes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from digit_exp.app.record import RunRecord, recorded, runs
+
+
+def test_a_note_reads_back_as_it_was_written(tmp_path):
+    record = RunRecord("abc")
+    record.write(tmp_path)
+    assert RunRecord.read(tmp_path) == record
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")]
+)
+def test_an_exception_ends_a_run_truthfully(tmp_path, error, status):
+    with pytest.raises(error), recorded(tmp_path, RunRecord("abc")):
+        raise error
+    assert RunRecord.read(tmp_path).status == status
+
+
+def test_a_run_ends_with_the_status_that_it_is_given(tmp_path):
+    with recorded(tmp_path, RunRecord("abc")) as record:
+        assert RunRecord.read(tmp_path).status == "RUNNING"
+        record.status = "FINISHED"
+    assert RunRecord.read(tmp_path).status == "FINISHED"
+
+
+def test_a_running_process_is_alive_and_a_dead_one_is_not():
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    assert RunRecord("a", pid=os.getpid()).is_alive
+    assert not RunRecord("a", pid=process.pid).is_alive
+
+
+def test_a_process_on_another_host_cannot_be_told_alive():
+    assert not RunRecord("a", host="elsewhere").is_alive
+
+
+def test_runs_come_latest_first_however_deep_they_lie(tmp_path):
+    for folder, started in (("a", "2026-01-01"), ("sweeps/b/0", "2026-01-03"), ("c", "2026-01-02")):
+        (tmp_path / folder).mkdir(parents=True)
+        RunRecord(folder, started=started).write(tmp_path / folder)
+    assert [record.run_id for _, record in runs(tmp_path)] == ["sweeps/b/0", "c", "a"]

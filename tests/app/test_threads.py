@@ -1,0 +1,26 @@
+"""The rule that gives a run its BLAS threads."""
+
+from threadpoolctl import threadpool_info
+
+from digit_exp.app.threads import blas_threads, choose_threads
+from digit_exp.nn.network import NetworkBuilder
+
+
+def network(width):
+    return NetworkBuilder().input(784).dense(width, activation="relu").dense(10).build()
+
+
+def test_a_small_product_takes_one_thread_and_a_large_one_all_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    assert choose_threads(network(128), batch_size=32) == 1
+    assert choose_threads(network(1024), batch_size=512) == 3
+
+
+def test_the_limit_holds_inside_the_block_only():
+    def threads():
+        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+
+    before = threads()
+    with blas_threads(1):
+        assert threads() == {1}
+    assert threads() == before
