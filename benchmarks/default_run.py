@@ -37,8 +37,9 @@ def measure(seed: str) -> dict[str, float]:
         seconds = time.perf_counter() - started
         assert (Path(folder) / "mlruns" / "mlflow.db").exists()
     names = ("test_acc", "best_epoch", "training_seconds")
-    printed = dict(line.split() for line in done.stdout.splitlines() if line.startswith("  "))
-    return {**{name: float(printed[name]) for name in names}, "seconds": seconds}
+    summary = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
+    printed = {words[0]: float(words[1]) for words in summary if words[0] in names}
+    return {**printed, "seconds": seconds}
 
 
 def shown(name: str, row: dict[str, float]) -> str:

@@ -232,6 +232,9 @@ def _splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
     train, val = train_val_split(
         dataset.train, val_ratio=data.val_ratio, rng=rng, stratified=data.stratified
     )
+    if data.val_ratio and not len(val):
+        message = f"leaves no image for validation: {data.val_ratio} of {len(dataset.train)}"
+        raise ConfigError(Problem("data.val_ratio", f"{message}. Use a larger share, or 0"))
     if data.train_size is not None:
         train = subset(train, data.train_size, rng, data.stratified)
     return train, val

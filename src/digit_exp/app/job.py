@@ -7,6 +7,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from digit_exp.app import report
 from digit_exp.app.config import from_mapping, structure
 from digit_exp.app.experiment import Experiment, Result
 from digit_exp.app.interruption import Interruption
@@ -35,8 +36,8 @@ def run_job(cfg: DictConfig, folder: Path) -> Result:
         raise
     except Exception as error:
         raise _logged(error) from error
-    for line in where:
-        log.info("%s", line)
+    if where:
+        log.info("\n%s", "\n".join(["to look at this run:", *where]))
     return result
 
 
@@ -50,7 +51,7 @@ def _run(cfg: DictConfig, folder: Path, interruption: Interruption) -> tuple[Res
         uri=config.tracking.uri,
         experiment=config.tracking.experiment,
         tags=config.tracking.tags,
-        run_name=config.run_name,
+        run_name=report.run_name(config),
         run_id=checkpoint.config["run_id"] if checkpoint else None,
     )
     with opened as tracker, recorded(folder, RunRecord(tracker.run_id)) as record:

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +64,19 @@ def conclude(experiment: Experiment, result: Result, state: TrainState) -> None:
     log.info("\nstopped %s", REASONS[state.stop_reason])
     for name, value in result.summary.items():
         log.info("  %-17s %s", name, f"{value:g}" if name.endswith("epoch") else f"{value:.4f}")
+
+
+def run_name(config: RunConfig) -> str:
+    """Return a name that says what is special about a run: `lr=0.01 hidden=[256,128]`."""
+    if config.run_name is not None:
+        return config.run_name
+    special = {key: value for key, (_, value) in differences(config).items()}
+    words = [
+        f"{key.rpartition('.')[2]}={str(value).replace(' ', '')}"
+        for key, value in special.items()
+        if not key.startswith("tracking")
+    ]
+    return shorten(" ".join(words) or "defaults", width=80, placeholder=" …")
 
 
 def note(experiment: Experiment, result: Result, state: TrainState) -> str:

@@ -132,6 +132,7 @@ def smoothing(size: int, sigma: float) -> Array:
     distance = np.abs(pixel[:, None] - pixel)
     weights = np.exp(-0.5 * (distance / sigma) ** 2) / total
     matrix: Array = np.where(distance <= radius, weights, 0).astype(np.float32)
+    matrix.setflags(write=False)  # everyone gets the same one
     return matrix
 
 
@@ -174,7 +175,7 @@ def bilinear(images: Array, coordinates: Coordinates, out: Array | None = None) 
     return values
 
 
-def _flat_index(corner: Coordinates, shape: tuple[int, ...]) -> Chosen:
+def _flat_index(corner: Coordinates, shape: tuple[int, ...]) -> NDArray[np.intp]:
     """Return where in an array of `shape` (n, height, width) the whole coordinates are."""
     count, height, width = shape
     # In int32 until the last step: half the memory, and no slow conversion of floats to int64.

@@ -19,6 +19,9 @@ from digit_exp.training.state import TrainState
 class Callback:
     """Four events, none of which must be used. Callbacks run in the order of their list."""
 
+    monitor: str | None = None
+    """The metric without which the callback makes no sense."""
+
     def on_fit_start(self, state: TrainState) -> None:
         """Run before the first epoch, of a new run or of a resumed one."""
 
@@ -94,6 +97,7 @@ class EarlyStopping(Callback):
         min_delta: float = 0.001,
         restore_best: bool = True,
     ) -> None:
+        self.monitor = monitor
         self._best = Best(monitor, mode)
         self._patience = patience
         self._min_delta = min_delta
@@ -143,6 +147,7 @@ class ModelCheckpoint(Callback):
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self._folder, self._filename = Path(path).parent, Path(path).name
+        self.monitor = monitor if save_best_only else None
         self._best = Best(monitor, mode)
         self._save_best_only = save_best_only
         self._every = every

@@ -17,6 +17,7 @@ from digit_exp.nn.network import PREDICTION_BATCH, Network
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
+from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.meters import EpochMeter
@@ -46,6 +47,7 @@ class Trainer:
         seed: int = 42,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        _require(epochs=(epochs, 0), batch_size=(batch_size, 1), eval_every=(eval_every, 1))
         self.network = network
         self.optimizer = optimizer
         self.schedule = schedule or Constant()
@@ -75,8 +77,14 @@ class Trainer:
 
         Afterwards the network holds the weights that were evaluated: their average if one is
         kept, and the best epoch's if a callback restores them. Given the `state` of a checkpoint,
-        training goes on where that one ended. Raises ValueError if it is of another network.
+        training goes on where that one ended. Raises ValueError if that is of another network, if
+        there is nothing to train on, or if a callback watches validation and there is none.
         """
+        if len(train) == 0:
+            raise ValueError("the training set is empty")
+        watched = [c.monitor for c in self.callbacks if c.monitor and c.monitor.startswith("val_")]
+        if watched and not val:
+            raise ValueError(f"a callback watches {watched[0]}, but there is no validation set")
         state = state or self.init_state()
         if state.network is not self.network:
             raise ValueError(
@@ -181,6 +189,17 @@ class Trainer:
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*arguments)
+
+
+def _require(**at_least: tuple[int, int]) -> None:
+    """Refuse, with ConfigError, numbers that are too small."""
+    problems = [
+        Problem(name, f"must be at least {least}, got {value!r}")
+        for name, (value, least) in at_least.items()
+        if value < least
+    ]
+    if problems:
+        raise ConfigError(*problems)
 
 
 def count_correct(logits: Array, labels: Labels) -> int:
