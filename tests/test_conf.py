@@ -71,8 +71,11 @@ def test_a_tracking_file_differs_from_the_defaults_in_its_backend_only(backend):
 
 
 def test_the_table_of_contents_spells_out_the_defaults_of_the_root():
-    expected = {name: getattr(RunConfig, name) for name in ROOT}
-    assert values(CONF / "config.yaml") == {**expected, **dict.fromkeys(LAUNCH)}
+    expected = {name: getattr(RunConfig, name) for name in ROOT} | {"resume": None}
+    found = values(CONF / "config.yaml")
+    sweep = found.pop("sweep")
+    assert found == expected
+    assert [f"sweep.{name}" for name in sweep] == [key for key in LAUNCH if key != "resume"]
 
 
 def test_the_defaults_are_those_of_the_specification():

@@ -1,10 +1,7 @@
 """The real command in a subprocess, in an empty folder, on a real SQLite store."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +9,9 @@ import pytest
 
 from digit_exp.training.checkpoint import load_checkpoint, load_network
 
-COMMAND = [sys.executable, "-m", "digit_exp"]
 TINY = ["data.train_size=2000", "trainer.epochs=2"]
 UNTRACKED = ["tracking=none", "data=synthetic"]
 LONG = ["trainer.epochs=120", "trainer.early_stopping.enabled=false", "augmentation=shift"]
-
-
-def environment() -> dict[str, str]:
-    own = {"MLFLOW_TRACKING_URI", "HYDRA_FULL_ERROR"}
-    return {name: value for name, value in os.environ.items() if name not in own}
-
-
-def run(folder: Path, *words: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [*COMMAND, *words],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == expect, done.stdout + done.stderr
-    return done
 
 
 def only_run(folder: Path) -> Path:
@@ -42,34 +19,11 @@ def only_run(folder: Path) -> Path:
     return note.parent
 
 
-def interrupt(folder: Path, *words: str, after: str, by: signal.Signals) -> tuple[int, str]:
-    """Start a run, wait for the line that begins with `after`, send the signal."""
-    process = subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    printed = ""
-    try:
-        for line in process.stdout:
-            printed += line
-            if line.startswith(after):
-                process.send_signal(by)
-        return process.wait(timeout=60), printed
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(tmp_path_factory, command):
     """Return the folder and the output of one tracked run of the main job, made small."""
     folder = tmp_path_factory.mktemp("a folder with späces")
-    return folder, run(folder, *TINY).stdout
+    return folder, command.run(folder, *TINY).stdout
 
 
 @pytest.fixture
@@ -140,28 +94,30 @@ def test_the_test_accuracy_is_that_of_the_best_checkpoint(finished, tracked):
     np.testing.assert_allclose(again, probabilities, rtol=1e-4, atol=1e-6)
 
 
-def test_a_wrong_command_line_is_refused_whole_and_leaves_nothing(tmp_path):
-    done = run(tmp_path, "optimizer.lrr=1", "model.hidden=[a]", "schedule=cosin", expect=2)
+def test_a_wrong_command_line_is_refused_whole_and_leaves_nothing(tmp_path, command):
+    done = command.run(tmp_path, "optimizer.lrr=1", "model.hidden=[a]", "schedule=cosin", expect=2)
     for path in ("optimizer.lrr", "model.hidden", "schedule"):
         assert f"  {path}" in done.stderr
     assert "+" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
-def test_damaged_data_is_refused_before_a_run_is_opened(tmp_path):
-    done = run(tmp_path, "data=idx", f"data.dir={tmp_path}", expect=1)
+def test_damaged_data_is_refused_before_a_run_is_opened(tmp_path, command):
+    done = command.run(tmp_path, "data=idx", f"data.dir={tmp_path}", expect=1)
     assert "train-images" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert not (tmp_path / "mlruns").exists()
 
 
-def test_an_interrupted_run_is_killed_and_goes_on_in_the_same_run_to_the_same_weights(tmp_path):
+def test_an_interrupted_run_is_killed_and_goes_on_in_the_same_run_to_the_same_weights(
+    tmp_path, command
+):
     words = ["data=synthetic", *LONG, "regularization.dropout=0.2", "trainer.ema=0.9"]
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     whole.mkdir()
     halved.mkdir()
-    run(whole, *words, "tracking=none")
-    code, printed = interrupt(halved, *words, after="Epoch 7/", by=signal.SIGINT)
+    command.run(whole, *words, "tracking=none")
+    code, printed = command.interrupt(halved, *words, after="Epoch 7/", by=signal.SIGINT)
     assert code == 130
     assert "Traceback" not in printed
 
@@ -172,7 +128,7 @@ def test_an_interrupted_run_is_killed_and_goes_on_in_the_same_run_to_the_same_we
     (killed,) = client.search_runs([experiment.experiment_id])
     assert killed.info.status == "KILLED"
 
-    run(halved, f"resume={killed.info.run_id}")
+    command.run(halved, f"resume={killed.info.run_id}")
     (resumed,) = client.search_runs([experiment.experiment_id])
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
@@ -188,31 +144,31 @@ def test_an_interrupted_run_is_killed_and_goes_on_in_the_same_run_to_the_same_we
         np.testing.assert_array_equal(one.slots[slot], other.slots[slot])
 
 
-def test_sigterm_ends_a_run_with_its_own_exit_code(tmp_path):
+def test_sigterm_ends_a_run_with_its_own_exit_code(tmp_path, command):
     words = [*UNTRACKED, *LONG]
-    code, printed = interrupt(tmp_path, *words, after="Epoch 3/", by=signal.SIGTERM)
+    code, printed = command.interrupt(tmp_path, *words, after="Epoch 3/", by=signal.SIGTERM)
     assert code == 143
     assert "resume=latest" in printed
     assert '"KILLED"' in (only_run(tmp_path) / "run.json").read_text()
 
 
-def test_a_killed_process_leaves_a_run_that_can_be_resumed(tmp_path):
+def test_a_killed_process_leaves_a_run_that_can_be_resumed(tmp_path, command):
     words = [*UNTRACKED, *LONG]
-    code, _ = interrupt(tmp_path, *words, after="Epoch 3/", by=signal.SIGKILL)
+    code, _ = command.interrupt(tmp_path, *words, after="Epoch 3/", by=signal.SIGKILL)
     assert code == -signal.SIGKILL
-    assert "resuming after epoch" in run(tmp_path, "resume=latest").stdout
+    assert "resuming after epoch" in command.run(tmp_path, "resume=latest").stdout
 
 
-def test_a_finished_run_is_not_resumed(tmp_path):
-    run(tmp_path, *UNTRACKED, "trainer.epochs=1")
-    assert "finished" in run(tmp_path, "resume=latest", expect=2).stderr
+def test_a_finished_run_is_not_resumed(tmp_path, command):
+    command.run(tmp_path, *UNTRACKED, "trainer.epochs=1")
+    assert "finished" in command.run(tmp_path, "resume=latest", expect=2).stderr
 
 
-def test_a_diverging_run_stops_and_says_so(tmp_path):
-    done = run(tmp_path, *UNTRACKED, "optimizer=sgd", "optimizer.lr=1e30", expect=1)
+def test_a_diverging_run_stops_and_says_so(tmp_path, command):
+    done = command.run(tmp_path, *UNTRACKED, "optimizer=sgd", "optimizer.lr=1e30", expect=1)
     assert "smaller optimizer.lr" in done.stdout
 
 
-def test_a_multirun_runs_every_combination(tmp_path):
-    run(tmp_path, "-m", *UNTRACKED, "trainer.epochs=1", "seed=1,2", "optimizer=sgd,adam")
+def test_a_multirun_runs_every_combination(tmp_path, command):
+    command.run(tmp_path, "-m", *UNTRACKED, "trainer.epochs=1", "seed=1,2", "optimizer=sgd,adam")
     assert len(list(tmp_path.glob("outputs/**/run.json"))) == 4

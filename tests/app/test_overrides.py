@@ -7,7 +7,7 @@ import warnings
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from digit_exp.app.overrides import check
+from digit_exp.app.overrides import check, plan
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
 OPTIMIZERS = "adagrad, adam, adamw, lion, momentum, nadam, nesterov, rmsprop, sgd"
@@ -148,14 +148,29 @@ def test_all_problems_come_at_once_and_each_hides_none():
     ]
 
 
-def test_every_element_of_a_sweep_is_checked():
+def test_every_job_of_a_sweep_is_checked_and_the_bad_ones_are_named():
     assert report(
         "optimizer=adam,sgd", "optimizer.lr=0.1,fast,-1", "optimizer.beta1=0.5", multirun=True
     ) == [
-        "optimizer.beta1: not a field of sgd; adam, adamw, nadam, lion have it",
-        "optimizer.lr: must be a number, got 'fast'",
-        "optimizer.lr: must be at least 0, got -1",
+        "optimizer.lr: must be a number, got 'fast' (2 jobs: 1, 4)",
+        "optimizer.lr: must be at least 0, got -1 (2 jobs: 2, 5)",
+        "optimizer.beta1: not a field of sgd; adam, adamw, nadam, lion have it (3 jobs: 3, 4, 5)",
     ]
+
+
+def test_what_is_wrong_only_together_is_found_in_the_one_job_that_has_it():
+    assert report("schedule=cosine,warmup_cosine", "trainer.epochs=5,20", multirun=True) == [
+        "schedule.warmup_epochs: must be less than trainer.epochs=5, got 5 (job 2)"
+    ]
+
+
+def test_a_named_search_plans_its_jobs_and_a_value_said_beside_it_replaces_its_own():
+    assert len(plan(["sweep=grid"]).jobs) == 18
+    found = plan(["sweep=grid", "trainer.batch_size=16"])
+    assert found.is_sweep
+    assert len(found.jobs) == 9
+    assert {job.trainer.batch_size for job in found.jobs} == {16}
+    assert found.jobs[0].trainer.epochs == 10
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,22 @@ def test_a_run_ends_with_the_status_that_it_is_given(tmp_path):
     assert RunRecord.read(tmp_path).status == "FINISHED"
 
 
-def test_a_running_process_is_alive_and_a_dead_one_is_not():
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    process.wait()
-    assert RunRecord("a", pid=os.getpid()).is_alive
+def test_another_living_process_is_alive_and_a_dead_one_is_not():
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert RunRecord("a", pid=process.pid).is_alive
+    process.communicate(b"\n")
     assert not RunRecord("a", pid=process.pid).is_alive
+
+
+def test_a_process_that_only_inherited_the_number_is_another():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        long_ago = RunRecord("a", pid=process.pid, started="2020-01-01T00:00:00+00:00")
+        assert not long_ago.is_alive
+        process.communicate(b"\n")
+
+
+def test_its_own_process_does_not_stand_in_its_way():
+    assert not RunRecord("a", pid=os.getpid()).is_alive
 
 
 def test_a_process_on_another_host_cannot_be_told_alive():

@@ -1,12 +1,15 @@
 """Which checkpoint `resume` means, and which runs may not go on."""
 
 import os
+from datetime import UTC, datetime
 
 import pytest
 
 from digit_exp.app.record import CHECKPOINT, RunRecord
 from digit_exp.app.resume import find_checkpoint, run_folder
 from digit_exp.registry import ConfigError
+
+NOW = datetime.now(UTC).isoformat()
 
 
 def make_run(outputs, run_id, status="KILLED", started="2026-01-01", **fields):
@@ -42,7 +45,7 @@ def test_a_checkpoint_outside_a_run_has_no_folder(tmp_path):
     ("fields", "reason"),
     [
         ({"status": "FINISHED"}, "is finished; there is nothing to resume"),
-        ({"status": "RUNNING", "pid": os.getpid()}, "is still going on"),
+        ({"status": "RUNNING", "pid": os.getppid(), "started": NOW}, "is still going on"),
     ],
 )
 def test_a_run_that_is_finished_or_alive_is_refused(tmp_path, fields, reason):

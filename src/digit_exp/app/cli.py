@@ -25,9 +25,11 @@ from digit_exp.app.config import conf_dir, publish
 from digit_exp.app.help import help_text
 from digit_exp.app.interruption import Interrupted
 from digit_exp.app.job import JobFailed, run_job
-from digit_exp.app.overrides import check
+from digit_exp.app.overrides import plan
 from digit_exp.app.resume import find_checkpoint, run_folder
+from digit_exp.app.ticket import current_ticket
 from digit_exp.registry import ConfigError, Problem
+from digit_exp.tracking.tracker import TrackingError
 
 FAILURE, USAGE_ERROR = 1, 2
 """Exit codes: a run that failed, a command line that cannot be run."""
@@ -37,16 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     # Hydra then raises what it would print, and what it prints is said in our words.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    publish()
     arguments = sys.argv[1:] if arguments is None else arguments
     line = get_args_parser().parse_args(arguments)
     if line.help:
         print(help_text())
         return 0
     try:
-        sys.argv[1:] = _prepared(arguments, line)
-        _job()
-    except (ConfigError, HydraException, OmegaConfBaseException) as error:
+        return _run(arguments, line)
+    except (ConfigError, HydraException, OmegaConfBaseException, TrackingError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     except JobFailed:  # the log has said why
@@ -59,26 +59,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+
+
+def _run(arguments: Sequence[str], line: Namespace) -> int:
+    """Give the command line to Hydra, with what it must know to resume or to sweep."""
+    publish()
+    if line.hydra_help or line.shell_completion or line.info:  # nothing is run
+        return _hydra(arguments)
+    found = plan(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
+    if not found.is_sweep or line.cfg:
+        resumed = _resumed(arguments, line.overrides, is_sweep=found.is_sweep)
+        return _hydra(resumed)
+    _resumed(arguments, line.overrides, is_sweep=True)
+    from digit_exp.app.multirun import run_sweep  # SciPy and matplotlib: a second to import
+
+    return run_sweep(found, lambda settings: _hydra([*arguments, *settings]))
+
+
+def _hydra(arguments: Sequence[str]) -> int:
+    sys.argv[1:] = arguments
+    _job()
     return 0
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-def _job(cfg: DictConfig) -> float:
+def _job(cfg: DictConfig) -> float | None:
     environment = HydraConfig.get()
+    if environment.mode is RunMode.MULTIRUN and (ticket := current_ticket()) is not None:
+        from digit_exp.app.trial import run_trial
+
+        return run_trial(cfg, ticket, environment.job.num)
     result = run_job(cfg, Path(environment.runtime.output_dir))
-    if result.is_failure and environment.mode is RunMode.RUN:
-        raise JobFailed  # in a sweep, a run that diverged is a result like others
-    return result.objective
-
-
-def _prepared(arguments: Sequence[str], line: Namespace) -> list[str]:
-    """Refuse a wrong command line with ConfigError; put in what Hydra must know to resume."""
-    if line.hydra_help or line.shell_completion or line.info:
-        return list(arguments)  # nothing is run
-    problems = check(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
-    if problems:
-        raise ConfigError(*problems)
-    return _resumed(arguments, line.overrides, is_sweep=line.multirun)
+    if result.is_failure:
+        raise JobFailed
+    return None
 
 
 def _resumed(arguments: Sequence[str], overrides: Sequence[str], *, is_sweep: bool) -> list[str]:

@@ -93,6 +93,18 @@ def flatten(config: RunConfig) -> dict[str, Any]:
     return {families.get(path, path): value for path, value in leaves(resolved(config), {})}
 
 
+def from_flat(values: Mapping[str, Any]) -> RunConfig:
+    """Return the configuration of which `flatten` returned `values`."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        path = [key, "name"] if key in FAMILIES else key.split(".")
+        node = tree
+        for parent in path[:-1]:
+            node = node.setdefault(parent, {})
+        node[path[-1]] = value
+    return from_mapping(tree)
+
+
 def differences(config: RunConfig) -> dict[str, tuple[Any, Any]]:
     """Return what was chosen otherwise than by default, as `(default, value)` by key.
 

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from digit_exp.app.schema import RunConfig
 from digit_exp.app.threads import blas_threads, choose_threads
 from digit_exp.arrays import Array
 from digit_exp.data.dataset import Dataset, Split
-from digit_exp.data.sources import Normalize
+from digit_exp.data.sources import DataSource, Normalize
 from digit_exp.data.splits import pixel_statistics, subset, train_val_split
 from digit_exp.nn.models import PixelStatistics
 from digit_exp.nn.network import Network
@@ -55,16 +56,13 @@ class Result:
     status: Status
     summary: dict[str, float] = field(default_factory=dict)
     """best_val_acc, best_epoch, test_acc, test_loss and the like, as far as they were measured."""
+    stop_reason: str | None = None
+    """Why training ended before the last epoch, if it did."""
 
     @property
     def is_failure(self) -> bool:
         """Whether training broke off for a reason that no resuming mends."""
         return self.status is Status.FAILED
-
-    @property
-    def objective(self) -> float:
-        """What a sweep maximises: the best validation accuracy, 0 for a run that failed."""
-        return self.summary.get("best_val_acc", 0.0)
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Experiment:
 
         Raises ConfigError or DataError if they cannot be had.
         """
-        dataset = config.data.load()
+        dataset = load(config.data)
         train, val = _splits(config, dataset)
         if checkpoint is None:
             return cls(config, folder, dataset, train, val, _network(config, dataset, train), None)
@@ -115,7 +113,7 @@ class Experiment:
             state = trainer.fit(self.train, self.val, self.start)
             seconds = time.perf_counter() - started
             summary = {**report.best_epoch(self.config, state.history), "training_seconds": seconds}
-            result = Result(_status(state), summary)
+            result = Result(_status(state), summary, state.stop_reason)
             probabilities = None
             if result.status is Status.FINISHED:
                 probabilities = self._test(trainer, summary)
@@ -220,6 +218,12 @@ class Experiment:
         for file in report.draw(self, state, probabilities):
             tracker.log_file(file, "figures")
         report.conclude(self, result, state)
+
+
+@lru_cache(maxsize=1)
+def load(source: DataSource) -> Dataset:
+    """Return the data set of `source`; the jobs of a sweep in one process read it once."""
+    return source.load()
 
 
 def _status(state: TrainState) -> Status:

@@ -39,7 +39,7 @@ explains Hydra's own options.
 def help_text() -> str:
     """Return what the program does, its groups with a line for each choice, and examples."""
     chosen = _defaults()
-    groups = "\n".join(_group(group, chosen.get(group)) for group in (*GROUPS, PRESETS))
+    groups = "\n".join(_group(group, chosen.get(group)) for group in (*GROUPS, *PRESETS))
     return f"{INTRODUCTION}\n{groups}\n{EXAMPLES}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -12,11 +13,12 @@ from digit_exp.app.config import from_mapping, structure
 from digit_exp.app.experiment import Experiment, Result
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.record import RunRecord, recorded
+from digit_exp.app.schema import RunConfig
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.run import open_tracker
 from digit_exp.tracking.tracker import TrackingError
-from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
+from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -31,20 +33,30 @@ def run_job(cfg: DictConfig, folder: Path) -> Result:
     """Run what Hydra composed, in `folder`; raise JobFailed for whatever goes wrong."""
     try:
         with Interruption() as interruption:
-            result, where = _run(cfg, folder, interruption)
+            checkpoint = load_checkpoint(cfg.resume) if cfg.resume else None
+            config = from_mapping(checkpoint.config["run"]) if checkpoint else structure(cfg)
+            result, where = execute(config, folder, interruption, checkpoint=checkpoint)
     except JobFailed:
         raise
     except Exception as error:
-        raise _logged(error) from error
+        raise logged(error) from error
     if where:
         log.info("\n%s", "\n".join(["to look at this run:", *where]))
     return result
 
 
-def _run(cfg: DictConfig, folder: Path, interruption: Interruption) -> tuple[Result, list[str]]:
-    """Run inside a tracked run, and return where that can be looked at as well."""
-    checkpoint = load_checkpoint(cfg.resume) if cfg.resume else None
-    config = structure(cfg) if checkpoint is None else from_mapping(checkpoint.config["run"])
+def execute(
+    config: RunConfig,
+    folder: Path,
+    interruption: Interruption,
+    *,
+    checkpoint: Checkpoint | None = None,
+    identity: Mapping[str, str] | None = None,
+) -> tuple[Result, list[str]]:
+    """Run inside a tracked run, and return where that can be looked at as well.
+
+    `identity` are the tags that say which sweep the run belongs to.
+    """
     experiment = Experiment.prepare(config, folder, checkpoint)
     opened = open_tracker(
         config.tracking.backend.value,
@@ -53,19 +65,21 @@ def _run(cfg: DictConfig, folder: Path, interruption: Interruption) -> tuple[Res
         tags=config.tracking.tags,
         run_name=report.run_name(config),
         run_id=checkpoint.config["run_id"] if checkpoint else None,
+        identity=identity,
     )
     with opened as tracker, recorded(folder, RunRecord(tracker.run_id)) as record:
         try:
             result = experiment.run(tracker, interruption)
-            record.status = result.status
+            record.status, record.summary = result.status, result.summary
+            record.reason = result.stop_reason
         except Exception as error:
-            raise _logged(error) from error
+            raise logged(error) from error
         finally:
             tracker.log_file(folder / LOG)
     return result, tracker.where()
 
 
-def _logged(error: Exception) -> JobFailed:
+def logged(error: Exception) -> JobFailed:
     """Put into the log what went wrong: a sentence where that is enough, else the traceback."""
     if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError):
         log.error("%s", error)

@@ -8,11 +8,13 @@ in a file or on the command line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
@@ -20,33 +22,70 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from digit_exp.app.config import conf_dir, from_mapping, plain_mapping, publish
 from digit_exp.app.reading import GROUPS, leaves
-from digit_exp.app.schema import FAMILIES, PRESETS
+from digit_exp.app.schema import FAMILIES, PRESETS, RunConfig
 from digit_exp.app.values import shown
 from digit_exp.registry import ConfigError, Problem, did_you_mean
 
-CHOICES = [*GROUPS, PRESETS]
+CHOICES = [*GROUPS, *PRESETS]
 """The groups of which a command line names one file each."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a command line leads to: a single job, or all jobs of a sweep, in their order."""
+
+    jobs: Sequence[RunConfig]
+    is_sweep: bool
+    launch: Mapping[str, Any]
+    """How to start them: `resume`, and under `sweep` its settings."""
 
 
 def check(
     overrides: Sequence[str], *, config_dir: str | None = None, multirun: bool = False
 ) -> list[Problem]:
-    """Return everything that is wrong with a command line; of a sweep, with every element."""
+    """Return everything that is wrong with a command line; of a sweep, with every job."""
+    try:
+        plan(overrides, config_dir=config_dir, multirun=multirun)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
+
+
+def plan(
+    overrides: Sequence[str], *, config_dir: str | None = None, multirun: bool = False
+) -> Plan:
+    """Return the jobs of a command line, or raise ConfigError with all that is wrong with them."""
     if config_dir is not None and not Path(config_dir).is_dir():
-        return [Problem("--config-dir", f"there is no folder {config_dir!r}")]
+        raise ConfigError(Problem("--config-dir", f"there is no folder {config_dir!r}"))
     publish()
     with _hydra() as loader:
         command = _CommandLine(loader, config_dir)
         command.read(overrides, multirun)
-        for job in command.jobs():
-            command.check(job)
-    return list(dict.fromkeys(command.problems))
+        found = [command.check(job) for job in command.jobs()]
+    if problems := [*command.problems, *_named_by_job([job.problems for job in found])]:
+        raise ConfigError(*problems)
+    return Plan([job.config for job in found if job.config], command.is_sweep, found[0].values)
+
+
+def _named_by_job(problems: Sequence[Sequence[Problem]]) -> Iterator[Problem]:
+    """Yield each problem once; one that not all jobs have says which jobs have it."""
+    jobs: dict[Problem, list[int]] = {}
+    for number, found in enumerate(problems):
+        for problem in dict.fromkeys(found):
+            jobs.setdefault(problem, []).append(number)
+    for problem, numbers in jobs.items():
+        if len(numbers) == len(problems):
+            yield problem
+        else:
+            listed = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
+            word = "job" if len(numbers) == 1 else f"{len(numbers)} jobs:"
+            yield Problem(problem.path, f"{problem.message} ({word} {listed})")
 
 
 @contextmanager
@@ -62,6 +101,14 @@ def _hydra() -> Iterator[ConfigLoader]:
         GlobalHydra.instance().hydra = active
 
 
+class _Job(NamedTuple):
+    """One job of a command line, as it was read."""
+
+    config: RunConfig | None
+    values: dict[str, Any]
+    problems: list[Problem]
+
+
 class _CommandLine:
     """The overrides of one command, with the problems found in them."""
 
@@ -69,14 +116,18 @@ class _CommandLine:
         self.problems: list[Problem] = []
         self._parser = OverridesParser.create(config_loader=loader)
         self._loader = loader
-        self._folders = [] if config_dir is None else [Path(config_dir).resolve().as_uri()]
-        self._values: list[list[Override]] = []  # of every override, what it stands for
+        self._folders = [] if config_dir is None else [f"file://{Path(config_dir).resolve()}"]
+        self.is_sweep = False
+        self._values: dict[str, list[Override]] = {}  # what each key stands for, the last one said
         self._known: dict[str, list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def read(self, texts: Sequence[str], multirun: bool) -> None:
         """Parse overrides one by one, those of a sweep into their elements."""
-        for text in texts:
+        presets = [text for text in texts if text.startswith("sweep=")]
+        named = self._search(presets[-1]) if presets else []
+        self.is_sweep = multirun or bool(named)
+        for text in [*named, *texts]:
             try:
                 (override,) = self._parser.parse_overrides([text])
             except HydraException:
@@ -86,10 +137,18 @@ class _CommandLine:
                 continue
             if override.is_hydra_override():
                 self._follow(override)
-            elif (problem := _misuse(override, multirun)) is not None:
+            elif (problem := _misuse(override, self.is_sweep)) is not None:
                 self.problems.append(problem)
             else:
-                self._values.append(self._elements(override))
+                self._values[override.key_or_group] = self._elements(override)
+
+    def _search(self, preset: str) -> list[str]:
+        """Return the overrides that a named search stands for; a wrong name is found later."""
+        if preset.removeprefix("sweep=") not in self._options("sweep"):
+            return []
+        composed = compose("config", [preset, *self._searching()], return_hydra_config=True)
+        params = OmegaConf.select(composed, "hydra.sweeper.params") or {}
+        return [f"{key}={text}" for key, text in params.items()]
 
     def _follow(self, override: Override) -> None:
         """Look for files where Hydra will; the rest of its own settings is its own affair."""
@@ -104,31 +163,29 @@ class _CommandLine:
         texts = [f"{key}={element}" for element in override.sweep_string_iterator()]
         return self._parser.parse_overrides(texts)
 
-    def jobs(self) -> Iterator[list[Override]]:
-        """Yield jobs of the sweep such that every element occurs in one: not the whole grid."""
-        first = [elements[0] for elements in self._values]
-        yield first
-        for position, elements in enumerate(self._values):
-            for element in elements[1:]:
-                yield [*first[:position], element, *first[position + 1 :]]
+    def jobs(self) -> Iterator[Sequence[Override]]:
+        """Yield the jobs in the order in which Hydra runs them, the last key varying fastest."""
+        return product(*self._values.values())
 
-    def check(self, job: Sequence[Override]) -> None:
-        """Compose a single run and note what is wrong with it."""
-        choices, values = self._choose(job)
+    def check(self, job: Sequence[Override]) -> _Job:
+        """Compose a single run and read it."""
+        problems: list[Problem] = []
+        choices, values = self._choose(job, problems)
         try:
             mapping = self._compose(choices)
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             reason, *_ = (str(error) or str(error.__cause__)).strip().split("\n\n")
-            self.problems.append(Problem("", " ".join(reason.split())))
-            return
+            return _Job(None, {}, [*problems, Problem("", " ".join(reason.split()))])
         for override in values:
-            self._set(mapping, override)
+            _set(mapping, override, problems)
         try:
-            from_mapping(mapping)
+            return _Job(from_mapping(mapping), mapping, problems)
         except ConfigError as error:
-            self.problems += error.problems
+            return _Job(None, mapping, [*problems, *error.problems])
 
-    def _choose(self, job: Sequence[Override]) -> tuple[list[str], list[Override]]:
+    def _choose(
+        self, job: Sequence[Override], problems: list[Problem]
+    ) -> tuple[list[str], list[Override]]:
         """Return the choices of groups that exist and the values that are not below a wrong one."""
         choices: list[str] = []
         refused: set[str] = set()
@@ -139,9 +196,9 @@ class _CommandLine:
                 values.append(override)
             elif choice in (options := self._options(group)):
                 choices.append(f"{group}={choice}")
-                self._refuse_plus(override)
+                problems += _superfluous_plus(override)
             else:
-                self.problems.append(_unknown_choice(group, choice, options))
+                problems.append(_unknown_choice(group, choice, options))
                 # Values below it are judged by the choice that was probably meant, if any.
                 if near := get_close_matches(str(choice), options, n=1):
                     choices.append(f"{group}={near[0]}")
@@ -167,27 +224,29 @@ class _CommandLine:
     def _searching(self) -> list[str]:
         return [f"hydra.searchpath={self._folders}"] if self._folders else []
 
-    def _set(self, mapping: dict[str, Any], override: Override) -> None:
-        """Set a value, or each of a mapping, whether or not there is such a key."""
-        for path, value in leaves({override.key_or_group: override.value()}, {}):
-            *parents, last = path.split(".")
-            if last == "name" and parents and parents[0] in FAMILIES:
-                message = f"cannot be set; write {parents[0]}={value}"
-                self.problems.append(Problem(path, message))
-                continue
-            node = mapping
-            for parent in parents:
-                if not isinstance(node.get(parent), dict):
-                    node[parent] = {}
-                node = node[parent]
-            if last in node:
-                self._refuse_plus(override)
-            node[last] = value
 
-    def _refuse_plus(self, override: Override) -> None:
-        if override.is_add() or override.is_force_add():
-            key, value = override.key_or_group, override.get_value_element_as_str()
-            self.problems.append(Problem(key, f"is there already; write {key}={value}"))
+def _set(mapping: dict[str, Any], override: Override, problems: list[Problem]) -> None:
+    """Set a value, or each of a mapping, whether or not there is such a key."""
+    for path, value in leaves({override.key_or_group: override.value()}, {}):
+        *parents, last = path.split(".")
+        if last == "name" and parents and parents[0] in FAMILIES:
+            message = f"cannot be set; write {parents[0]}={value}"
+            problems.append(Problem(path, message))
+            continue
+        node = mapping
+        for parent in parents:
+            if not isinstance(node.get(parent), dict):
+                node[parent] = {}
+            node = node[parent]
+        if last in node:
+            problems += _superfluous_plus(override)
+        node[last] = value
+
+
+def _superfluous_plus(override: Override) -> Iterator[Problem]:
+    if override.is_add() or override.is_force_add():
+        key, value = override.key_or_group, override.get_value_element_as_str()
+        yield Problem(key, f"is there already; write {key}={value}")
 
 
 def _misuse(override: Override, multirun: bool) -> Problem | None:

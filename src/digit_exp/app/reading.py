@@ -158,12 +158,12 @@ class Reading:
             others = [name for name, cls in self._siblings(group) if field in leaf_types(cls)]
         if others:
             return f"{message}; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
-        meant = suggestions(path, [*self._types, *GROUPS, PRESETS])
+        meant = suggestions(path, [*self._types, *GROUPS, *PRESETS])
         if meant:
             return f"{message}. Did you mean {' or '.join(map(repr, meant))}?"
         known = [key for key in self._types if key.startswith(f"{group}.")] or [
             *(ROOT | LAUNCH | GROUPS),
-            PRESETS,
+            *PRESETS,
         ]
         return f"{message}. Known: {', '.join(known)}"
 

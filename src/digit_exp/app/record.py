@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from digit_exp.tracking import owner
 
 FILE = "run.json"
 CHECKPOINT = Path("checkpoints") / "last.npz"
@@ -26,8 +28,12 @@ class RunRecord:
     status: str = "RUNNING"
     """RUNNING, FINISHED, FAILED or KILLED, as in MLflow."""
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
-    host: str = field(default_factory=socket.gethostname)
+    host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
+    summary: dict[str, float] = field(default_factory=dict)
+    """The numbers that it came to."""
+    reason: str | None = None
+    """Why it ended before its last epoch, or failed."""
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -41,17 +47,20 @@ class RunRecord:
         draft.replace(folder / FILE)
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing more would come of it: it finished, or it would diverge again."""
+        return self.status == "FINISHED" or self.reason == "diverged"
+
+    @property
     def is_alive(self) -> bool:
-        """Whether the process that runs it is still there, as far as this host can tell."""
-        if self.status != "RUNNING" or self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        """Whether another process of this host is still at it."""
+        tags = {owner.PID: str(self.pid), owner.HOST: self.host, owner.SINCE: self.since}
+        return self.status == "RUNNING" and owner.is_another(tags)
+
+    @property
+    def since(self) -> str:
+        """When its process took it up, in whole seconds since 1970."""
+        return f"{datetime.fromisoformat(self.started).timestamp():.0f}"
 
 
 @contextmanager
@@ -65,6 +74,7 @@ def recorded(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
         yield record
     except BaseException as error:
         record.status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        record.reason = str(error) or type(error).__name__
         raise
     finally:
         record.write(folder)

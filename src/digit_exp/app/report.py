@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CONFIG, PREDICTIONS = "config.yaml", "test_predictions.npz"
+"""Files of a run's folder."""
+
 REASONS = {
     None: "after the last epoch",
     "early_stopping": "early: no improvement any more",
@@ -99,14 +102,14 @@ def note(experiment: Experiment, result: Result, state: TrainState) -> str:
 
 def write_config(config: RunConfig, folder: Path) -> Path:
     """Write the resolved configuration, every default spelled out."""
-    path = folder / "config.yaml"
+    path = folder / CONFIG
     path.write_text(OmegaConf.to_yaml(OmegaConf.create(resolved(config))), encoding="utf-8")
     return path
 
 
 def write_predictions(experiment: Experiment, probabilities: Array) -> Path:
     """Write what the network makes of each test image, for comparisons with other runs."""
-    path = experiment.folder / "test_predictions.npz"
+    path = experiment.folder / PREDICTIONS
     np.savez(path, labels=experiment.dataset.test.labels, probabilities=probabilities)
     return path
 

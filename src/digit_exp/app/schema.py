@@ -157,11 +157,17 @@ class RunConfig(Component):
         return conflicts(values_of(self))
 
 
-LAUNCH = {"resume": str | None}
-"""What may stand at the root beside a RunConfig: which run to go on with is not part of a run."""
+LAUNCH: dict[str, Any] = {
+    "resume": str | None,
+    "sweep.name": str | None,
+    "sweep.rerun": bool,
+    "sweep.fail_fast": bool,
+    "sweep.objective": str,
+}
+"""What may stand beside a RunConfig: how runs are started is not part of any of them."""
 
-PRESETS = "experiment"
-"""The group of named presets. They set values of the other groups and have none of their own."""
+PRESETS = ("experiment", "sweep")
+"""The groups of named presets. They set values of the other groups."""
 
 EXAMPLES = {"epoch": 1} | {monitor.name: 0.5 for monitor in Monitor}
 """What a checkpoint's filename may mention, with values to try it on."""

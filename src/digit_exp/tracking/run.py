@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import getpass
 import logging
-import os
-import platform
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from digit_exp.tracking import owner
 from digit_exp.tracking.store import Store, locate
 from digit_exp.tracking.tracker import Status, Tracker, TrackingError
 
@@ -32,9 +31,12 @@ def open_tracker(
     tags: Mapping[str, str] | None = None,
     run_name: str | None = None,
     run_id: str | None = None,
+    identity: Mapping[str, str] | None = None,
     folder: Path | None = None,
 ) -> Iterator[Tracker]:
     """Track what happens in the `with` block: in a new run, or in the interrupted run `run_id`.
+
+    `identity` are tags that the run must never be without, however early it dies: its sweep.
 
     The run ends as KILLED on Ctrl-C, as FAILED with its traceback on any other exception, and
     otherwise as `tracker.status` says. The exception goes on.
@@ -43,7 +45,7 @@ def open_tracker(
         yield Tracker()
         return
     store = locate(uri, folder or Path.cwd())
-    tracker = _open(store, experiment, run_name, run_id)
+    tracker = _open(store, experiment, run_name, run_id, identity or {})
     try:
         tracker.set_tags(tags or {})
         yield tracker
@@ -53,7 +55,13 @@ def open_tracker(
     _end(tracker, store)
 
 
-def _open(store: Store, experiment: str, run_name: str | None, run_id: str | None) -> MLflowTracker:
+def _open(
+    store: Store,
+    experiment: str,
+    run_name: str | None,
+    run_id: str | None,
+    identity: Mapping[str, str],
+) -> MLflowTracker:
     from digit_exp.tracking.connection import connect, experiment_id, explained
     from digit_exp.tracking.mlflow_tracker import MLflowTracker
 
@@ -61,15 +69,16 @@ def _open(store: Store, experiment: str, run_name: str | None, run_id: str | Non
     with explained(store):
         if run_id is None:
             parent = experiment_id(client, store, experiment)
-            run = client.create_run(parent, tags=_identity(), run_name=run_name)
+            tags = {**author(), **owner.claim(), "digit_exp.kind": "trial", **identity}
+            run = client.create_run(parent, tags=tags, run_name=run_name)
             return MLflowTracker(client, run.info.run_id, store=store, experiment_id=parent)
-        parent = _reopen(client, store, run_id)
+        parent = _reopen(client, store, run_id, identity)
         tracker = MLflowTracker(client, run_id, store=store, experiment_id=parent)
         tracker.recall()
         return tracker
 
 
-def _reopen(client: MlflowClient, store: Store, run_id: str) -> str:
+def _reopen(client: MlflowClient, store: Store, run_id: str, identity: Mapping[str, str]) -> str:
     """Set an ended run RUNNING again and return its experiment's id."""
     from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
@@ -83,19 +92,19 @@ def _reopen(client: MlflowClient, store: Store, run_id: str) -> str:
         ) from error
     if run.info.lifecycle_stage == "deleted":
         raise TrackingError(f"the MLflow run {run_id} was deleted; restore it to resume it")
-    pid, host = run.data.tags.get("digit_exp.pid", ""), run.data.tags.get("digit_exp.host")
-    if run.info.status == "RUNNING" and host == platform.node() and _is_another(pid):
+    if run.info.status == "RUNNING" and owner.is_another(run.data.tags):
         raise TrackingError(
-            f"the MLflow run {run_id} is still running, as process {pid}. Wait for it or stop it"
+            f"the MLflow run {run_id} is still running, as process {run.data.tags[owner.PID]}."
+            " Wait for it or stop it"
         )
     client.update_run(run_id, status="RUNNING")
-    own = {name: _identity()[name] for name in ("digit_exp.pid", "digit_exp.host")}
+    own = {**owner.claim(), **identity}
     client.log_batch(run_id, tags=[RunTag(name, text) for name, text in own.items()])
     return str(run.info.experiment_id)
 
 
-def _identity() -> dict[str, str]:
-    """Return the tags that a run has from its first moment."""
+def author() -> dict[str, str]:
+    """Return the tags that say who started a run, and with what."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
@@ -104,23 +113,7 @@ def _identity() -> dict[str, str]:
         "mlflow.user": user,
         "mlflow.source.name": "digit_exp",
         "mlflow.source.type": "LOCAL",
-        "digit_exp.kind": "trial",
-        "digit_exp.pid": str(os.getpid()),
-        "digit_exp.host": platform.node(),
     }
-
-
-def _is_another(pid: str) -> bool:
-    """Tell whether `pid` is a living process other than this one."""
-    if os.name != "posix" or not pid.isdigit() or int(pid) == os.getpid():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _end_after(error: BaseException, tracker: MLflowTracker) -> None:

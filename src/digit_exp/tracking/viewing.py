@@ -21,12 +21,17 @@ def program(folder: Path) -> str:
 
 def lines(store: Store, experiment_id: str, run_id: str) -> list[str]:
     """Return the command that starts MLflow's web page, if it needs one, and the run's address."""
+    if store.is_server and not store.uri.startswith("http"):
+        return [f"{store.address}: experiment {experiment_id}, run {run_id}"]
     # without the workflow, the page opens among MLflow's tools for language models
     page = f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
-    if store.uri.startswith("http"):
-        return [f"{store.address.rstrip('/')}{page}"]
+    return opening(store, page)
+
+
+def opening(store: Store, page: str) -> list[str]:
+    """Return the command that starts MLflow's web page, if it needs one, and a page's address."""
     if store.is_server:
-        return [f"{store.address}: experiment {experiment_id}, run {run_id}"]
+        return [f"{store.address.rstrip('/')}{page}"]
     uri = store.address
     if store.database:
         uri = SQLITE + _seen_from(store.folder, store.database)

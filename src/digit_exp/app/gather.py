@@ -1,0 +1,79 @@
+"""What a sweep has come to: its jobs, read from the store or from their folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+from digit_exp.app.config import flatten, from_mapping
+from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
+from digit_exp.app.report import CONFIG, PREDICTIONS
+from digit_exp.sweep.results import JobResult
+from digit_exp.tracking.sweeps import CONFIG_HASH, Sweep, Trial
+from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
+
+CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
+
+
+def results_in_store(sweep: Sweep, folder: Path) -> list[JobResult]:
+    """Return every job of a tracked sweep, whoever ran it; pictures of predictions if it was us."""
+    return [_from_trial(sweep, trial, folder) for trial in sweep.children()]
+
+
+def results_in_folders(folder: Path) -> list[JobResult]:
+    """Return every job of a sweep that is not tracked."""
+    return list(_from_folders(folder))
+
+
+def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
+    reason = trial.tags.get("digit_exp.stop_reason")
+    predictions = folder / trial.tags[CONFIG_HASH] / PREDICTIONS
+    return JobResult(
+        number=int(trial.tags.get("digit_exp.job", 0)),
+        run_id=trial.run_id,
+        status=_status(trial.status, reason),
+        config={key: _value(text) for key, text in trial.params.items()},
+        metrics=trial.metrics,
+        history=sweep.history(trial, *CURVES),
+        reason=reason,
+        predictions=predictions if predictions.is_file() else None,
+    )
+
+
+def _from_folders(folder: Path) -> Iterator[JobResult]:
+    for number, note in enumerate(sorted(folder.glob(f"*/{FILE}"))):
+        record, place = RunRecord.read(note.parent), note.parent
+        values = OmegaConf.to_container(OmegaConf.load(place / CONFIG))
+        predictions = place / PREDICTIONS
+        yield JobResult(
+            number=number,
+            run_id=record.run_id,
+            status=_status(record.status, record.reason),
+            config=flatten(from_mapping(values)),  # type: ignore[arg-type]
+            metrics=record.summary,
+            history=_history(place),
+            reason=record.reason,
+            predictions=predictions if predictions.is_file() else None,
+        )
+
+
+def _history(folder: Path) -> list[dict[str, float]]:
+    try:
+        return load_checkpoint(folder / CHECKPOINT).state.history
+    except CheckpointError:
+        return []
+
+
+def _status(status: str, reason: str | None) -> str:
+    return "DIVERGED" if reason == "diverged" else status
+
+
+def _value(text: str) -> object:
+    """Read a parameter as MLflow keeps it, all text: numbers, lists and null are JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,159 @@
+"""One job of a sweep: recognised if it was done before, resumed if it was interrupted, else run.
+
+Its folder is named for what the job is, not for its place in the plan, so that any command which
+comes to the same job finds what is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from omegaconf import DictConfig
+
+from digit_exp.app.config import structure
+from digit_exp.app.experiment import load
+from digit_exp.app.identity import config_hash
+from digit_exp.app.interruption import Interruption
+from digit_exp.app.job import LOG, JobFailed, execute, logged
+from digit_exp.app.ledger import Ledger
+from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
+from digit_exp.app.report import run_name
+from digit_exp.app.schema import RunConfig
+from digit_exp.app.ticket import Ticket
+from digit_exp.tracking.sweeps import Sweep, Trial, join_sweep
+from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+
+
+def run_trial(cfg: DictConfig, ticket: Ticket, number: int) -> float:
+    """Bring a job to its end and return its objective, NaN if it has none.
+
+    A job that fails is told at once and does not end the sweep. If that is asked for, those that
+    come after it, in whatever process, are not begun.
+    """
+    ledger = Ledger(ticket)
+    if ticket.fail_fast and ledger.failures():
+        return math.nan
+    config = structure(cfg)
+    with Interruption() as interruption:
+        try:
+            outcome = _Job(config, ticket, number).finish(interruption)
+        except Exception as error:
+            failure = error if isinstance(error, JobFailed) else logged(error)
+            ledger.enter(number, run_name(config), "failed", math.nan, str(failure))
+            return math.nan
+    value = outcome.summary.get(ticket.objective, math.nan)
+    ledger.enter(number, run_name(config), outcome.word, value)
+    return value
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What is known of a job that has ended."""
+
+    word: str
+    """How it came to its end, in this command."""
+    summary: dict[str, float]
+
+
+class _Job:
+    """A configuration at its place in a sweep."""
+
+    def __init__(self, config: RunConfig, ticket: Ticket, number: int) -> None:
+        self._config = config
+        self._ticket = ticket
+        self._number = number
+        self._hash = config_hash(config, load(config.data).digest)
+        self._folder = ticket.path / self._hash
+        self._sweep = _joined(config, ticket)
+
+    def finish(self, interruption: Interruption) -> _Outcome:
+        """Return the outcome of the job, from an earlier run if there is one."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self._folder / ".lock", blocking=False):
+                return self._finish(interruption)
+        except Timeout:
+            return _Outcome("is running in another process", {})
+
+    def _finish(self, interruption: Interruption) -> _Outcome:
+        record, trial = self._record(), self._trial()
+        if self._ticket.rerun:
+            self._forget(trial)
+            record = trial = None
+        if record is not None and record.is_over:
+            return _Outcome("was done before", record.summary)
+        if trial is not None and trial.status == "FINISHED":
+            return _Outcome("was done before, elsewhere", dict(trial.metrics))
+        if trial is not None and trial.status == "RUNNING":
+            return _Outcome("is running elsewhere", {})
+        checkpoint = self._checkpoint()
+        if checkpoint is None:
+            self._forget(trial)
+        with _logging_to(self._folder / LOG):
+            result, _ = execute(
+                self._config,
+                self._folder,
+                interruption,
+                checkpoint=checkpoint,
+                identity=self._identity(),
+            )
+        if result.is_failure:
+            return _Outcome(result.stop_reason or "failed", {})
+        return _Outcome("resumed and done" if checkpoint else "done", result.summary)
+
+    def _record(self) -> RunRecord | None:
+        return RunRecord.read(self._folder) if (self._folder / FILE).is_file() else None
+
+    def _trial(self) -> Trial | None:
+        return None if self._sweep is None else self._sweep.find(self._hash)
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """Return where an interrupted or failed run of this job can go on, if it can."""
+        try:
+            return load_checkpoint(self._folder / CHECKPOINT)
+        except CheckpointError:
+            return None
+
+    def _forget(self, trial: Trial | None) -> None:
+        """Put away what earlier commands left of this job."""
+        if trial is not None and self._sweep is not None:
+            self._sweep.supersede(trial)
+        for path in self._folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ".lock":
+                path.unlink()
+
+    def _identity(self) -> dict[str, str]:
+        if self._sweep is None:
+            return {}
+        return {**self._sweep.identity(self._hash), "digit_exp.job": str(self._number)}
+
+
+def _joined(config: RunConfig, ticket: Ticket) -> Sweep | None:
+    if ticket.parent_id is None:
+        return None
+    settings = config.tracking
+    return join_sweep(
+        ticket.name, ticket.parent_id, uri=settings.uri, experiment=settings.experiment
+    )
+
+
+@contextmanager
+def _logging_to(file: Path) -> Iterator[None]:
+    """Give the job a log file of its own; several jobs share a process, one after the other."""
+    handler = logging.FileHandler(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

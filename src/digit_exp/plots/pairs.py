@@ -1,0 +1,160 @@
+"""How two hyperparameters of a sweep work together: cells of a grid, or points of a search."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from digit_exp.arrays import Array
+from digit_exp.plots.canvas import (
+    BOTTOM,
+    HEADER,
+    INK,
+    LEFT,
+    MUTED,
+    RULE,
+    WIDTH,
+    dress,
+    message,
+    panels,
+    place,
+    sheet,
+)
+from digit_exp.plots.sweeps import Scale
+from digit_exp.plots.values import leaning, shrink, stand, widest, write_values
+
+PANEL = 2.2
+"""Inches: how high the axes of a pair are."""
+
+GAP = (1.2, 0.95)
+"""Inches between them, across and down."""
+
+RIGHT_OF_PAIRS = 1.25
+"""Inches right of them, for the scale of colours."""
+
+TICKS = 0.55
+"""Inches that the margin has for what is written left of axes."""
+
+MOST_CELLS = 12
+"""Values of a parameter of which a pair is drawn as cells."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The mean for each pair of values of two parameters; NaN where there is none."""
+
+    x: str
+    y: str
+    x_values: Sequence[object]
+    y_values: Sequence[object]
+    means: Array
+    """Shape `(y_values, x_values)`."""
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether most pairs of values were tried, and are few enough to be cells."""
+        return max(self.means.shape) <= MOST_CELLS and float(np.isfinite(self.means).mean()) > 0.5
+
+
+def pair_maps(pairs: Sequence[Pair], scale: Scale) -> Figure:
+    """Draw every pair of parameters: cells where it is a grid, points where it is a search."""
+    known = [pair.means[np.isfinite(pair.means)] for pair in pairs]
+    if not sum(len(means) for means in known):
+        return message("Pairs of parameters", "There is nothing to draw: fewer than two varied.")
+    columns = min(len(pairs), 2)
+    rows = math.ceil(len(pairs) / columns)
+    left = max(0.0, *(widest(pair.y_values) - TICKS for pair in pairs))
+    wide = (WIDTH - LEFT - RIGHT_OF_PAIRS + GAP[0]) / columns - GAP[0] - left
+    below = max(leaning(pair.x_values, wide) for pair in pairs)
+    height = HEADER + BOTTOM + (PANEL + below) * rows + GAP[1] * (rows - 1)
+    figure = sheet(height, "Pairs of parameters", f"mean {scale.label} over all other parameters")
+    means = np.concatenate(known)
+    norm = Normalize(*scale.limits(means))
+    grid = panels(figure, len(pairs), columns, right=RIGHT_OF_PAIRS, top=HEADER, gap=GAP)
+    for axes, pair in zip(grid, pairs, strict=True):
+        dress(axes, "", pair.x, pair.y)
+        shrink(axes, left, below)
+        draw = _cells if pair.is_grid else _points
+        draw(axes, pair, scale, norm)
+    _color_bar(figure, norm, scale, means)
+    return figure
+
+
+def _cells(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
+    rows, columns = pair.means.shape
+    axes.pcolormesh(
+        np.arange(columns + 1) - 0.5,
+        np.arange(rows + 1) - 0.5,
+        np.ma.masked_invalid(pair.means),
+        cmap=scale.colors,
+        norm=norm,
+        edgecolors="white",
+        linewidth=1.5,
+    )
+    write_values(axes, "x", range(columns), pair.x_values)
+    write_values(axes, "y", range(rows), pair.y_values)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    size = 9.5 if columns <= 4 else 7.5
+    for row, column in np.ndindex(rows, columns):
+        mean = float(pair.means[row, column])
+        known = np.isfinite(mean)
+        is_dark = known and (_depth(norm, mean, scale) > 0.55)
+        axes.text(
+            column,
+            row,
+            scale.short(mean) if known else "–",
+            size=size,
+            color="white" if is_dark else INK,
+            ha="center",
+            va="center",
+        )
+
+
+def _points(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
+    x, y = stand(axes, "x", pair.x_values), stand(axes, "y", pair.y_values)
+    rows, columns = np.nonzero(np.isfinite(pair.means))
+    axes.scatter(
+        np.array(x)[columns],
+        np.array(y)[rows],
+        c=pair.means[rows, columns],
+        cmap=scale.colors,
+        norm=norm,
+        s=34,
+        edgecolors=MUTED,
+        linewidths=0.4,
+    )
+    axes.margins(0.08)
+    axes.grid(axis="x", color=RULE, linewidth=0.8)
+
+
+def _depth(norm: Normalize, mean: float, scale: Scale) -> float:
+    depth = float(norm(mean))
+    return depth if scale.is_share else 1 - depth
+
+
+def _color_bar(figure: Figure, norm: Normalize, scale: Scale, means: Array) -> None:
+    """Draw the scale of colours at the right edge; an arrow says that values go on beyond."""
+    height = figure.get_figheight()
+    length = min(PANEL, height - HEADER - BOTTOM)
+    axes = place(figure, WIDTH - 0.85, height - HEADER - length, 0.14, length)
+    beyond = {(True, False): "min", (False, True): "max"}
+    outside = (bool(means.min() < norm.vmin), bool(means.max() > norm.vmax))
+    bar = figure.colorbar(
+        ScalarMappable(norm, scale.colors),
+        cax=axes,
+        format=scale.formatter,
+        extend=beyond.get(outside, "neither"),
+    )
+    bar.locator = MaxNLocator(5)
+    bar.outline.set_visible(False)
+    axes.tick_params(labelsize=8.5, labelcolor=MUTED, color=MUTED, length=3)

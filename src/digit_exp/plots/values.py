@@ -1,0 +1,169 @@
+"""Where values of a hyperparameter stand on an axis: by number, by its logarithm, by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import (
+    FixedFormatter,
+    FixedLocator,
+    Locator,
+    LogLocator,
+    MaxNLocator,
+    NullLocator,
+)
+
+from digit_exp.arrays import Array
+from digit_exp.plots.canvas import DPI, NUMBER, STEPS
+
+LOG_FROM = 5
+"""The factor between smallest and largest value from which an axis may be logarithmic."""
+
+MOST_TICKS = 8
+"""Values that are written at an axis one by one."""
+
+
+LETTER = 0.068
+"""Inches, about, that a letter beside an axis is wide."""
+
+LONGEST = 16
+"""Letters of a name at an axis."""
+
+LEAN = 35
+"""Degrees, where names below an axis would run into each other."""
+
+
+def text(value: object) -> str:
+    """Write a value of a parameter beside an axis or into a table.
+
+    >>> [text(value) for value in (0.00031415, 1e-05, 32, [128, 64], "adam", True, None)]
+    ['0.0003142', '1e-05', '32', '[128, 64]', 'adam', 'true', 'null']
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(text, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "null"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def numbers(values: Sequence[object]) -> list[float] | None:
+    """Return the values as numbers, or None if one of them is none.
+
+    >>> numbers([1, 0.5]), numbers([1, None]), numbers([True, False])
+    ([1.0, 0.5], None, None)
+    """
+    found = [
+        float(value)
+        for value in values
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+    return found if len(found) == len(values) else None
+
+
+def is_logarithmic(values: Sequence[float]) -> bool:
+    """Tell whether values were chosen by their ratios: far apart, and more even so than by steps.
+
+    >>> is_logarithmic([1e-4, 3e-4, 1e-3]), is_logarithmic([16, 32, 64, 128, 256])
+    (True, True)
+    >>> is_logarithmic([0.1, 0.3, 0.5, 0.7, 0.9]), is_logarithmic([0, 1e-4, 1e-3])
+    (False, False)
+    """
+    ordered = np.unique(np.array(values, float))
+    if len(ordered) < 2 or ordered[0] <= 0 or ordered[-1] <= LOG_FROM * ordered[0]:
+        return False
+    return _unevenness(np.log(ordered)) <= _unevenness(ordered)
+
+
+def stand(axes: Axes, which: Literal["x", "y"], values: Sequence[object]) -> list[float]:
+    """Set up the x or y axis for `values`, write them at it, and return their places."""
+    found = numbers(values)
+    if found is None:
+        places = [float(place) for place in range(len(values))]
+        write_values(axes, which, places, values)
+        return places
+    if is_logarithmic(found):
+        axes.set(**{f"{which}scale": "log"})
+    if len(values) <= MOST_TICKS:
+        write_values(axes, which, found, values)
+    else:
+        measure(axes, which, found)
+    return found
+
+
+def measure(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
+    """Give the x or y axis round numbers, on a logarithmic scale if `values` ask for one."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    locator: Locator = MaxNLocator(6, steps=STEPS)
+    if is_logarithmic(values):
+        axes.set(**{f"{which}scale": "log"})
+        decades = math.log10(max(values) / min(values))
+        locator = LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,))
+    axis.set_major_locator(locator)
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(NUMBER)
+
+
+def labels_of(values: Sequence[object]) -> list[str]:
+    """Return what is written at an axis: short.
+
+    >>> labels_of([32, "warmup_exponential"])
+    ['32', 'warmup_exponent…']
+    """
+    found = [text(value) for value in values]
+    return [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in found]
+
+
+def widest(values: Sequence[object]) -> float:
+    """Return the inches that the longest name among values is wide, about."""
+    return LETTER * max(map(len, labels_of(values)), default=0)
+
+
+def leaning(values: Sequence[object], width: float) -> float:
+    """Return the inches that names below an axis of `width` inches take more, if they lean; or 0.
+
+    >>> leaning([32, 64], 2.0)
+    0.0
+    """
+    is_measured = len(values) > MOST_TICKS and numbers(values) is not None
+    if is_measured or (widest(values) + LETTER) * len(values) <= width:
+        return 0.0
+    return widest(values) * math.sin(math.radians(LEAN))
+
+
+def write_values(
+    axes: Axes, which: Literal["x", "y"], places: Sequence[float], values: Sequence[object]
+) -> None:
+    """Write values at their places on the x or y axis."""
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_locator(FixedLocator(places))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FixedFormatter(labels_of(values)))
+    if which == "x" and leaning(values, inches(axes)):
+        for label in axes.get_xticklabels():
+            label.set(rotation=LEAN, ha="right", rotation_mode="anchor")
+
+
+def inches(axes: Axes) -> float:
+    """Return the width of axes."""
+    return float(axes.bbox.width) / DPI
+
+
+def shrink(axes: Axes, left: float, bottom: float) -> None:
+    """Make room, in inches, for what stands left of and below axes, and move their names there."""
+    box = axes.get_position()
+    across = left * box.width / (axes.bbox.width / DPI)
+    up = bottom * box.height / (axes.bbox.height / DPI)
+    axes.set_position((box.x0 + across, box.y0 + up, box.width - across, box.height - up))
+    axes.xaxis.set_label_coords(0.5, -(0.27 + bottom) * DPI / axes.bbox.height)
+    axes.yaxis.set_label_coords(-(0.68 + left) * DPI / axes.bbox.width, 0.5)
+
+
+def _unevenness(places: Array) -> float:
+    gaps = np.diff(places)
+    return float(gaps.std() / gaps.mean())

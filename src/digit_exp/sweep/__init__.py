@@ -1,0 +1,1 @@
+"""Many runs as one: their parent, their identity, their statistics and report."""

@@ -1,0 +1,31 @@
+"""What the rooms of a sweep tell each other about its jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from digit_exp.arrays import Metrics
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What is known of one job of a sweep."""
+
+    number: int
+    """Its place in the plan, from 0."""
+    run_id: str | None
+    """In MLflow."""
+    status: str
+    """FINISHED, PRUNED, DIVERGED, FAILED or KILLED."""
+    config: Mapping[str, object]
+    """Flattened: `optimizer: adam`, `optimizer.lr: 0.001`, `model.hidden: [128, 64]`, `seed: 1`."""
+    metrics: Mapping[str, float]
+    """The summary: best_val_acc, best_epoch, test_acc, test_loss, training_seconds, ..."""
+    history: Sequence[Metrics] = ()
+    """One mapping for each epoch."""
+    reason: str | None = None
+    """Why it did not finish."""
+    predictions: Path | None = None
+    """`test_predictions.npz` with labels and probabilities."""

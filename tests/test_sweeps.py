@@ -1,0 +1,130 @@
+"""Sweeps from outside: the real command, on a real store, undisturbed, killed and continued."""
+
+import signal
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+GRID = ["-m", "data=synthetic", "trainer.epochs=3", "optimizer=sgd,adam", "model.hidden=[8],[16]"]
+UNTRACKED = [*GRID, "tracking=none"]
+JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+
+
+def runs(folder, kind):
+    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
+    experiment = client.get_experiment_by_name("digits").experiment_id
+    return client, client.search_runs([experiment], f"tags.\"digit_exp.kind\" = '{kind}'")
+
+
+def table(printed):
+    """Return the ranking at the end of a sweep."""
+    return printed[printed.index("\n#  ") : printed.index("\nreport:")]
+
+
+@pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
+def test_a_grid_runs_once_under_one_parent_with_a_report(tmp_path, command, launcher):
+    printed = command.run(tmp_path, *GRID, *launcher).stdout
+    assert "4 jobs" in printed
+    assert "[4/4]" in printed
+    client, trials = runs(tmp_path, "trial")
+    _, (parent,) = runs(tmp_path, "sweep")
+    assert [trial.info.status for trial in trials] == ["FINISHED"] * 4
+    assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
+    assert parent.info.status == "FINISHED"
+    artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
+    assert {"report.html", "report.md", "figures", "experiment"} <= artifacts
+    assert "viewStateShareKey=" in printed
+
+    again = command.run(tmp_path, *GRID, *launcher).stdout
+    assert again.count("was done before") == 4
+    assert table(again) == table(printed)
+    assert len(runs(tmp_path, "trial")[1]) == 4
+    assert len(runs(tmp_path, "sweep")[1]) == 1
+
+
+def test_the_winner_runs_again_from_its_preset_to_the_same_result(tmp_path, command):
+    printed = command.run(tmp_path, *UNTRACKED).stdout
+    (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
+    command.run(tmp_path, "--config-dir", str(folder), "experiment=best", "tracking=none")
+    (single,) = tmp_path.glob("outputs/20*/*/test_predictions.npz")
+    jobs = [np.load(file)["probabilities"] for file in folder.glob("*/test_predictions.npz")]
+    assert sum(np.array_equal(np.load(single)["probabilities"], job) for job in jobs) == 1
+    assert "experiment=best" in printed
+
+
+def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(tmp_path, command):
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    whole.mkdir()
+    halved.mkdir()
+    expected = table(command.run(whole, *UNTRACKED).stdout)
+    code, _ = command.interrupt(halved, *GRID, after="[2/4]", by=signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    printed = command.run(halved, *GRID).stdout
+    assert printed.count("was done before") == 2
+    assert table(printed) == expected
+    _, trials = runs(halved, "trial")
+    assert sorted(trial.info.status for trial in trials) == ["FINISHED"] * 4
+    assert len(runs(halved, "sweep")[1]) == 1
+
+
+def test_ctrl_c_ends_a_sweep_with_a_report_and_the_truth(tmp_path, command):
+    code, printed = command.interrupt(tmp_path, *GRID, after="[1/4]", by=signal.SIGINT)
+    assert code == 130
+    assert "Traceback" not in printed
+    _, (parent,) = runs(tmp_path, "sweep")
+    assert parent.info.status == "KILLED"
+    assert "RUNNING" not in {trial.info.status for trial in runs(tmp_path, "trial")[1]}
+    assert list(tmp_path.glob("outputs/sweeps/*/report.html"))
+
+
+def test_a_failing_job_is_told_at_once_and_the_others_go_on(tmp_path, command):
+    words = ["-m", "tracking=none", "data=idx", "data.dir=a,b", "seed=1,2"]
+    done = command.run(tmp_path, *words, expect=1)
+    assert done.stdout.count(" failed: ") == 4
+    assert "a is not a folder" in done.stdout
+    (report,) = tmp_path.glob("outputs/sweeps/*/report.md")
+    assert "b is not a folder" in report.read_text(encoding="utf-8")
+    assert "[4/4]" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path, command):
+    words = ["-m", "tracking=none", "data=idx", "data.dir=a,b", "sweep.fail_fast=true"]
+    done = command.run(tmp_path, *words, expect=1)
+    assert "[1/2] job 0 failed: " in done.stdout
+    assert "[2/2]" not in done.stdout
+
+
+def test_one_invalid_job_refuses_the_sweep_before_the_first_starts(tmp_path, command):
+    words = ["-m", "schedule=cosine,warmup_cosine", "trainer.epochs=5,20"]
+    done = command.run(tmp_path, *words, expect=2)
+    assert (
+        "schedule.warmup_epochs: must be less than trainer.epochs=5, got 5 (job 2)" in done.stderr
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rerun_starts_over_under_the_same_parent(tmp_path, command):
+    words = [*GRID[:-1], "sweep.name=mine"]
+    command.run(tmp_path, *words)
+    printed = command.run(tmp_path, *words, "sweep.rerun=true").stdout
+    assert "was done before" not in printed
+    assert len(runs(tmp_path, "trial")[1]) == 2
+    assert len(runs(tmp_path, "superseded")[1]) == 2
+    assert [parent.info.run_name for parent in runs(tmp_path, "sweep")[1]] == ["mine"]
+
+
+def test_two_halves_under_one_name_make_one_sweep(tmp_path, command):
+    command.run(tmp_path, *GRID[:-2], "sweep.name=both", "model.hidden=[8]", "optimizer=sgd,adam")
+    words = [*GRID[:-2], "sweep.name=both", "model.hidden=[16]", "optimizer=sgd,adam"]
+    printed = command.run(tmp_path, *words).stdout
+    assert len(table(printed).splitlines()) == 3 + 4
+    assert len(runs(tmp_path, "sweep")[1]) == 1
+
+
+@pytest.mark.slow
+def test_eight_workers_meet_a_fresh_store(tmp_path, command):
+    words = [*GRID[:3], "seed=1,2,3,4,5,6,7,8", JOBLIB[0], "hydra.launcher.n_jobs=8"]
+    command.run(tmp_path, *words)
+    assert [trial.info.status for trial in runs(tmp_path, "trial")[1]] == ["FINISHED"] * 8
