@@ -31,8 +31,8 @@ from digit_exp.registry import ConfigError
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
 ROOT = (
     "seed, run_name, resume, sweep.name, sweep.rerun, sweep.fail_fast, sweep.objective, data,"
-    " model, optimizer, schedule, regularization, augmentation, trainer, tracking, experiment,"
-    " sweep"
+    " model, optimizer, schedule, regularization, augmentation, pruner, trainer, tracking,"
+    " experiment, sweep"
 )
 UNMEASURED = "needs validation data, but data.val_ratio=0; set data.val_ratio=0.1 or use"
 

@@ -21,6 +21,7 @@ TINY = {
     "schedule": {"name": "constant"},
     "regularization": {"name": "none"},
     "augmentation": {"name": "none"},
+    "pruner": {"name": "none"},
     "trainer": {"epochs": 3},
     "tracking": {"backend": "none"},
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +31,7 @@ from digit_exp.nn.models import PixelStatistics
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
+from digit_exp.sweep.pruning import PruneLosing
 from digit_exp.tracking.callback import LogEpochs
 from digit_exp.tracking.provenance import git_diff, provenance
 from digit_exp.tracking.tracker import Status, Tracker
@@ -63,6 +64,16 @@ class Result:
     def is_failure(self) -> bool:
         """Whether training broke off for a reason that no resuming mends."""
         return self.status is Status.FAILED
+
+
+@dataclass(frozen=True)
+class Rivalry:
+    """What a run of a sweep knows of the others."""
+
+    number: int
+    """Its own number, unlike that of any other."""
+    histories: Callable[[], Mapping[int, Mapping[int, float]]]
+    """Returns the monitored metric of the others by number and epoch."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +114,17 @@ class Experiment:
         settings = self.config.trainer
         return settings.threads or choose_threads(self.network, settings.batch_size)
 
-    def run(self, tracker: Tracker, interruption: Interruption) -> Result:
-        """Train and evaluate, and leave everything that is worth keeping."""
+    def run(
+        self, tracker: Tracker, interruption: Interruption, rivalry: Rivalry | None = None
+    ) -> Result:
+        """Train and evaluate, and leave everything that is worth keeping.
+
+        In a sweep, `rivalry` tells what the other runs have come to, for the pruner.
+        """
         report.announce(self)
         self._describe(tracker)
         started = time.perf_counter()
-        trainer = self._trainer(tracker, interruption)
+        trainer = self._trainer(self._callbacks(tracker, interruption, rivalry))
         with blas_threads(self.threads):
             state = trainer.fit(self.train, self.val, self.start)
             seconds = time.perf_counter() - started
@@ -131,7 +147,7 @@ class Experiment:
         summary["test_acc"] = float((probabilities.argmax(axis=1) == test.labels).mean())
         return probabilities
 
-    def _trainer(self, tracker: Tracker, interruption: Interruption) -> Trainer:
+    def _trainer(self, callbacks: Sequence[Callback]) -> Trainer:
         config, settings = self.config, self.config.trainer
         return Trainer(
             self.network,
@@ -144,10 +160,12 @@ class Experiment:
             eval_every=settings.eval_every,
             ema=settings.ema,
             seed=config.seed,
-            callbacks=self._callbacks(tracker, interruption),
+            callbacks=callbacks,
         )
 
-    def _callbacks(self, tracker: Tracker, interruption: Interruption) -> list[Callback]:
+    def _callbacks(
+        self, tracker: Tracker, interruption: Interruption, rivalry: Rivalry | None
+    ) -> list[Callback]:
         """Return the callbacks in the order in which they run.
 
         A checkpoint follows those whose memory it saves, and what is tracked follows the
@@ -168,6 +186,7 @@ class Experiment:
             interruption,
             StopOnNonFinite(),
             *([early_stopping] if stopping.enabled else []),
+            *([self._pruning(rivalry)] if rivalry is not None else []),
             ModelCheckpoint(
                 self.folder / CHECKPOINT.parent / checkpoint.filename,
                 monitor=checkpoint.monitor.value,
@@ -181,6 +200,17 @@ class Experiment:
             LogEpochs(tracker),
             Progress(settings.epochs, steps, log.info),
         ]
+
+    def _pruning(self, rivalry: Rivalry) -> PruneLosing:
+        watch = report.monitored(self.config)
+        return PruneLosing(
+            self.config.pruner,
+            rivalry.histories,
+            number=rivalry.number,
+            epochs=self.config.trainer.epochs,
+            monitor=watch.monitor.value,
+            mode=watch.mode.value,
+        )
 
     def _memo(self, tracker: Tracker) -> Mapping[str, Any]:
         """Return what a checkpoint must say, beside the state, for its run to be resumed."""
@@ -207,7 +237,7 @@ class Experiment:
         """Track the outcome: summary, checkpoints, predictions, figures."""
         tracker.status = result.status
         if state.stop_reason is not None:
-            tracker.set_tags({"digit_exp.stop_reason": state.stop_reason})
+            tracker.set_tags({"digit_exp.stop_reason": state.stop_reason, **_pruned(state)})
         tracker.log_summary(result.summary)
         tracker.log_note(report.note(self, result, state))
         for file in sorted((self.folder / CHECKPOINT.parent).glob("*.npz")):
@@ -227,8 +257,18 @@ def load(source: DataSource) -> Dataset:
 
 
 def _status(state: TrainState) -> Status:
-    reasons = {"diverged": Status.FAILED, "interrupted": Status.KILLED}
+    reasons = {
+        "diverged": Status.FAILED,
+        "interrupted": Status.KILLED,
+        "pruned": Status.KILLED,
+    }
     return reasons.get(state.stop_reason or "", Status.FINISHED)
+
+
+def _pruned(state: TrainState) -> dict[str, str]:
+    """Return the tags of a run that was pruned: when, and what it should have reached."""
+    memory = state.callback_memory.get(PruneLosing.__name__, {})
+    return {f"pruned.{name}": f"{value:.6g}" for name, value in memory.items()}
 
 
 def _splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:

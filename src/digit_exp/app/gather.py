@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from digit_exp.app.config import flatten, from_mapping
-from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
+from digit_exp.app.record import CHECKPOINT, FILE, OVER, RunRecord
 from digit_exp.app.report import CONFIG, PREDICTIONS
 from digit_exp.sweep.results import JobResult
 from digit_exp.tracking.sweeps import CONFIG_HASH, Sweep, Trial
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
 
+STOP_REASON = "digit_exp.stop_reason"
 CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
 
 
@@ -29,7 +30,7 @@ def results_in_folders(folder: Path) -> list[JobResult]:
 
 
 def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
-    reason = trial.tags.get("digit_exp.stop_reason")
+    reason = trial.tags.get(STOP_REASON)
     predictions = folder / trial.tags[CONFIG_HASH] / PREDICTIONS
     return JobResult(
         number=int(trial.tags.get("digit_exp.job", 0)),
@@ -38,9 +39,41 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
         config={key: _value(text) for key, text in trial.params.items()},
         metrics=trial.metrics,
         history=sweep.history(trial, *CURVES),
-        reason=reason,
+        reason=_why(reason, trial.tags),
         predictions=predictions if predictions.is_file() else None,
     )
+
+
+def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
+    """Say of a pruned run at which epoch it had to reach what."""
+    if reason != "pruned":
+        return reason
+    return f"below {tags['pruned.threshold']} at epoch {tags['pruned.epoch']}"
+
+
+def histories_in_store(sweep: Sweep, metric: str) -> dict[int, dict[int, float]]:
+    """Return a metric of every tracked job so far, by the number of its hash and by epoch."""
+    return {
+        number_of(trial.tags[CONFIG_HASH]): {
+            int(epoch["epoch"]): epoch[metric] for epoch in sweep.history(trial, metric)
+        }
+        for trial in sweep.children()
+    }
+
+
+def histories_in_folders(folder: Path, metric: str) -> dict[int, dict[int, float]]:
+    """Return the same for the jobs of a sweep that is not tracked."""
+    return {
+        number_of(note.parent.name): {
+            int(epoch["epoch"]): epoch[metric] for epoch in _history(note.parent) if metric in epoch
+        }
+        for note in folder.glob(f"*/{FILE}")
+    }
+
+
+def number_of(config_hash: str) -> int:
+    """Return a number for a job that no other job of any plan has."""
+    return int(config_hash, 16) % 2**31
 
 
 def _from_folders(folder: Path) -> Iterator[JobResult]:
@@ -68,7 +101,7 @@ def _history(folder: Path) -> list[dict[str, float]]:
 
 
 def _status(status: str, reason: str | None) -> str:
-    return "DIVERGED" if reason == "diverged" else status
+    return reason.upper() if reason in OVER else status
 
 
 def _value(text: str) -> object:

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from digit_exp.app import report
 from digit_exp.app.config import from_mapping, structure
-from digit_exp.app.experiment import Experiment, Result
+from digit_exp.app.experiment import Experiment, Result, Rivalry
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.record import RunRecord, recorded
 from digit_exp.app.schema import RunConfig
@@ -52,10 +52,11 @@ def execute(
     *,
     checkpoint: Checkpoint | None = None,
     identity: Mapping[str, str] | None = None,
+    rivalry: Rivalry | None = None,
 ) -> tuple[Result, list[str]]:
     """Run inside a tracked run, and return where that can be looked at as well.
 
-    `identity` are the tags that say which sweep the run belongs to.
+    In a sweep, `identity` are the tags that say which, and `rivalry` tells of its other runs.
     """
     experiment = Experiment.prepare(config, folder, checkpoint)
     opened = open_tracker(
@@ -69,7 +70,7 @@ def execute(
     )
     with opened as tracker, recorded(folder, RunRecord(tracker.run_id)) as record:
         try:
-            result = experiment.run(tracker, interruption)
+            result = experiment.run(tracker, interruption, rivalry)
             record.status, record.summary = result.status, result.summary
             record.reason = result.stop_reason
         except Exception as error:

@@ -46,20 +46,24 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
         JobResult(number, None, "PLANNED", flatten(config), {})
         for number, config in enumerate(plan.jobs)
     ]
-    name = plan.launch["sweep"]["name"] or _name(planned)
+    name = plan.launch["sweep"]["name"] or _name(plan, planned)
     sweep = _open(plan.jobs[0], name)
     ticket = _ticket(plan, name, sweep)
     _announce(plan, planned, ticket)
     status = Status.KILLED
     try:
         with issued(ticket):
-            launch(_settings(ticket))
+            launch(_settings(ticket, is_search=plan.trials is not None))
         status = Status.FINISHED
     finally:
         failures = Ledger(ticket).failures()
-        failed = [replace(planned[n], status="FAILED", reason=why) for n, why in failures.items()]
-        _conclude(ticket, sweep, Status.FAILED if failed else status, failed)
-    return int(bool(failed) or status is not Status.FINISHED)
+        failed = [
+            replace(planned[n], status="FAILED", reason=why)
+            for n, why in failures.items()
+            if plan.trials is None
+        ]
+        _conclude(ticket, sweep, Status.FAILED if failures else status, failed)
+    return int(bool(failures) or status is not Status.FINISHED)
 
 
 def _open(config: RunConfig, name: str) -> Sweep | None:
@@ -77,7 +81,7 @@ def _ticket(plan: Plan, name: str, sweep: Sweep | None) -> Ticket:
     return Ticket(
         name=name,
         folder=str((FOLDER / name).absolute()),
-        jobs=len(plan.jobs),
+        jobs=plan.trials or len(plan.jobs),
         parent_id=None if sweep is None else sweep.parent.run_id,
         rerun=settings["rerun"],
         fail_fast=settings["fail_fast"],
@@ -86,12 +90,13 @@ def _ticket(plan: Plan, name: str, sweep: Sweep | None) -> Ticket:
     )
 
 
-def _name(planned: Sequence[JobResult]) -> str:
-    """Return a name that the same search has again: what varies, and a digest of what does not."""
+def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
+    """Return a name that the same sweep has again: what varies, and a digest of what does not."""
     keys = [*varied(planned), *(["seed"] if _seeds(planned) > 1 else [])]
     fixed = {key: value for key, value in planned[0].config.items() if key not in keys}
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
-    words = [key.rpartition(".")[2] for key in keys] or ["single"]
+    words = [key.rpartition(".")[2] for key in keys]
+    words += ["search"] if plan.trials else [] if words else ["single"]
     return f"{'-'.join(words)[:80]}-{digest}"
 
 
@@ -99,8 +104,9 @@ def _seeds(planned: Sequence[JobResult]) -> int:
     return len({job.config["seed"] for job in planned})
 
 
-def _settings(ticket: Ticket) -> list[str]:
+def _settings(ticket: Ticket, *, is_search: bool) -> list[str]:
     """Return what Hydra must know: jobs have folders and logs of their own."""
+    named = [f"hydra.sweeper.study_name='{ticket.name}'"] if is_search else []
     folder = ticket.folder.replace("\\", "\\\\").replace("'", "\\'")
     return [
         f"hydra.sweep.dir='{folder}'",
@@ -109,12 +115,13 @@ def _settings(ticket: Ticket) -> list[str]:
         "hydra/job_logging=quiet",
         "hydra.hydra_logging.root.level=WARNING",
         "hydra.mode=MULTIRUN",
+        *named,
     ]
 
 
 def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
     """Print what is about to happen: how many jobs, what varies, how large the networks are."""
-    print(f"sweep {ticket.name}: {len(planned)} jobs, in {ticket.folder}")
+    print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {ticket.folder}")
     for key in [*varied(planned), *(["seed"] if _seeds(planned) > 1 else [])]:
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")

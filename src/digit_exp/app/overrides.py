@@ -22,7 +22,8 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
@@ -44,6 +45,8 @@ class Plan:
     is_sweep: bool
     launch: Mapping[str, Any]
     """How to start them: `resume`, and under `sweep` its settings."""
+    trials: int | None = None
+    """How many jobs a search makes of its own; `jobs` are then examples of what it begins with."""
 
 
 def check(
@@ -70,7 +73,8 @@ def plan(
         found = [command.check(job) for job in command.jobs()]
     if problems := [*command.problems, *_named_by_job([job.problems for job in found])]:
         raise ConfigError(*problems)
-    return Plan([job.config for job in found if job.config], command.is_sweep, found[0].values)
+    jobs = [job.config for job in found if job.config]
+    return Plan(jobs, command.is_sweep, found[0].values, command.trials)
 
 
 def _named_by_job(problems: Sequence[Sequence[Problem]]) -> Iterator[Problem]:
@@ -118,15 +122,19 @@ class _CommandLine:
         self._loader = loader
         self._folders = [] if config_dir is None else [f"file://{Path(config_dir).resolve()}"]
         self.is_sweep = False
+        self.trials: int | None = None
         self._values: dict[str, list[Override]] = {}  # what each key stands for, the last one said
         self._known: dict[str, list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def read(self, texts: Sequence[str], multirun: bool) -> None:
         """Parse overrides one by one, those of a sweep into their elements."""
-        presets = [text for text in texts if text.startswith("sweep=")]
-        named = self._search(presets[-1]) if presets else []
-        self.is_sweep = multirun or bool(named)
+        named: list[str] = []
+        if multirun or any(text.startswith("sweep=") for text in texts):
+            hydra = self._sweeping(texts)
+            self.is_sweep = multirun or hydra.mode == RunMode.MULTIRUN
+            self.trials = hydra.sweeper.get("n_trials")
+            named = [f"{key}={text}" for key, text in (hydra.sweeper.get("params") or {}).items()]
         for text in [*named, *texts]:
             try:
                 (override,) = self._parser.parse_overrides([text])
@@ -142,13 +150,20 @@ class _CommandLine:
             else:
                 self._values[override.key_or_group] = self._elements(override)
 
-    def _search(self, preset: str) -> list[str]:
-        """Return the overrides that a named search stands for; a wrong name is found later."""
-        if preset.removeprefix("sweep=") not in self._options("sweep"):
-            return []
-        composed = compose("config", [preset, *self._searching()], return_hydra_config=True)
-        params = OmegaConf.select(composed, "hydra.sweeper.params") or {}
-        return [f"{key}={text}" for key, text in params.items()]
+    def _sweeping(self, texts: Sequence[str]) -> DictConfig:
+        """Return Hydra's own node: what a named search, and the settings of Hydra, make of it."""
+        named = [text for text in texts if text.startswith("sweep=")]
+        known = [text for text in named if text[6:] in self._options("sweep")]
+        settings = [text for text in texts if text.lstrip("+~").startswith(("hydra.", "hydra/"))]
+        overrides = [*known, *settings, *self._searching()]
+        found: DictConfig
+        try:
+            found = compose("config", overrides, return_hydra_config=True).hydra
+        except (HydraException, OmegaConfBaseException) as error:
+            reason, *_ = str(error).strip().split("\n\n")
+            self.problems.append(Problem("", " ".join(reason.split())))
+            found = compose("config", return_hydra_config=True).hydra
+        return found
 
     def _follow(self, override: Override) -> None:
         """Look for files where Hydra will; the rest of its own settings is its own affair."""

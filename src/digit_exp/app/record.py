@@ -17,6 +17,8 @@ from pathlib import Path
 from digit_exp.tracking import owner
 
 FILE = "run.json"
+OVER = ("diverged", "pruned")
+"""Why a run that did not finish is not to be resumed either."""
 CHECKPOINT = Path("checkpoints") / "last.npz"
 
 
@@ -48,8 +50,8 @@ class RunRecord:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more would come of it: it finished, or it would diverge again."""
-        return self.status == "FINISHED" or self.reason == "diverged"
+        """Whether nothing more would come of it: it finished, has diverged or was pruned."""
+        return self.status == "FINISHED" or self.reason in OVER
 
     @property
     def is_alive(self) -> bool:

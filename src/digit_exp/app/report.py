@@ -13,7 +13,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from digit_exp.app.config import differences, resolved
-from digit_exp.app.schema import RunConfig
+from digit_exp.app.schema import RunConfig, Watch
 from digit_exp.arrays import Array
 from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
@@ -35,6 +35,7 @@ REASONS = {
     None: "after the last epoch",
     "early_stopping": "early: no improvement any more",
     "interrupted": "by a signal; python -m digit_exp resume=latest goes on from here",
+    "pruned": "early: other runs of the sweep were better at this epoch",
     "diverged": "because the loss is no longer a finite number; try a smaller optimizer.lr",
 }
 
@@ -170,10 +171,15 @@ def _augmented(experiment: Experiment, images: int = 10, variants: int = 4) -> t
     return before, np.stack([change(before.copy(), rng) for _ in range(variants)])
 
 
+def monitored(config: RunConfig) -> Watch:
+    """Return which metric a run is judged by: early stopping's, else that of its checkpoints."""
+    settings = config.trainer
+    return settings.early_stopping if settings.early_stopping.enabled else settings.checkpoint
+
+
 def best_epoch(config: RunConfig, history: list[dict[str, float]]) -> dict[str, float]:
     """Return which epoch's monitored metric was best, and that epoch's validation metrics."""
-    settings = config.trainer
-    watch = settings.early_stopping if settings.early_stopping.enabled else settings.checkpoint
+    watch = monitored(config)
     best = Best(watch.monitor.value, watch.mode.value)
     found: dict[str, float] | None = None
     for metrics in history:

@@ -51,8 +51,9 @@ def _find_run(resume: str, outputs: Path) -> Path:
 
 
 def _require_unfinished(resume: str, record: RunRecord) -> None:
-    if record.status == "FINISHED":
-        raise _refusal(f"the run {record.run_id or resume} is finished; there is nothing to resume")
+    if record.is_over:
+        how = "finished" if record.status == "FINISHED" else record.reason
+        raise _refusal(f"the run {record.run_id or resume} is {how}; there is nothing to resume")
     if record.is_alive:
         raise _refusal(
             f"the run {record.run_id or resume} is still going on (process {record.pid})"

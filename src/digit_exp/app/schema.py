@@ -27,6 +27,7 @@ from digit_exp.registry import (
     Problem,
     Registry,
 )
+from digit_exp.sweep.pruners import PRUNERS, Pruner
 from digit_exp.tracking.store import locate
 
 FAMILIES: dict[str, Registry[Any]] = {
@@ -36,6 +37,7 @@ FAMILIES: dict[str, Registry[Any]] = {
     "schedule": SCHEDULES,
     "regularization": REGULARIZERS,
     "augmentation": AUGMENTATIONS,
+    "pruner": PRUNERS,
 }
 
 
@@ -150,6 +152,7 @@ class RunConfig(Component):
     schedule: Schedule
     regularization: Regularizer
     augmentation: Augmentation
+    pruner: Pruner
     trainer: TrainerSettings
     tracking: TrackingSettings
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +18,26 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from digit_exp.app.config import structure
-from digit_exp.app.experiment import load
+from digit_exp.app.experiment import Rivalry, load
+from digit_exp.app.gather import (
+    STOP_REASON,
+    histories_in_folders,
+    histories_in_store,
+    number_of,
+)
 from digit_exp.app.identity import config_hash
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.job import LOG, JobFailed, execute, logged
 from digit_exp.app.ledger import Ledger
-from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
-from digit_exp.app.report import run_name
+from digit_exp.app.record import CHECKPOINT, FILE, OVER, RunRecord
+from digit_exp.app.report import monitored, run_name
 from digit_exp.app.schema import RunConfig
 from digit_exp.app.ticket import Ticket
 from digit_exp.tracking.sweeps import Sweep, Trial, join_sweep
+from digit_exp.tracking.tracker import TrackingError
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+
+log = logging.getLogger(__name__)
 
 
 def run_trial(cfg: DictConfig, ticket: Ticket, number: int) -> float:
@@ -89,7 +98,9 @@ class _Job:
             record = trial = None
         if record is not None and record.is_over:
             return _Outcome("was done before", record.summary)
-        if trial is not None and trial.status == "FINISHED":
+        if trial is not None and (
+            trial.status == "FINISHED" or trial.tags.get(STOP_REASON) in OVER
+        ):
             return _Outcome("was done before, elsewhere", dict(trial.metrics))
         if trial is not None and trial.status == "RUNNING":
             return _Outcome("is running elsewhere", {})
@@ -103,10 +114,24 @@ class _Job:
                 interruption,
                 checkpoint=checkpoint,
                 identity=self._identity(),
+                rivalry=Rivalry(number_of(self._hash), self._rivals),
             )
+        if result.stop_reason == "pruned":
+            return _Outcome("pruned", result.summary)
         if result.is_failure:
             return _Outcome(result.stop_reason or "failed", {})
         return _Outcome("resumed and done" if checkpoint else "done", result.summary)
+
+    def _rivals(self) -> Mapping[int, Mapping[int, float]]:
+        """Return what the other jobs have measured; none, if the store does not answer now."""
+        metric = monitored(self._config).monitor.value
+        if self._sweep is None:
+            return histories_in_folders(self._ticket.path, metric)
+        try:
+            return histories_in_store(self._sweep, metric)
+        except TrackingError as error:
+            log.warning("nothing is pruned for now: %s", error)
+            return {}
 
     def _record(self) -> RunRecord | None:
         return RunRecord.read(self._folder) if (self._folder / FILE).is_file() else None
