@@ -26,6 +26,7 @@ from digit_exp.app.reading import (
 from digit_exp.app.schema import FAMILIES, RunConfig
 from digit_exp.app.values import plain
 from digit_exp.registry import ConfigError
+from digit_exp.sweep import search
 
 
 def conf_dir() -> Path:
@@ -42,6 +43,7 @@ def publish() -> None:
     `schema/adam` in the group optimizer also holds `name: adam`, which `structure` goes by. A
     group without a registry, such as trainer, has one `schema`.
     """
+    search.register()
     store = ConfigStore.instance()
     for group, cls in GROUPS.items():
         if group not in FAMILIES:

@@ -96,8 +96,9 @@ def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     fixed = {key: value for key, value in planned[0].config.items() if key not in keys}
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
     words = [key.rpartition(".")[2] for key in keys]
-    words += ["search"] if plan.trials else [] if words else ["single"]
-    return f"{'-'.join(words)[:80]}-{digest}"
+    if plan.sampler is not None:
+        words.append(plan.sampler.removesuffix("Sampler").lower())
+    return f"{'-'.join(words or ['single'])[:80]}-{digest}"
 
 
 def _seeds(planned: Sequence[JobResult]) -> int:

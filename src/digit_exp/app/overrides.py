@@ -46,7 +46,9 @@ class Plan:
     launch: Mapping[str, Any]
     """How to start them: `resume`, and under `sweep` its settings."""
     trials: int | None = None
-    """How many jobs a search makes of its own; `jobs` are then examples of what it begins with."""
+    """How many jobs a search makes of its own; `jobs` are then what they have in common."""
+    sampler: str | None = None
+    """Who chooses the values of a search."""
 
 
 def check(
@@ -74,7 +76,7 @@ def plan(
     if problems := [*command.problems, *_named_by_job([job.problems for job in found])]:
         raise ConfigError(*problems)
     jobs = [job.config for job in found if job.config]
-    return Plan(jobs, command.is_sweep, found[0].values, command.trials)
+    return Plan(jobs, command.is_sweep, found[0].values, command.trials, command.sampler)
 
 
 def _named_by_job(problems: Sequence[Sequence[Problem]]) -> Iterator[Problem]:
@@ -123,6 +125,7 @@ class _CommandLine:
         self._folders = [] if config_dir is None else [f"file://{Path(config_dir).resolve()}"]
         self.is_sweep = False
         self.trials: int | None = None
+        self.sampler: str | None = None
         self._values: dict[str, list[Override]] = {}  # what each key stands for, the last one said
         self._known: dict[str, list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
@@ -134,6 +137,7 @@ class _CommandLine:
             hydra = self._sweeping(texts)
             self.is_sweep = multirun or hydra.mode == RunMode.MULTIRUN
             self.trials = hydra.sweeper.get("n_trials")
+            self.sampler = hydra.sweeper.get("sampler")
             named = [f"{key}={text}" for key, text in (hydra.sweeper.get("params") or {}).items()]
         for text in [*named, *texts]:
             try:
