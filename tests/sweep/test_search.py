@@ -275,7 +275,7 @@ def test_two_processes_do_not_run_one_search(search, tmp_path):
 def test_a_shipped_search_is_found_by_hydra_and_every_key_of_its_space_exists(name):
     publish()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("config", [f"+sweep={name}"], return_hydra_config=True)
+        cfg = compose("config", [f"sweep={name}"], return_hydra_config=True)
         loader = GlobalHydra.instance().config_loader()
         HydraConfig.instance().set_config(cfg)
         sweeper = Plugins.instance().instantiate_sweeper(

@@ -53,7 +53,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     status = Status.KILLED
     try:
         with issued(ticket):
-            launch(_settings(ticket, is_search=plan.trials is not None))
+            launch(_settings(ticket))
         status = Status.FINISHED
     finally:
         failures = Ledger(ticket).failures()
@@ -85,6 +85,7 @@ def _ticket(plan: Plan, name: str, sweep: Sweep | None) -> Ticket:
         parent_id=None if sweep is None else sweep.parent.run_id,
         rerun=settings["rerun"],
         fail_fast=settings["fail_fast"],
+        is_search=plan.trials is not None,
         objective=settings["objective"],
         started=time.time(),
     )
@@ -105,9 +106,10 @@ def _seeds(planned: Sequence[JobResult]) -> int:
     return len({job.config["seed"] for job in planned})
 
 
-def _settings(ticket: Ticket, *, is_search: bool) -> list[str]:
+def _settings(ticket: Ticket) -> list[str]:
     """Return what Hydra must know: jobs have folders and logs of their own."""
-    named = [f"hydra.sweeper.study_name='{ticket.name}'"] if is_search else []
+    direction = "maximize" if Objective(ticket.objective).is_share else "minimize"
+    search = [f"hydra.sweeper.study_name='{ticket.name}'", f"hydra.sweeper.direction={direction}"]
     folder = ticket.folder.replace("\\", "\\\\").replace("'", "\\'")
     return [
         f"hydra.sweep.dir='{folder}'",
@@ -116,7 +118,7 @@ def _settings(ticket: Ticket, *, is_search: bool) -> list[str]:
         "hydra/job_logging=quiet",
         "hydra.hydra_logging.root.level=WARNING",
         "hydra.mode=MULTIRUN",
-        *named,
+        *(search if ticket.is_search else []),
     ]
 
 

@@ -27,6 +27,8 @@ class Ticket:
     """The parent run in MLflow, if the sweep is tracked."""
     rerun: bool
     fail_fast: bool
+    is_search: bool
+    """Whether a sampler chooses the jobs: it wants to hear of those that fail."""
     objective: str
     started: float
     """When this command began, in seconds since the epoch."""

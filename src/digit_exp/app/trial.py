@@ -56,6 +56,8 @@ def run_trial(cfg: DictConfig, ticket: Ticket, number: int) -> float:
         except Exception as error:
             failure = error if isinstance(error, JobFailed) else logged(error)
             ledger.enter(number, run_name(config), "failed", math.nan, str(failure))
+            if ticket.is_search:  # the search asks for it again when it is started again
+                raise failure from error
             return math.nan
     value = outcome.summary.get(ticket.objective, math.nan)
     ledger.enter(number, run_name(config), outcome.word, value)
