@@ -123,6 +123,33 @@ def test_two_halves_under_one_name_make_one_sweep(tmp_path, command):
     assert len(runs(tmp_path, "sweep")[1]) == 1
 
 
+def test_a_search_goes_on_to_its_total_with_the_jobs_of_an_undisturbed_one(tmp_path, command):
+    words = ["sweep=tpe", "data=synthetic", "experiment=debug", "tracking=none"]
+    whole, halved = tmp_path / "whole", tmp_path / "halved"
+    whole.mkdir()
+    halved.mkdir()
+    expected = table(command.run(whole, *words, "hydra.sweeper.n_trials=4").stdout)
+    command.run(halved, *words, "hydra.sweeper.n_trials=2")
+    printed = command.run(halved, *words, "hydra.sweeper.n_trials=4").stdout
+    assert "[2/4]" in printed
+    assert "[3/4]" not in printed
+    assert table(printed) == expected
+
+
+def test_a_losing_run_is_pruned_and_says_why(tmp_path, command):
+    rates = "optimizer.lr=0.00001,0.0001,0.003,0.00002"
+    words = ["-m", "data=synthetic", "experiment=debug", "pruner=asha", "pruner.eta=2", rates]
+    printed = command.run(tmp_path, *words).stdout
+    assert "job 3 pruned" in printed
+    _, trials = runs(tmp_path, "trial")
+    (pruned,) = [trial for trial in trials if trial.data.params["optimizer.lr"] == "2e-05"]
+    assert pruned.info.status == "KILLED"
+    assert pruned.data.tags["digit_exp.stop_reason"] == "pruned"
+    assert float(pruned.data.tags["pruned.threshold"]) > pruned.data.metrics["best_val_acc"]
+    assert "test_acc" not in pruned.data.metrics
+    assert table(printed).splitlines()[3].split()[1] == "0.003"
+
+
 @pytest.mark.slow
 def test_eight_workers_meet_a_fresh_store(tmp_path, command):
     words = [*GRID[:3], "seed=1,2,3,4,5,6,7,8", JOBLIB[0], "hydra.launcher.n_jobs=8"]

@@ -26,6 +26,7 @@ Examples
   digit-exp optimizer=lion schedule=warmup_cosine          another way to train
   digit-exp data=idx data.dir=my_images augmentation=full  your own images
   digit-exp -m seed=1,2,3 regularization=none,dropout      six runs, one for each combination
+  digit-exp sweep=tpe pruner=asha                          a search, whose losing runs stop early
   digit-exp resume=latest                                  go on with an interrupted run
 
 Results go below the folder it is started in: log, checkpoints and figures to outputs/, metrics and

@@ -51,6 +51,7 @@ def execute(
     interruption: Interruption,
     *,
     checkpoint: Checkpoint | None = None,
+    name: str | None = None,
     identity: Mapping[str, str] | None = None,
     rivalry: Rivalry | None = None,
 ) -> tuple[Result, list[str]]:
@@ -64,7 +65,7 @@ def execute(
         uri=config.tracking.uri,
         experiment=config.tracking.experiment,
         tags=config.tracking.tags,
-        run_name=report.run_name(config),
+        run_name=name or report.run_name(config),
         run_id=checkpoint.config["run_id"] if checkpoint else None,
         identity=identity,
     )

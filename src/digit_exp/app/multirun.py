@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -48,7 +49,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     ]
     name = plan.launch["sweep"]["name"] or _name(plan, planned)
     sweep = _open(plan.jobs[0], name)
-    ticket = _ticket(plan, name, sweep)
+    ticket = _ticket(plan, name, _swept(planned), sweep)
     _announce(plan, planned, ticket)
     status = Status.KILLED
     try:
@@ -76,12 +77,19 @@ def _open(config: RunConfig, name: str) -> Sweep | None:
     return sweep
 
 
-def _ticket(plan: Plan, name: str, sweep: Sweep | None) -> Ticket:
+def _swept(planned: Sequence[JobResult]) -> list[str]:
+    """Return the keys in which jobs differ, the seed included."""
+    seeds = {job.config["seed"] for job in planned}
+    return [*varied(planned), *(["seed"] if len(seeds) > 1 else [])]
+
+
+def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Ticket:
     settings = plan.launch["sweep"]
     return Ticket(
         name=name,
         folder=str((FOLDER / name).absolute()),
         jobs=plan.trials or len(plan.jobs),
+        varied=keys,
         parent_id=None if sweep is None else sweep.parent.run_id,
         rerun=settings["rerun"],
         fail_fast=settings["fail_fast"],
@@ -93,17 +101,13 @@ def _ticket(plan: Plan, name: str, sweep: Sweep | None) -> Ticket:
 
 def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     """Return a name that the same sweep has again: what varies, and a digest of what does not."""
-    keys = [*varied(planned), *(["seed"] if _seeds(planned) > 1 else [])]
+    keys = _swept(planned)
     fixed = {key: value for key, value in planned[0].config.items() if key not in keys}
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
     words = [key.rpartition(".")[2] for key in keys]
     if plan.sampler is not None:
         words.append(plan.sampler.removesuffix("Sampler").lower())
     return f"{'-'.join(words or ['single'])[:80]}-{digest}"
-
-
-def _seeds(planned: Sequence[JobResult]) -> int:
-    return len({job.config["seed"] for job in planned})
 
 
 def _settings(ticket: Ticket) -> list[str]:
@@ -125,7 +129,7 @@ def _settings(ticket: Ticket) -> list[str]:
 def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
     """Print what is about to happen: how many jobs, what varies, how large the networks are."""
     print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {ticket.folder}")
-    for key in [*varied(planned), *(["seed"] if _seeds(planned) > 1 else [])]:
+    for key in ticket.varied:
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
     sizes = sorted({size for config in plan.jobs for size in _parameters(config)})
@@ -180,7 +184,8 @@ def _print_ranking(found: Sequence[JobResult], ticket: Ticket) -> None:
     ranking = rank(found, ticket.objective)
     print(f"\n{terminal_table(ranking)}\n\nreport: {ticket.path / 'report.html'}")
     if ranking.winner is not None:
-        print(f"the winner again: python -m digit_exp --config-dir {ticket.path} experiment=best")
+        folder = shlex.quote(str(ticket.path.relative_to(Path.cwd())))
+        print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
 
 
 def _publish(

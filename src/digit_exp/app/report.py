@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from omegaconf import OmegaConf
 
-from digit_exp.app.config import differences, resolved
+from digit_exp.app.config import differences, flatten, resolved
 from digit_exp.app.schema import RunConfig, Watch
 from digit_exp.arrays import Array
 from digit_exp.data.batches import batches
@@ -70,15 +70,19 @@ def conclude(experiment: Experiment, result: Result, state: TrainState) -> None:
         log.info("  %-17s %s", name, f"{value:g}" if name.endswith("epoch") else f"{value:.4f}")
 
 
-def run_name(config: RunConfig) -> str:
-    """Return a name that says what is special about a run: `lr=0.01 hidden=[256,128]`."""
+def run_name(config: RunConfig, keys: Sequence[str] = ()) -> str:
+    """Return a name that says what is special about a run: `lr=0.01 hidden=[256,128]`.
+
+    That is the value of each of `keys`, or if there are none, what differs from the defaults.
+    """
     if config.run_name is not None:
         return config.run_name
-    special = {key: value for key, (_, value) in differences(config).items()}
+    values = flatten(config)
+    named = keys or [key for key in differences(config) if not key.startswith("tracking")]
     words = [
-        f"{key.rpartition('.')[2]}={str(value).replace(' ', '')}"
-        for key, value in special.items()
-        if not key.startswith("tracking")
+        f"{key.rpartition('.')[2]}={str(values[key]).replace(' ', '')}"
+        for key in named
+        if key in values
     ]
     return shorten(" ".join(words) or "defaults", width=80, placeholder=" …")
 

@@ -23,6 +23,8 @@ class Ticket:
     folder: str
     """Where its jobs have their folders."""
     jobs: int
+    varied: list[str]
+    """The keys in which its jobs differ."""
     parent_id: str | None
     """The parent run in MLflow, if the sweep is tracked."""
     rerun: bool

@@ -50,17 +50,18 @@ def run_trial(cfg: DictConfig, ticket: Ticket, number: int) -> float:
     if ticket.fail_fast and ledger.failures():
         return math.nan
     config = structure(cfg)
+    name = run_name(config, ticket.varied)
     with Interruption() as interruption:
         try:
             outcome = _Job(config, ticket, number).finish(interruption)
         except Exception as error:
             failure = error if isinstance(error, JobFailed) else logged(error)
-            ledger.enter(number, run_name(config), "failed", math.nan, str(failure))
+            ledger.enter(number, name, "failed", math.nan, str(failure))
             if ticket.is_search:  # the search asks for it again when it is started again
                 raise failure from error
             return math.nan
     value = outcome.summary.get(ticket.objective, math.nan)
-    ledger.enter(number, run_name(config), outcome.word, value)
+    ledger.enter(number, name, outcome.word, value)
     return value
 
 
@@ -115,6 +116,7 @@ class _Job:
                 self._folder,
                 interruption,
                 checkpoint=checkpoint,
+                name=run_name(self._config, self._ticket.varied),
                 identity=self._identity(),
                 rivalry=Rivalry(number_of(self._hash), self._rivals),
             )
