@@ -1,6 +1,8 @@
 """Sweeps from outside: the real command, on a real store, undisturbed, killed and continued."""
 
+import shutil
 import signal
+import subprocess
 
 import numpy as np
 import pytest
@@ -155,3 +157,35 @@ def test_eight_workers_meet_a_fresh_store(tmp_path, command):
     words = [*GRID[:3], "seed=1,2,3,4,5,6,7,8", JOBLIB[0], "hydra.launcher.n_jobs=8"]
     command.run(tmp_path, *words)
     assert [trial.info.status for trial in runs(tmp_path, "trial")[1]] == ["FINISHED"] * 8
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_browser_draws_the_report(tmp_path, command):
+    command.run(tmp_path, *UNTRACKED)
+    (page,) = tmp_path.glob("outputs/sweeps/*/report.html")
+    chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    offline = ["--disable-quic", "--disable-background-networking", "--disable-component-update"]
+    own = [f"--user-data-dir={tmp_path / 'browser'}", "--disable-sync", "--dump-dom"]
+    # the page draws itself in a canvas of the browser: what is read back are its pixels
+    probe = tmp_path / "probe.html"
+    script = (
+        "<script>onload = () => { for (const i of document.images) {"
+        " const c = document.createElement('canvas'); c.width = c.height = 50;"
+        " const x = c.getContext('2d'); x.drawImage(i, 0, 0, 50, 50);"
+        " const colours = new Set(x.getImageData(0, 0, 50, 50).data).size;"
+        " const seen = i.naturalWidth > 500 && colours > 20;"
+        " i.insertAdjacentHTML('afterend', `<i class='drawn'>${seen}</i>`);"
+        "} };</script>"
+    )
+    probe.write_text(page.read_text(encoding="utf-8") + script, encoding="utf-8")
+    done = subprocess.run(
+        [*chromium, *offline, *own, probe.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.count('<i class="drawn">true</i>') == page.read_text().count("<img")
+    assert '<i class="drawn">false</i>' not in done.stdout
+    assert done.stdout.count("the winner") >= 1

@@ -12,8 +12,15 @@ def network(width):
 
 def test_a_small_product_takes_one_thread_and_a_large_one_all_cores(monkeypatch):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     assert choose_threads(network(128), batch_size=32) == 1
     assert choose_threads(network(1024), batch_size=512) == 3
+
+
+def test_a_worker_that_shares_the_machine_takes_no_more_than_it_is_told(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert choose_threads(network(1024), batch_size=512) == 1
 
 
 def test_the_limit_holds_inside_the_block_only():

@@ -29,7 +29,12 @@ def blas_threads(count: int) -> AbstractContextManager[object]:
 
 
 def _usable_cores() -> int:
-    """Return the cores that this process may run on, where the system tells."""
+    """Return the cores that this process may run on, or fewer if OMP_NUM_THREADS says so.
+
+    Launchers that run several jobs at a time set it in their workers, or each job would take all.
+    """
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    cores = os.cpu_count() or 1
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        cores = len(os.sched_getaffinity(0))
+    return min(cores, int(told)) if told.isdigit() and int(told) else cores

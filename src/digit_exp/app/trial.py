@@ -100,7 +100,8 @@ class _Job:
             self._forget(trial)
             record = trial = None
         if record is not None and record.is_over:
-            return _Outcome("was done before", record.summary)
+            summary = {} if record.reason == "diverged" else record.summary
+            return _Outcome("was done before", summary)
         if trial is not None and (
             trial.status == "FINISHED" or trial.tags.get(STOP_REASON) in OVER
         ):
