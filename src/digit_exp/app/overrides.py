@@ -7,7 +7,6 @@ in a file or on the command line.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,10 +27,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from digit_exp.app.config import conf_dir, from_mapping, plain_mapping, publish
+from digit_exp.app.forms import misuse, superfluous_plus, unknown_choice, unreadable
 from digit_exp.app.reading import GROUPS, leaves
 from digit_exp.app.schema import FAMILIES, PRESETS, RunConfig
-from digit_exp.app.values import shown
-from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.registry import ConfigError, Problem
 
 CHOICES = [*GROUPS, *PRESETS]
 """The groups of which a command line names one file each."""
@@ -145,11 +144,11 @@ class _CommandLine:
             except HydraException:
                 override = None
             if override is None or not override.key_or_group:
-                self.problems.append(_unreadable(text))
+                self.problems.append(unreadable(text))
                 continue
             if override.is_hydra_override():
                 self._follow(override)
-            elif (problem := _misuse(override, self.is_sweep)) is not None:
+            elif (problem := misuse(override, self.is_sweep)) is not None:
                 self.problems.append(problem)
             else:
                 self._values[override.key_or_group] = self._elements(override)
@@ -215,9 +214,9 @@ class _CommandLine:
                 values.append(override)
             elif choice in (options := self._options(group)):
                 choices.append(f"{group}={choice}")
-                problems += _superfluous_plus(override)
+                problems += superfluous_plus(override)
             else:
-                problems.append(_unknown_choice(group, choice, options))
+                problems.append(unknown_choice(group, choice, options))
                 # Values below it are judged by the choice that was probably meant, if any.
                 if near := get_close_matches(str(choice), options, n=1):
                     choices.append(f"{group}={near[0]}")
@@ -258,51 +257,5 @@ def _set(mapping: dict[str, Any], override: Override, problems: list[Problem]) -
                 node[parent] = {}
             node = node[parent]
         if last in node:
-            problems += _superfluous_plus(override)
+            problems += superfluous_plus(override)
         node[last] = value
-
-
-def _superfluous_plus(override: Override) -> Iterator[Problem]:
-    if override.is_add() or override.is_force_add():
-        key, value = override.key_or_group, override.get_value_element_as_str()
-        yield Problem(key, f"is there already; write {key}={value}")
-
-
-def _misuse(override: Override, multirun: bool) -> Problem | None:
-    """Return what is wrong with the form of an override."""
-    key = override.key_or_group
-    if override.is_delete():
-        return Problem(key, "cannot be removed: every field has a value")
-    if override.package is not None:
-        return Problem(f"{key}@{override.package}", f"has one place only; write {key}=NAME")
-    if not override.is_sweep_override():
-        return None
-    text = str(override.input_line).partition("=")[2]
-    if not multirun:
-        several = f"got several values, {text}: add -m to run each"
-        return Problem(key, f"{several}, or write [{text}] for a list")
-    if not override.is_discrete_sweep():
-        return Problem(key, f"needs values that can be listed, got {text}; write choice(...)")
-    if not list(override.sweep_iterator()):
-        return Problem(key, f"stands for no value at all, got {text}")
-    return None
-
-
-def _unreadable(text: str) -> Problem:
-    """Return what a person can do about an override that cannot be parsed."""
-    key, equals, value = text.partition("=")
-    if not equals:
-        return Problem(text, f"has no value; write {text}=VALUE")
-    if not re.fullmatch(r"[~+]*[\w./@-]+", key):
-        return Problem(key, f"is not a key, got {text!r}; write KEY=VALUE")
-    if any(value.count(left) != value.count(right) for left, right in ("[]", "{}", "()")):
-        return Problem(key, f"has brackets that do not match, got {shown(value)}")
-    return Problem(
-        key, f"cannot be read, got {shown(value)}; write '{key}=\"{value}\"', with both quotes"
-    )
-
-
-def _unknown_choice(group: str, choice: object, options: list[str]) -> Problem:
-    near = did_you_mean(choice, options) if isinstance(choice, str) else ""
-    known = ", ".join(options)
-    return Problem(group, f"unknown {group} {shown(choice)}.{near} Known: {known}")

@@ -16,7 +16,7 @@ from digit_exp.data.sources import DATASETS, DataSource
 from digit_exp.nn.models import MODELS, Model
 from digit_exp.optim.optimizers import OPTIMIZERS, Optimizer
 from digit_exp.optim.regularizers import REGULARIZERS, Regularizer
-from digit_exp.optim.schedules import SCHEDULES, Schedule
+from digit_exp.optim.schedules import SCHEDULES, Monitor, Schedule
 from digit_exp.registry import (
     Component,
     ConfigError,
@@ -39,15 +39,6 @@ FAMILIES: dict[str, Registry[Any]] = {
     "augmentation": AUGMENTATIONS,
     "pruner": PRUNERS,
 }
-
-
-class Monitor(Enum):
-    """The metrics that early stopping and checkpoints can watch."""
-
-    train_loss = "train_loss"
-    train_acc = "train_acc"
-    val_loss = "val_loss"
-    val_acc = "val_acc"
 
 
 class Mode(Enum):
@@ -73,7 +64,7 @@ class Watch(Component):
     mode: Mode = Mode.auto
 
     def conflicts(self) -> Iterator[Problem]:
-        better = Mode.max if self.monitor.name.endswith("acc") else Mode.min
+        better = Mode.max if self.monitor.rises else Mode.min
         if self.mode not in (Mode.auto, better):
             yield Problem(
                 "mode",

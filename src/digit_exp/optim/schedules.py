@@ -172,7 +172,7 @@ class OneCycle(Schedule):
 
 
 class Monitor(Enum):
-    """The metrics that `plateau` can watch. A loss should fall, an accuracy rise."""
+    """The metrics that can be watched. A loss should fall, an accuracy rise."""
 
     train_loss = "train_loss"
     train_acc = "train_acc"
