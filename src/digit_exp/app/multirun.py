@@ -57,14 +57,14 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
             launch(_settings(ticket))
         status = Status.FINISHED
     finally:
-        failures = Ledger(ticket).failures()
-        failed = [
-            replace(planned[n], status="FAILED", reason=why)
-            for n, why in failures.items()
-            if plan.trials is None
-        ]
-        _conclude(ticket, sweep, Status.FAILED if failures else status, failed)
-    return int(bool(failures) or status is not Status.FINISHED)
+        failures = {} if plan.trials else Ledger(ticket).failures()
+        status = _conclude(
+            ticket,
+            sweep,
+            status,
+            [replace(planned[n], status="FAILED", reason=why) for n, why in failures.items()],
+        )
+    return int(status is not Status.FINISHED)
 
 
 def _open(config: RunConfig, name: str) -> Sweep | None:
@@ -148,8 +148,11 @@ def _parameters(config: RunConfig) -> Iterator[int]:
 
 def _conclude(
     ticket: Ticket, sweep: Sweep | None, status: Status, failed: Sequence[JobResult]
-) -> None:
-    """Write the report, print the ranking and close the parent, however the jobs ended."""
+) -> Status:
+    """Write the report, print the ranking, close the parent; return how the sweep has ended.
+
+    `status` is how its jobs were launched; one of them that failed makes it FAILED.
+    """
     with Interruption():
         found = (
             results_in_folders(ticket.path)
@@ -159,6 +162,9 @@ def _conclude(
         # A job whose data could not be read left nothing behind that could be found.
         known = [job.config for job in found]
         found += [job for job in failed if job.config not in known]
+        is_failed = Ledger(ticket).failures() or any(job.status == "FAILED" for job in found)
+        if status is Status.FINISHED and is_failed:
+            status = Status.FAILED
         if found:
             files = write_report(
                 found,
@@ -172,6 +178,7 @@ def _conclude(
                 _publish(sweep, found, files, ticket)
         if sweep is not None:
             sweep.end(status)
+    return status
 
 
 def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
