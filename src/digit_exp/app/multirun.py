@@ -27,7 +27,7 @@ from digit_exp.app.ticket import Ticket, issued
 from digit_exp.data.idx import DataError
 from digit_exp.sweep.groups import varied
 from digit_exp.sweep.objective import Objective
-from digit_exp.sweep.ranking import rank
+from digit_exp.sweep.ranking import Ranking, rank
 from digit_exp.sweep.report import write_report
 from digit_exp.sweep.results import JobResult
 from digit_exp.sweep.terminal import terminal_table
@@ -173,9 +173,10 @@ def _conclude(
                 objective=ticket.objective,
                 shorten=_not_default,
             )
-            _print_ranking(found, ticket)
+            ranking = rank(found, ticket.objective)
+            _print_ranking(ranking, ticket)
             if sweep is not None:
-                _publish(sweep, found, files, ticket)
+                _publish(sweep, ranking, files, ticket)
         if sweep is not None:
             sweep.end(status)
     return status
@@ -187,22 +188,18 @@ def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
     return {key: value for key, value in config.items() if key in changed}
 
 
-def _print_ranking(found: Sequence[JobResult], ticket: Ticket) -> None:
-    ranking = rank(found, ticket.objective)
+def _print_ranking(ranking: Ranking, ticket: Ticket) -> None:
     print(f"\n{terminal_table(ranking)}\n\nreport: {ticket.path / 'report.html'}")
     if ranking.winner is not None:
         folder = shlex.quote(str(ticket.path.relative_to(Path.cwd())))
         print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
 
 
-def _publish(
-    sweep: Sweep, found: Sequence[JobResult], files: Sequence[Path], ticket: Ticket
-) -> None:
+def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: Ticket) -> None:
     """Put the report on the parent's page, and print where the jobs can be compared."""
     for file in files:
         folder = file.parent.relative_to(ticket.path)
         sweep.parent.log_file(file, None if folder == Path() else str(folder))
-    ranking = rank(found, ticket.objective)
     sweep.parent.log_note((ticket.path / "report.md").read_text(encoding="utf-8")[:4900])
     lines = comparison_lines(
         sweep,
