@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from digit_exp.app.config import conf_dir, publish, structure
 from digit_exp.app.help import help_text
-from digit_exp.app.overrides import check
+from digit_exp.app.overrides import check, plan
 from digit_exp.app.reading import ABSENT, ROOT, defaults
 from digit_exp.app.schema import (
     FAMILIES,
@@ -20,6 +20,7 @@ CONF = conf_dir()
 FILES = sorted(CONF.rglob("*.yaml"))
 COMPONENTS = [(family, name) for family in FAMILIES for name in FAMILIES[family].names()]
 EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
+SWEEPS = sorted(file.stem for file in (CONF / "sweep").glob("*.yaml"))
 PLUMBING = CONF / "hydra"
 
 REQUIRED = {"idx": ["data.dir=images"]}
@@ -95,6 +96,14 @@ def test_the_defaults_are_those_of_the_specification():
 def test_every_experiment_can_be_run(experiment):
     assert check([f"experiment={experiment}"]) == []
     assert isinstance(structure(composed(f"experiment={experiment}")), RunConfig)
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_every_sweep_can_be_run_and_says_of_how_many_jobs_it_is(sweep):
+    found = plan([f"sweep={sweep}"])
+    assert found.is_sweep
+    purpose = (CONF / "sweep" / f"{sweep}.yaml").read_text(encoding="utf-8").splitlines()[1]
+    assert found.trials is not None or purpose.endswith(f"; {len(found.jobs)} jobs.")
 
 
 @pytest.mark.parametrize("position", range(max(map(len, NAMES.values()))))
