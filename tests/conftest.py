@@ -1,13 +1,25 @@
-"""The real command in a subprocess, for the tests that watch it from outside."""
+"""What the tests of several rooms need: a store of their own, tiny runs, the real command."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from digit_exp.app.interruption import Interruption
+from digit_exp.app.job import LOG, execute
+from digit_exp.app.overrides import plan
+from digit_exp.tracking.connection import connect
+from digit_exp.tracking.store import locate
+
 COMMAND = [sys.executable, "-m", "digit_exp"]
+TINY = [
+    *("data=synthetic", "data.samples=200", "data.test_samples=50", "data.val_ratio=0.2"),
+    *("model.hidden=[16]", "trainer.epochs=3", "tracking=none"),
+]
 OWN = {"MLFLOW_TRACKING_URI", "HYDRA_FULL_ERROR", "DIGIT_EXP_SWEEP"}
 
 
@@ -58,3 +70,42 @@ def _environment():
 @pytest.fixture(scope="session")
 def command():
     return Command()
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch):
+    """Keep a test away from the store of the person who runs it."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory) -> Path:
+    """A database with all its tables, which take MLflow a second to make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        store = locate(None, tmp_path_factory.mktemp("migrated"))
+        connect(store)
+    return store.database
+
+
+@pytest.fixture
+def folder(tmp_path, migrated) -> Path:
+    """A folder in which runs have been tracked before."""
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(migrated, tmp_path / "mlruns")
+    return tmp_path
+
+
+@pytest.fixture
+def train():
+    """Makes a tiny run in a folder, without a process of its own, and returns the folder."""
+
+    def run(folder, *words):
+        folder.mkdir(parents=True)
+        (folder / LOG).touch()
+        (config,) = plan([*TINY, *words]).jobs
+        with Interruption() as interruption:
+            execute(config, folder, interruption)
+        return folder
+
+    return run

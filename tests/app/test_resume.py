@@ -56,7 +56,7 @@ def test_a_run_that_is_finished_or_alive_is_refused(tmp_path, fields, reason):
 
 def test_an_unknown_id_is_refused_with_the_latest_one(tmp_path):
     make_run(tmp_path, "abc")
-    with pytest.raises(ConfigError, match=r"resume: 'xyz' is neither .* The latest run is abc"):
+    with pytest.raises(ConfigError, match=r"resume: 'xyz' is neither .* latest runs:\n  abc"):
         find_checkpoint("xyz", tmp_path)
 
 

@@ -91,8 +91,13 @@ def resolved(config: RunConfig) -> dict[str, Any]:
 
 def flatten(config: RunConfig) -> dict[str, Any]:
     """Return the values by the keys of the command line: `optimizer`, `optimizer.lr`, ..."""
+    return flat(resolved(config))
+
+
+def flat(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same for what `resolved` wrote down, whether or not it can still be run."""
     families = {f"{family}.name": family for family in FAMILIES}
-    return {families.get(path, path): value for path, value in leaves(resolved(config), {})}
+    return {families.get(path, path): value for path, value in leaves(mapping, {})}
 
 
 def from_flat(values: Mapping[str, Any]) -> RunConfig:

@@ -114,6 +114,12 @@ class Experiment:
         settings = self.config.trainer
         return settings.threads or choose_threads(self.network, settings.batch_size)
 
+    @property
+    def made_with(self) -> dict[str, str]:
+        """The tags that say how to make the run again."""
+        digest = self.dataset.digest
+        return {**provenance(self.config.seed), "data.digest": digest, "threads": f"{self.threads}"}
+
     def run(
         self, tracker: Tracker, interruption: Interruption, rivalry: Rivalry | None = None
     ) -> Result:
@@ -228,7 +234,6 @@ class Experiment:
             tracker.log_text(self.network.summary(), "network.txt")
             if (diff := git_diff()) is not None:
                 tracker.log_text(diff, "git_diff.patch")
-        tracker.set_tags({**provenance(self.config.seed), "threads": str(self.threads)})
         tracker.log_file(report.write_config(self.config, self.folder))
 
     def _keep(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
 from digit_exp.app.config import flatten, from_mapping
+from digit_exp.app.found import STOP_REASON, value_of
 from digit_exp.app.record import CHECKPOINT, FILE, OVER, RunRecord
 from digit_exp.app.report import CONFIG, PREDICTIONS
 from digit_exp.sweep.results import JobResult
 from digit_exp.tracking.sweeps import CONFIG_HASH, Sweep, Trial
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
 
-STOP_REASON = "digit_exp.stop_reason"
 CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
 
 
@@ -35,8 +34,8 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
     return JobResult(
         number=int(trial.tags.get("digit_exp.job", 0)),
         run_id=trial.run_id,
-        status=_status(trial.status, reason),
-        config={key: _value(text) for key, text in trial.params.items()},
+        status=ended(trial.status, reason),
+        config={key: value_of(text) for key, text in trial.params.items()},
         metrics=trial.metrics,
         history=sweep.history(trial, *CURVES),
         reason=_why(reason, trial.tags),
@@ -84,7 +83,7 @@ def _from_folders(folder: Path) -> Iterator[JobResult]:
         yield JobResult(
             number=number,
             run_id=record.run_id,
-            status=_status(record.status, record.reason),
+            status=ended(record.status, record.reason),
             config=flatten(from_mapping(values)),  # type: ignore[arg-type]
             metrics=record.summary,
             history=_history(place),
@@ -100,13 +99,6 @@ def _history(folder: Path) -> list[dict[str, float]]:
         return []
 
 
-def _status(status: str, reason: str | None) -> str:
+def ended(status: str, reason: str | None) -> str:
+    """Return how a job ended, in the words of a report."""
     return reason.upper() if reason in OVER else status
-
-
-def _value(text: str) -> object:
-    """Read a parameter as MLflow keeps it, all text: numbers, lists and null are JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

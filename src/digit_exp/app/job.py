@@ -17,7 +17,7 @@ from digit_exp.app.schema import RunConfig
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.run import open_tracker
-from digit_exp.tracking.tracker import TrackingError
+from digit_exp.tracking.tracker import Tracker, TrackingError
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
 log = logging.getLogger(__name__)
@@ -60,25 +60,41 @@ def execute(
     In a sweep, `identity` are the tags that say which, and `rivalry` tells of its other runs.
     """
     experiment = Experiment.prepare(config, folder, checkpoint)
+    name = name or report.run_name(config)
+    tags = {**config.tracking.tags, **experiment.made_with}
     opened = open_tracker(
         config.tracking.backend.value,
         uri=config.tracking.uri,
         experiment=config.tracking.experiment,
-        tags=config.tracking.tags,
-        run_name=name or report.run_name(config),
+        tags=tags,
+        run_name=name,
         run_id=checkpoint.config["run_id"] if checkpoint else None,
         identity=identity,
     )
-    with opened as tracker, recorded(folder, RunRecord(tracker.run_id)) as record:
-        try:
-            result = experiment.run(tracker, interruption, rivalry)
-            record.status, record.summary = result.status, result.summary
-            record.reason = result.stop_reason
-        except Exception as error:
-            raise logged(error) from error
-        finally:
-            tracker.log_file(folder / LOG)
+    with opened as tracker:
+        note = RunRecord(tracker.run_id, name=name, tags={**tags, **(identity or {})})
+        with recorded(folder, note) as record:
+            result = _run(experiment, tracker, interruption, record, rivalry)
     return result, tracker.where()
+
+
+def _run(
+    experiment: Experiment,
+    tracker: Tracker,
+    interruption: Interruption,
+    record: RunRecord,
+    rivalry: Rivalry | None,
+) -> Result:
+    """Run, and leave in `record` what came of it."""
+    try:
+        result = experiment.run(tracker, interruption, rivalry)
+    except Exception as error:
+        raise logged(error) from error
+    finally:
+        tracker.log_file(experiment.folder / LOG)
+    record.status, record.summary = result.status, result.summary
+    record.reason = result.stop_reason
+    return result
 
 
 def logged(error: Exception) -> JobFailed:

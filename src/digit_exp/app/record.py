@@ -1,6 +1,6 @@
 """A run's own note in its folder, `run.json`: who it is, whether it goes on, what came of it.
 
-It makes a run findable without MLflow: `resume=latest` and `resume=RUN_ID` read these notes.
+It makes a run findable without MLflow (`app/find.py`), and resumable.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ class RunRecord:
     """The numbers that it came to."""
     reason: str | None = None
     """Why it ended before its last epoch, or failed."""
+    name: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    """With what it was made, and of which sweep it is: as MLflow would have them."""
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from digit_exp.app.record import CHECKPOINT, FILE, RunRecord, runs
+from digit_exp.app.find import OUTPUTS, Runs
+from digit_exp.app.found import RunError
+from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
 from digit_exp.registry import ConfigError, Problem
-
-OUTPUTS = Path("outputs")
 
 
 def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
-    """Return the checkpoint for "latest", a run id, a run's folder or a checkpoint file.
+    """Return the checkpoint for "latest", a run's id, name or folder, or a checkpoint file.
 
     Raises ConfigError if there is none, or if its run is finished or still going on.
     """
-    path = Path(resume)
-    if path.is_file():
-        checkpoint = path
-    elif path.is_dir():
-        checkpoint = path / CHECKPOINT
-    else:
-        checkpoint = _find_run(resume, outputs) / CHECKPOINT
+    checkpoint = Path(resume) if Path(resume).is_file() else _folder(resume, outputs) / CHECKPOINT
     if not checkpoint.is_file():
         raise _refusal(f"{checkpoint.parent.parent} holds no checkpoint to resume from")
     if (folder := run_folder(checkpoint)) is not None:
@@ -35,19 +29,14 @@ def run_folder(checkpoint: Path) -> Path | None:
     return folder if (folder / FILE).is_file() else None
 
 
-def _find_run(resume: str, outputs: Path) -> Path:
-    found = list(runs(outputs))
-    if resume == "latest" and found:
-        return found[0][0]
-    for folder, record in found:
-        if record.run_id == resume:
-            return folder
-    if not found:
-        raise _refusal(f"there are no runs below {outputs.resolve()}")
-    raise _refusal(
-        f"{resume!r} is neither a file nor a folder nor the id of a run below {outputs}."
-        f" The latest run is {found[0][1].run_id or found[0][0]}"
-    )
+def _folder(resume: str, outputs: Path) -> Path:
+    if Path(resume).is_dir():
+        return Path(resume)
+    try:
+        found = Runs(outputs).one(resume)
+    except RunError as error:
+        raise _refusal(str(error)) from error
+    return found.folder or Path(resume)
 
 
 def _require_unfinished(resume: str, record: RunRecord) -> None:

@@ -19,8 +19,8 @@ from omegaconf import DictConfig
 
 from digit_exp.app.config import structure
 from digit_exp.app.experiment import Rivalry, load
+from digit_exp.app.found import STOP_REASON
 from digit_exp.app.gather import (
-    STOP_REASON,
     histories_in_folders,
     histories_in_store,
     number_of,
@@ -33,7 +33,7 @@ from digit_exp.app.record import CHECKPOINT, FILE, OVER, RunRecord
 from digit_exp.app.report import monitored, run_name
 from digit_exp.app.schema import RunConfig
 from digit_exp.app.ticket import Ticket
-from digit_exp.tracking.sweeps import Sweep, Trial, join_sweep
+from digit_exp.tracking.sweeps import Sweep, Trial, identity, join_sweep
 from digit_exp.tracking.tracker import TrackingError
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
@@ -162,9 +162,10 @@ class _Job:
                 path.unlink()
 
     def _identity(self) -> dict[str, str]:
-        if self._sweep is None:
-            return {}
-        return {**self._sweep.identity(self._hash), "digit_exp.job": str(self._number)}
+        tags = identity(self._ticket.name, self._hash)
+        tracked = {} if self._sweep is None else self._sweep.identity(self._hash)
+        number, objective = str(self._number), self._ticket.objective
+        return {**tags, **tracked, "digit_exp.job": number, "digit_exp.objective": objective}
 
 
 def _joined(config: RunConfig, ticket: Ticket) -> Sweep | None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from digit_exp.sweep.results import JobResult
-from digit_exp.sweep.statistics import Summary
+
+if TYPE_CHECKING:  # SciPy, most of a second
+    from digit_exp.sweep.statistics import Summary
 
 LABELS = {
     "best_val_acc": "validation accuracy",
@@ -64,6 +67,7 @@ class Objective:
     def interval(self, summary: Summary) -> str:
         """Write the interval of a mean; a single value has none.
 
+        >>> from digit_exp.sweep.statistics import Summary
         >>> Objective().interval(Summary(n=3, mean=0.97, std=0.01, low=0.945, high=0.995))
         '94.50 to 99.50 %'
         """

@@ -10,7 +10,7 @@ import getpass
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,13 +39,17 @@ NAME = re.compile(r"[^'\"`\\\x00-\x1f]{1,200}")
 
 @dataclass(frozen=True)
 class Trial:
-    """What the store knows of one run of a sweep. `metrics` holds the last value of each."""
+    """What the store knows of one run. `metrics` holds the last value of each."""
 
     run_id: str
     status: str
     tags: Mapping[str, str]
     params: Mapping[str, str]
     metrics: Metrics
+    name: str = ""
+    experiment_id: str = ""
+    started: float = 0.0
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,7 @@ class Sweep:
 
     def identity(self, config_hash: str) -> dict[str, str]:
         """Return the tags that make a run a trial of this sweep, for `open_tracker(identity=)`."""
-        return {
-            PARENT: str(self.parent.run_id),
-            KIND: "trial",
-            SWEEP: self.name,
-            CONFIG_HASH: config_hash,
-        }
+        return {PARENT: str(self.parent.run_id), **identity(self.name, config_hash)}
 
     def children(self) -> list[Trial]:
         """Return all trials, the oldest first."""
@@ -85,12 +84,8 @@ class Sweep:
 
         A metric that was not measured in an epoch is left out of it.
         """
-        epochs: dict[int, dict[str, float]] = {}
         with explained(self.store):
-            for name in metrics:
-                for point in self.client.get_metric_history(trial.run_id, name):
-                    epochs.setdefault(point.step, {"epoch": point.step})[name] = point.value
-        return [epochs[step] for step in sorted(epochs)]
+            return epochs_of(self.client, trial.run_id, metrics)
 
     def supersede(self, trial: Trial) -> None:
         """Take a trial out of the sweep, because its configuration is run anew. It stays a run."""
@@ -150,6 +145,11 @@ def join_sweep(
     return Sweep(name, client, store, number, parent)
 
 
+def identity(name: str, config_hash: str) -> dict[str, str]:
+    """Return the tags of a job of the sweep `name`, tracked or not."""
+    return {KIND: "trial", SWEEP: name, CONFIG_HASH: config_hash}
+
+
 def is_trial_of(name: str) -> str:
     """Return the condition, in MLflow's search language, that a run is a trial of this sweep."""
     return f"tags.\"{SWEEP}\" = '{name}' AND tags.\"{KIND}\" = 'trial'"
@@ -160,10 +160,33 @@ def trials(
 ) -> list[Trial]:
     """Return the trials of a sweep that meet the condition, the oldest first."""
     where = is_trial_of(name) + (f" AND {condition}" if condition else "")
-    return [
-        Trial(run.info.run_id, run.info.status, run.data.tags, run.data.params, run.data.metrics)
-        for run in _search(client, experiment, where)
-    ]
+    return list(search(client, [experiment], where))
+
+
+def epochs_of(client: MlflowClient, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
+    """Return these metrics of each epoch; the numbers of the whole run stand at step 0."""
+    epochs: dict[int, dict[str, float]] = {}
+    for name in metrics:
+        for point in client.get_metric_history(run_id, name):
+            if point.step > 0:
+                epochs.setdefault(point.step, {"epoch": point.step})[name] = point.value
+    return [epochs[step] for step in sorted(epochs)]
+
+
+def search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Trial]:
+    """Go through the runs that meet a condition in MLflow's search language, the oldest first."""
+    for run in _search(client, experiments, where):
+        info, data = run.info, run.data
+        yield Trial(
+            info.run_id,
+            info.status,
+            data.tags,
+            data.params,
+            data.metrics,
+            name=info.run_name or "",
+            experiment_id=str(info.experiment_id),
+            started=(info.start_time or 0) / 1000,
+        )
 
 
 def _parent(client: MlflowClient, experiment: str, name: str) -> str:
@@ -182,15 +205,15 @@ def _parent(client: MlflowClient, experiment: str, name: str) -> str:
 
 def _parents(client: MlflowClient, experiment: str, name: str) -> list[Run]:
     where = f"tags.\"{SWEEP}\" = '{name}' AND tags.\"{KIND}\" = 'sweep'"
-    return list(_search(client, experiment, where))
+    return list(_search(client, [experiment], where))
 
 
-def _search(client: MlflowClient, experiment: str, where: str) -> Iterator[Run]:
+def _search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Run]:
     """Go through the runs that meet a condition, the oldest first, page by page."""
     token: str | None = None
     while True:
         page = client.search_runs(
-            [experiment],
+            list(experiments),
             where,
             max_results=PAGE,
             order_by=["attributes.start_time ASC"],

@@ -42,9 +42,18 @@ class Checkpoint:
     @property
     def network(self) -> Network:
         """A network of its own as it was evaluated, with the averaged weights if there are any."""
-        evaluated = self.state.evaluated
-        network = Network.from_spec(self.state.network.spec(), evaluated.dtype)
-        network.parameters.storage[:] = evaluated
+        return self._network(self.state.evaluated)
+
+    @property
+    def outcome(self) -> Network:
+        """The network that training ended with: as of the best epoch, if a callback restores it."""
+        remembered = (memory.get("best_storage") for memory in self.state.callback_memory.values())
+        best = next((storage for storage in remembered if storage is not None), None)
+        return self.network if best is None else self._network(best)
+
+    def _network(self, storage: Array) -> Network:
+        network = Network.from_spec(self.state.network.spec(), storage.dtype)
+        network.parameters.storage[:] = storage
         return network
 
 
