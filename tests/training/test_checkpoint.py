@@ -116,7 +116,7 @@ def test_a_pickle_in_the_file_is_refused_and_not_executed(state, tmp_path, entry
     path, marker = save_checkpoint(tmp_path / "a.npz", state), tmp_path / "executed"
     bomb = np.array([Bomb(marker)], dtype=object)
     np.savez(path, allow_pickle=True, **{**entries(path), entry: bomb})
-    assert "Object arrays cannot be loaded" in refusal(path)
+    assert "holds Python objects" in refusal(path)
     assert not marker.exists()
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_length_does_not_shorten_an_array(state, tmp_path):
     whole = save_checkpoint(path := tmp_path / "a.npz", state).read_bytes()
     assert whole.count(b"(5000,)") == 1
     path.write_bytes(whole.replace(b"(5000,)", b"(4000,)"))
-    assert refusal(path) == "its entry callbacks/EarlyStopping/best_storage.npy is damaged"
+    assert "its entry callbacks/EarlyStopping/best_storage is damaged" in refusal(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"\x80\x04K\x01.", b"PK\x05\x06" + bytes(18)])

@@ -14,6 +14,7 @@ from typing import Any, get_origin
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
+from digit_exp.app.foreign import guard
 from digit_exp.app.reading import (
     ABSENT,
     GROUPS,
@@ -44,6 +45,7 @@ def publish() -> None:
     group without a registry, such as trainer, has one `schema`.
     """
     search.register()
+    guard(conf_dir())
     store = ConfigStore.instance()
     for group, cls in GROUPS.items():
         if group not in FAMILIES:

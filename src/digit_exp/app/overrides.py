@@ -27,6 +27,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from digit_exp.app.config import conf_dir, from_mapping, plain_mapping, publish
+from digit_exp.app.foreign import refused
 from digit_exp.app.forms import misuse, superfluous_plus, unknown_choice, unreadable
 from digit_exp.app.reading import GROUPS, leaves
 from digit_exp.app.schema import FAMILIES, PRESETS, RunConfig
@@ -128,6 +129,7 @@ class _CommandLine:
         self._values: dict[str, list[Override]] = {}  # what each key stands for, the last one said
         self._known: dict[str, list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._settings: list[str] = []  # groups of Hydra's own, such as its launcher
 
     def read(self, texts: Sequence[str], multirun: bool) -> None:
         """Parse overrides one by one, those of a sweep into their elements."""
@@ -173,6 +175,8 @@ class _CommandLine:
         folders = override.value()
         if override.key_or_group == "hydra.searchpath" and isinstance(folders, list):
             self._folders += folders
+        elif override.key_or_group.startswith("hydra/"):
+            self._settings.append(str(override.input_line))
 
     def _elements(self, override: Override) -> list[Override]:
         if not override.is_sweep_override():
@@ -191,6 +195,7 @@ class _CommandLine:
         choices, values = self._choose(job, problems)
         try:
             mapping = self._compose(choices)
+            problems += self._foreign(choices, mapping)
         except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
             reason, *_ = (str(error) or str(error.__cause__)).strip().split("\n\n")
             return _Job(None, {}, [*problems, Problem("", " ".join(reason.split()))])
@@ -239,8 +244,23 @@ class _CommandLine:
             self._composed[key] = compose("config", [*choices, *self._searching()])
         return plain_mapping(self._composed[key])
 
+    def _foreign(self, choices: Sequence[str], mapping: Mapping[str, Any]) -> list[Problem]:
+        """Return what the files of other folders say and must not."""
+        if not self._folders:
+            return []
+        known = [f"{group}={name}" for group in CHOICES for name in _shipped(group)]
+        bare = [choice for choice in choices if choice in known and choice.split("=")[0] != "sweep"]
+        texts = [*choices, *self._settings, *self._searching()]
+        found = compose("config", texts, return_hydra_config=True).hydra
+        own = compose("config", bare, return_hydra_config=True).hydra
+        return [*refused(mapping, plain_mapping(found), plain_mapping(own))]
+
     def _searching(self) -> list[str]:
         return [f"hydra.searchpath={self._folders}"] if self._folders else []
+
+
+def _shipped(group: str) -> list[str]:
+    return [file.stem for file in (conf_dir() / group).glob("*.yaml")]
 
 
 def _set(mapping: dict[str, Any], override: Override, problems: list[Problem]) -> None:

@@ -86,9 +86,10 @@ class Reading:
         self._read_values(mapping)
         self._fill_in_defaults()
         self.parts = self._build_parts()
-        if self.problems:  # a whole RunConfig looks for conflicts itself
-            right = {key: value for key, value in self._values.items() if value is not WRONG}
-            self.problems += conflicts(right)
+        right = {key: value for key, value in self._values.items() if value is not WRONG}
+        # a whole RunConfig looks for conflicts itself, but knows nothing of how it is started
+        launch = {key: value for key, value in right.items() if key in LAUNCH}
+        self.problems += conflicts(right if self.problems else launch)
 
     def _choose_classes(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, type]]:
         """Yield the class that each group asks for, unless that is unclear."""

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from digit_exp.atomic import write_text
 from digit_exp.tracking import owner
 
 FILE = "run.json"
@@ -47,9 +48,7 @@ class RunRecord:
 
     def write(self, folder: Path) -> None:
         """Write the note, whole or not at all."""
-        draft = folder / f".{FILE}.{os.getpid()}"
-        draft.write_text(json.dumps(asdict(self), indent=2), encoding="utf-8")
-        draft.replace(folder / FILE)
+        write_text(folder / FILE, json.dumps(asdict(self), indent=2))
 
     @property
     def is_over(self) -> bool:

@@ -15,9 +15,11 @@ from omegaconf import OmegaConf
 from digit_exp.app.config import differences, flatten, resolved
 from digit_exp.app.schema import RunConfig, Watch
 from digit_exp.arrays import Array
+from digit_exp.atomic import write_text
 from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
 from digit_exp.rng import Rng
+from digit_exp.training.archive import write_arrays
 from digit_exp.training.callbacks import Best
 from digit_exp.training.state import TrainState
 
@@ -108,15 +110,14 @@ def note(experiment: Experiment, result: Result, state: TrainState) -> str:
 def write_config(config: RunConfig, folder: Path) -> Path:
     """Write the resolved configuration, every default spelled out."""
     path = folder / CONFIG
-    path.write_text(OmegaConf.to_yaml(OmegaConf.create(resolved(config))), encoding="utf-8")
-    return path
+    return write_text(path, OmegaConf.to_yaml(OmegaConf.create(resolved(config))))
 
 
 def write_predictions(experiment: Experiment, probabilities: Array) -> Path:
     """Write what the network makes of each test image, for comparisons with other runs."""
     path = experiment.folder / PREDICTIONS
-    np.savez(path, labels=experiment.dataset.test.labels, probabilities=probabilities)
-    return path
+    labels = experiment.dataset.test.labels
+    return write_arrays(path, {"labels": labels, "probabilities": probabilities})
 
 
 def draw(experiment: Experiment, state: TrainState, probabilities: Array | None) -> Iterator[Path]:

@@ -54,6 +54,13 @@ def _run_name_can_be_shown(name: str | None) -> Iterator[Problem]:
         yield Problem("run_name", f"must have at most 250 characters, got {len(name)}")
 
 
+@_rule("sweep.name")
+def _sweep_name_is_a_folder(name: str | None) -> Iterator[Problem]:
+    if name is not None and (set(name) & set("/\\") or name.startswith(".")):
+        message = f"names a folder: no slashes, and no dot in front, got {name!r}"
+        yield Problem("sweep.name", message)
+
+
 @_rule("data.val_ratio", "trainer.early_stopping.monitor", "trainer.early_stopping.enabled")
 def _early_stopping_is_measured(ratio: float, monitor: Enum, enabled: bool) -> Iterator[Problem]:
     if enabled:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from digit_exp.atomic import write_text
 from digit_exp.plots.canvas import save
 from digit_exp.plots.values import text
 from digit_exp.sweep.findings import conclusion
@@ -81,9 +82,7 @@ def write_report(
         *figures.values(),
     ]
     if best is not None:
-        (folder / PRESET).parent.mkdir(parents=True, exist_ok=True)
-        (folder / PRESET).write_text(best.preset, encoding="utf-8")
-        files.append(folder / PRESET)
+        files.append(write_text(folder / PRESET, best.preset))
     return files
 
 
@@ -182,9 +181,7 @@ def _write(
     environment.filters |= {"embedded": _embedded, "cell": _cell}
     files = {key: file.relative_to(path.parent).as_posix() for key, file in figures.items()}
     content = environment.get_template(template).render(page, figures=figures, files=files)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
-    return path
+    return write_text(path, content)
 
 
 def _embedded(file: Path) -> str:

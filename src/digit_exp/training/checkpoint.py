@@ -1,15 +1,13 @@
 """A training state as one file: a zip of plain arrays (`.npz`) without pickle.
 
 The entry `meta` is JSON in UTF-8: architecture, counters, history, configuration. All other
-entries are arrays. A file is written beside its place and moved there when it is whole on disk,
-so that a crash leaves the old file or the new one.
+entries are arrays. A crash while it is written leaves the old file or the new one.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import zipfile
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from digit_exp.arrays import Array
+from digit_exp.nn.layers import Layer
 from digit_exp.nn.network import Network
+from digit_exp.training.archive import ArchiveError, Arrays, read_arrays, write_arrays
 from digit_exp.training.state import TrainState
 
 FORMAT = "digit-exp checkpoint"
@@ -80,35 +80,28 @@ def save_checkpoint(
         "arrays": list(arrays),
     }
     encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-    return _write(Path(path), {"meta": encoded, **arrays})
+    return write_arrays(Path(path), {"meta": encoded, **arrays})
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint and rebuild its network; raise CheckpointError if it is not whole."""
     path = Path(path)
-    arrays = _read(path)
+    try:
+        arrays = read_arrays(path)
+    except ArchiveError as error:
+        raise CheckpointError(path, str(error)) from error
     meta = _meta(path, arrays)
     try:
-        network = Network.from_spec(meta["network"], arrays["storage"].dtype)
-        storage, values = network.parameters.storage, network.parameters.values
-        storage[:] = _like(storage, arrays, "storage")
-        state = TrainState(
-            network=network,
-            slots={
-                entry.removeprefix("slots/"): _like(values, arrays, entry)
-                for entry in arrays
-                if entry.startswith("slots/")
-            },
-            schedule_memory=meta["schedule_memory"],
-            average=_like(storage, arrays, "average") if "average" in arrays else None,
-            step=meta["step"],
-            epoch=meta["epoch"],
-            history=meta["history"],
-            callback_memory=_unite(meta["callback_memory"], arrays),
-            stop_reason=meta["stop_reason"],
-        )
-        return Checkpoint(state, meta["config"])
-    except (KeyError, TypeError, ValueError, AttributeError, MemoryError) as error:
+        return Checkpoint(_state(meta, arrays), meta["config"])
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         raise CheckpointError(path, f"its contents do not fit together ({error!r})") from error
 
 
@@ -122,47 +115,11 @@ def load_network(path: str | Path) -> Network:
     return load_checkpoint(path).network
 
 
-def _write(path: Path, entries: Mapping[str, np.ndarray]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            np.savez(file, allow_pickle=False, **entries)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-    return path
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise CheckpointError(path, "there is no such file")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                # Ours never are; refusing keeps the memory needed below the size of the file.
-                raise CheckpointError(path, "it holds compressed entries, so it is not ours")
-            if (damaged := archive.testzip()) is not None:
-                raise CheckpointError(path, f"its entry {damaged} is damaged")
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except CheckpointError:
-        raise
-    # RuntimeError: a damaged flag claims that an entry is encrypted or of a later format
-    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
-        reason = str(error) or "it ends too early"
-        raise CheckpointError(path, f"it is damaged or no .npz file ({reason})") from error
-    except (ValueError, OSError, MemoryError) as error:
-        raise CheckpointError(path, f"it cannot be read ({error})") from error
-
-
-def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+def _meta(path: Path, arrays: Arrays) -> dict[str, Any]:
     try:
         meta = json.loads(arrays.pop("meta").tobytes())
         known = meta["format"] == FORMAT
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise CheckpointError(path, "it was not written by digit-exp") from error
     if not known:
         raise CheckpointError(path, "it was not written by digit-exp")
@@ -171,9 +128,74 @@ def _meta(path: Path, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
             path, f"its format is version {meta.get('version')}, this program reads {VERSION}"
         )
     # A damaged list of contents can hide an entry that no checksum then misses.
-    if missing := sorted(set(meta.get("arrays", ())) - arrays.keys()):
+    listed = meta.get("arrays")
+    if not isinstance(listed, list):
+        raise CheckpointError(path, "it lacks a list of its contents")
+    if missing := sorted(set(map(str, listed)) - arrays.keys()):
         raise CheckpointError(path, f"it lacks {', '.join(missing)}")
     return dict(meta)
+
+
+def _state(meta: Mapping[str, Any], arrays: Arrays) -> TrainState:
+    _check_kinds(meta)
+    network = _network(meta["network"], arrays["storage"])
+    storage, values = network.parameters.storage, network.parameters.values
+    return TrainState(
+        network=network,
+        slots={
+            entry.removeprefix("slots/"): _like(values, arrays, entry)
+            for entry in arrays
+            if entry.startswith("slots/")
+        },
+        schedule_memory=meta["schedule_memory"],
+        average=_like(storage, arrays, "average") if "average" in arrays else None,
+        step=meta["step"],
+        epoch=meta["epoch"],
+        history=meta["history"],
+        callback_memory=_unite(meta["callback_memory"], arrays),
+        stop_reason=meta["stop_reason"],
+    )
+
+
+def _check_kinds(meta: Mapping[str, Any]) -> None:
+    """Raise TypeError unless the values of `meta` are of the kinds that training relies on."""
+    numbers = [meta["step"], meta["epoch"], *meta["schedule_memory"].values()]
+    for metrics in meta["history"]:
+        numbers += [metrics["epoch"], *metrics.values()]
+    right = (
+        isinstance(meta["step"], int)
+        and isinstance(meta["epoch"], int)
+        and isinstance(meta["config"], dict)
+        and isinstance(meta["stop_reason"], str | None)
+        and min(meta["step"], meta["epoch"]) >= 0
+        and all(isinstance(number, int | float) for number in numbers)
+    )
+    if not right:
+        raise TypeError("a counter or a metric is no number")
+
+
+def _network(spec: Mapping[str, Any], storage: np.ndarray) -> Network:
+    """Build the network, if `storage` has as many numbers as its architecture says."""
+    if storage.dtype not in (np.float32, np.float64):
+        raise ValueError(f"storage holds {storage.dtype}, and a network needs real numbers")
+    if storage.shape != (size := (_size(spec),)):
+        raise ValueError(
+            f"storage holds {storage.dtype} of shape {storage.shape},"
+            f" the network needs {storage.dtype} of shape {size}"
+        )
+    network = Network.from_spec(spec, storage.dtype)
+    network.parameters.storage[:] = storage
+    return network
+
+
+def _size(spec: Mapping[str, Any]) -> int:
+    """Return how many numbers an architecture needs, without making room for them."""
+    size = 0
+    for entry in spec["layers"]:
+        values = dict(entry)
+        layer = Layer.kinds[values.pop("kind")](**values)
+        size += sum(math.prod(slot.shape) for slot in layer.slots().values())
+    return size
 
 
 def _like(vector: Array, arrays: Mapping[str, np.ndarray], entry: str) -> Array:

@@ -1,0 +1,94 @@
+"""Named arrays in one file: a zip without compression and without pickle, as NumPy writes it.
+
+A file may come from anybody. Nothing that it claims about itself is believed before its size bears
+it out: what is read never takes more memory than a few times the file.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+from numpy.lib import format as npy
+
+from digit_exp.atomic import whole
+
+Arrays = dict[str, np.ndarray]
+
+
+class ArchiveError(ValueError):
+    """A file that does not hold whole arrays; the message says what is wrong with it."""
+
+
+def write_arrays(path: Path, entries: Mapping[str, np.ndarray]) -> Path:
+    """Write arrays to `path`, whole or not at all, and return the path."""
+    with whole(path, durable=True) as draft, draft.open("wb") as file:
+        np.savez(file, allow_pickle=False, **entries)
+    return path
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Return the arrays in `path`; raise ArchiveError if it is damaged, foreign or a trap."""
+    if not path.is_file():  # opening a pipe would wait for ever
+        raise ArchiveError("there is no such file")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return dict(_entry(archive, info) for info in _harmless(archive, path))
+    except ArchiveError:
+        raise
+    # RuntimeError: a damaged flag claims that an entry is encrypted or of a later format
+    except (zipfile.BadZipFile, EOFError, RuntimeError, UnicodeError) as error:
+        reason = str(error) or "it ends too early"
+        raise ArchiveError(f"it is damaged or no .npz file ({reason})") from error
+    except (ValueError, OSError, MemoryError) as error:
+        raise ArchiveError(f"it cannot be read ({error})") from error
+
+
+def _harmless(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
+    """Return the entries, if together they are not larger than the file."""
+    entries = archive.infolist()
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+        # Ours never are; refusing keeps the memory needed below the size of the file.
+        raise ArchiveError("it holds compressed entries, so it is not ours")
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise ArchiveError("it holds two entries of one name")
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise ArchiveError("its entries lie one over the other, or claim to be larger than it is")
+    return entries
+
+
+def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[str, np.ndarray]:
+    name = info.filename.removesuffix(".npy")
+    try:
+        content = archive.read(info)  # which checks the CRC
+    except zipfile.BadZipFile as error:
+        raise ArchiveError(f"its entry {name} is damaged ({error})") from error
+    return name, _array(name, content)
+
+
+def _array(name: str, content: bytes) -> np.ndarray:
+    file = io.BytesIO(content)
+    try:
+        shape, _, dtype = _header(file)
+    # NumPy takes a header for a piece of Python
+    except (ValueError, SyntaxError, TokenError, TypeError, RecursionError, MemoryError) as error:
+        raise ArchiveError(f"its entry {name} is no array ({error})") from error
+    if dtype.hasobject:
+        raise ArchiveError(f"its entry {name} holds Python objects, which could run a program")
+    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
+        raise ArchiveError(f"its entry {name} is not as large as its header says")
+    file.seek(0)
+    array: np.ndarray = npy.read_array(file, allow_pickle=False)
+    return array
+
+
+def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = npy.read_magic(file)
+    if version != (1, 0):
+        raise ValueError(f"it has version {version} of the format")
+    return npy.read_array_header_1_0(file)
