@@ -32,9 +32,12 @@ Hidden = Sequence[int]
 
 def ours(train: Split, hidden: Hidden, batch: int, threads: int) -> dict[str, Epoch]:
     """Return our trainer's epoch, and the matrix products in it."""
-    from digit_exp.app.threads import blas_threads, choose_threads
+    from threadpoolctl import threadpool_limits
+
+    from digit_exp.app.threads import choose_threads
     from digit_exp.nn.models import MLP
     from digit_exp.optim.optimizers import Adam
+    from digit_exp.team import team
     from digit_exp.training.callbacks import StopOnNonFinite
     from digit_exp.training.trainer import Trainer
 
@@ -47,14 +50,14 @@ def ours(train: Split, hidden: Hidden, batch: int, threads: int) -> dict[str, Ep
 
     def epoch() -> float:
         trainer.epochs += 1
-        with blas_threads(chosen):
+        with team(chosen):
             trainer.fit(train, state=state)
         return state.history[-1]["train_loss"]
 
     products = matrix_products(len(train), [train.images[0].size, *hidden, CLASSES], batch)
 
     def limit() -> float:
-        with blas_threads(chosen):
+        with threadpool_limits(chosen, user_api="blas"):
             return products()
 
     return {f"digit-exp, {chosen}": epoch, f"matrix products, {chosen}": limit}

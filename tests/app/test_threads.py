@@ -1,8 +1,6 @@
-"""The rule that gives a run its BLAS threads."""
+"""The rule that gives a run its threads."""
 
-from threadpoolctl import threadpool_info
-
-from digit_exp.app.threads import blas_threads, choose_threads
+from digit_exp.app.threads import choose_threads
 from digit_exp.nn.network import NetworkBuilder
 
 
@@ -21,13 +19,3 @@ def test_a_worker_that_shares_the_machine_takes_no_more_than_it_is_told(monkeypa
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert choose_threads(network(1024), batch_size=512) == 1
-
-
-def test_the_limit_holds_inside_the_block_only():
-    def threads():
-        return {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-
-    before = threads()
-    with blas_threads(1):
-        assert threads() == {1}
-    assert threads() == before

@@ -145,6 +145,28 @@ def test_a_backward_pass_writes_gradients_and_does_not_add_them_up():
     np.testing.assert_array_equal(parameters.grads, once)
 
 
+@pytest.mark.parametrize("blank", [[], [0, 3], [0, 1, 2, 3, 4]], ids=str)
+def test_dense_leaves_out_blank_inputs_without_changing_anything(blank):
+    plain, of_plain = made("dense", np.float64)
+    sparing, of_sparing = made("dense", np.float64)
+    sparing.skips_blank = True
+    x, dy = inputs(np.float64), np.random.default_rng(3).normal(size=(ROWS, 3))
+    x[:, blank] = 0
+    for parameters in (of_plain, of_sparing):
+        parameters.grads.fill(np.nan)  # an optimizer leaves anything there
+    np.testing.assert_allclose(sparing.forward(x), plain.forward(x), rtol=1e-14)
+    for layer in (plain, sparing):
+        layer.parameter_gradients(dy)
+    np.testing.assert_allclose(of_sparing.grads, of_plain.grads, rtol=1e-14)
+
+
+def test_an_input_that_is_blank_in_some_rows_only_counts():
+    layer, _ = made("dense", np.float64)
+    layer.skips_blank = True
+    x = np.eye(INPUTS)[:2]
+    np.testing.assert_allclose(layer.forward(x), layer.w[:2] + layer.b)
+
+
 def test_dense_takes_its_initializer_by_value_as_a_spec_holds_it():
     assert Dense(2, 3, "lecun_uniform").init is Init.lecun_uniform
 

@@ -22,7 +22,7 @@ from digit_exp.app.config import flatten, resolved
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.record import CHECKPOINT
 from digit_exp.app.schema import RunConfig
-from digit_exp.app.threads import blas_threads, choose_threads
+from digit_exp.app.threads import choose_threads
 from digit_exp.arrays import Array
 from digit_exp.data.dataset import Dataset, Split
 from digit_exp.data.sources import DataSource, Normalize
@@ -32,6 +32,7 @@ from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
 from digit_exp.sweep.pruning import PruneLosing
+from digit_exp.team import team
 from digit_exp.tracking.callback import LogEpochs
 from digit_exp.tracking.provenance import git_diff, provenance
 from digit_exp.tracking.tracker import Status, Tracker
@@ -110,7 +111,7 @@ class Experiment:
 
     @property
     def threads(self) -> int:
-        """How many threads BLAS gets."""
+        """How many threads work on the large arrays."""
         settings = self.config.trainer
         return settings.threads or choose_threads(self.network, settings.batch_size)
 
@@ -131,7 +132,7 @@ class Experiment:
         self._describe(tracker)
         started = time.perf_counter()
         trainer = self._trainer(self._callbacks(tracker, interruption, rivalry))
-        with blas_threads(self.threads):
+        with team(self.threads):
             state = trainer.fit(self.train, self.val, self.start)
             seconds = time.perf_counter() - started
             summary = {**report.best_epoch(self.config, state.history), "training_seconds": seconds}

@@ -56,7 +56,7 @@ def announce(experiment: Experiment) -> None:
     if not changed:
         log.info("configuration: the defaults")
     log.info(
-        "seed %d, %d BLAS thread(s), files in %s",
+        "seed %d, %d thread(s), files in %s",
         config.seed,
         experiment.threads,
         experiment.folder,

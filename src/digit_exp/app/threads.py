@@ -1,31 +1,15 @@
-"""How many threads matrix products take: a rule, and the `with` block that applies it.
-
-Small products gain nothing from a second thread and lose a great deal when another process
-wants the core, because idle BLAS threads spin. So a run takes one thread unless its largest
-product is large enough to pay.
-"""
+"""How many threads a run takes: as many as its largest matrix product keeps busy."""
 
 import os
-from contextlib import AbstractContextManager
-
-from threadpoolctl import threadpool_limits
 
 from digit_exp.nn.network import Network
-
-WORTH_SHARING = 64_000_000
-"""Multiply-adds of the largest product of a step from which a second thread pays."""
+from digit_exp.team import WORTH_A_THREAD
 
 
 def choose_threads(network: Network, batch_size: int) -> int:
-    """Return all usable cores if the network's largest product is worth it, else 1."""
+    """Return how many threads the largest product of a step is worth, at most all usable cores."""
     largest = batch_size * max(matrix.size for matrix in network.parameters.matrices)
-    return _usable_cores() if largest >= WORTH_SHARING else 1
-
-
-def blas_threads(count: int) -> AbstractContextManager[object]:
-    """Limit BLAS to `count` threads inside the `with` block."""
-    limits: AbstractContextManager[object] = threadpool_limits(count, user_api="blas")
-    return limits
+    return max(1, min(_usable_cores(), largest // WORTH_A_THREAD))
 
 
 def _usable_cores() -> int:

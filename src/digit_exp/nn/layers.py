@@ -21,6 +21,10 @@ from numpy.typing import DTypeLike
 from digit_exp.arrays import Array
 from digit_exp.nn.initializers import Init, fill
 from digit_exp.nn.parameters import Kind, Parameters, Slot
+from digit_exp.team import spread
+
+MOSTLY = 0.9
+"""Share of the inputs of a batch that may be filled for leaving out the others to pay."""
 
 
 class Layer:
@@ -70,17 +74,17 @@ class Layer:
 
 
 class Workspace:
-    """An array that is made once and lent in the size that is asked for."""
+    """Memory that is made once and lent in the size that is asked for."""
 
     def __init__(self) -> None:
-        self._array: Array = np.empty((0, 0))
+        self._memory: Array = np.empty(0)
 
     def __call__(self, rows: int, columns: int, dtype: DTypeLike) -> Array:
         """Return an uninitialised array `(rows, columns)`, valid until the next call."""
-        array = self._array
-        if len(array) < rows or array.shape[1] != columns or array.dtype != dtype:
-            self._array = array = np.empty((rows, columns), dtype)
-        return array[:rows]
+        size = rows * columns
+        if self._memory.size < size or self._memory.dtype != dtype:
+            self._memory = np.empty(size, dtype)
+        return self._memory[:size].reshape(rows, columns)
 
 
 @dataclass(eq=False)
@@ -106,7 +110,12 @@ class Standardize(Layer):
 
 @dataclass(eq=False)
 class Dense(Layer):
-    """A fully connected layer:  y = x W + b."""
+    """A fully connected layer:  y = x W + b.
+
+    The one that reads the images, `skips_blank`, leaves out the inputs that are 0 in all rows:
+    a third of all pixels in a batch of 128 digits. They add nothing to y, and their weights get
+    no gradient.
+    """
 
     inputs: int
     units: int
@@ -115,7 +124,9 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         self.init = Init(self.init)
+        self.skips_blank = False
         self._out, self._dx = Workspace(), Workspace()
+        self._x, self._w, self._dw = Workspace(), Workspace(), Workspace()
 
     def output_size(self, inputs: int) -> int:
         return self.units
@@ -137,22 +148,55 @@ class Dense(Layer):
             self.b[...] = 0
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        self.x = x
         y = self._out(len(x), self.units, x.dtype)
-        np.matmul(x, self.w, out=y)
-        if self.bias:
-            y += self.b
+        self.x, w = self._without_blank(x)
+
+        def units(part: slice) -> None:
+            np.matmul(self.x, w[:, part], out=y[:, part])
+            if self.bias:
+                y[:, part] += self.b[part]
+
+        spread(units, self.units, len(x) * w.size)
         return y
 
     def parameter_gradients(self, dy: Array) -> None:
-        np.matmul(self.x.T, dy, out=self.dw)
+        inputs = self.x.shape[1]
+        dw = self.dw if self._filled is None else self._dw(inputs, self.units, dy.dtype)
+
+        def units(part: slice) -> None:
+            np.matmul(self.x.T, dy[:, part], out=dw[:, part])
+
+        spread(units, self.units, len(dy) * dw.size)
+        if self._filled is not None:
+            self.dw.fill(0)
+            self.dw[self._filled] = dw
         if self.bias:
             np.add.reduce(dy, axis=0, out=self.db)
 
     def input_gradient(self, dy: Array) -> Array:
         dx = self._dx(len(dy), self.inputs, dy.dtype)
-        np.matmul(dy, self.w.T, out=dx)
+
+        def inputs(part: slice) -> None:
+            np.matmul(dy, self.w[part].T, out=dx[:, part])
+
+        spread(inputs, self.inputs, len(dy) * self.w.size)
         return dx
+
+    def _without_blank(self, x: Array) -> tuple[Array, Array]:
+        """Return the inputs that are not blank and their weights: all, unless that saves time."""
+        self._filled = None
+        if not self.skips_blank:
+            return x, self.w
+        filled = np.flatnonzero(x.any(axis=0))
+        if len(filled) > MOSTLY * self.inputs:
+            return x, self.w
+        self._filled = filled
+        rows = self._x(len(x), len(filled), x.dtype)
+        weights = self._w(len(filled), self.units, x.dtype)
+        # mode="raise" would gather into a copy first
+        np.take(x, filled, axis=1, out=rows, mode="clip")
+        np.take(self.w, filled, axis=0, out=weights, mode="clip")
+        return rows, weights
 
 
 @dataclass(eq=False)

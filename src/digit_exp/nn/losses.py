@@ -28,16 +28,17 @@ def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> tupl
     ∂loss/∂logits = (p − q) / batch.
     """
     rows, classes = np.arange(len(labels)), logits.shape[1]
-    logits -= logits.max(axis=1, keepdims=True)
+    # For short rows, argmax and a product with ones are faster than NumPy's max and sum.
+    logits -= logits[rows, logits.argmax(axis=1), np.newaxis]
     # −Σ qₖ log pₖ = log Σ eᶻ − Σ qₖ zₖ, as Σ qₖ = 1
     target = (1 - smoothing) * float(logits[rows, labels].sum())
     if smoothing:
         target += smoothing / classes * float(logits.sum())
     probabilities = np.exp(logits, out=logits)
-    total = probabilities.sum(axis=1, keepdims=True)
+    total = probabilities @ np.ones(classes, logits.dtype)
     loss = (float(np.log(total).sum()) - target) / len(labels)
 
-    probabilities /= total
+    probabilities /= total[:, np.newaxis]
     if smoothing:
         probabilities -= smoothing / classes
     probabilities[rows, labels] -= 1 - smoothing

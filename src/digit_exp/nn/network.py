@@ -46,6 +46,8 @@ class Network:
         if not trained:
             raise ConfigError(Problem("", "a network needs at least one dense layer"))
         self._first_trained = trained[0]
+        if isinstance(first := self.layers[0], Dense):
+            first.skips_blank = True
 
     @property
     def classes(self) -> int:

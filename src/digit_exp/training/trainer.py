@@ -19,6 +19,7 @@ from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
+from digit_exp.team import PASS, spread
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.meters import EpochMeter
 from digit_exp.training.state import TrainState
@@ -179,12 +180,32 @@ class Trainer:
             parameters.grads *= limit / gradient_norm
         state.step += 1
         optimizer.decay(parameters.weights, lr)
-        optimizer.update(parameters.values, parameters.grads, state.slots, lr, state.step)
+
+        def update(part: slice) -> None:
+            slots = {name: slot[part] for name, slot in state.slots.items()}
+            optimizer.update(parameters.values[part], parameters.grads[part], slots, lr, state.step)
+
+        spread(update, len(parameters), 10 * PASS * len(parameters))
         self.regularizer.constrain(parameters.matrices)
         if state.average is not None:
-            # The first steps count for more, or the random start would stay in the average.
-            decay = min(self.ema, (1 + state.step) / (10 + state.step))
-            state.average += (1 - decay) * (parameters.storage - state.average)
+            self._follow(state.average, state.step)
+
+    def _follow(self, average: Array, step: int) -> None:
+        """Move the weight average towards the network. Spoils the gradients."""
+        parameters = self.network.parameters
+        # The first steps count for more, or the random start would stay in the average.
+        share = 1 - min(self.ema, (1 + step) / (10 + step))
+        trained, buffers = len(parameters), slice(len(parameters), None)
+
+        def follow(part: slice) -> None:
+            change = np.subtract(
+                parameters.values[part], average[:trained][part], out=parameters.grads[part]
+            )
+            change *= share
+            average[:trained][part] += change
+
+        spread(follow, trained, 3 * PASS * trained)
+        average[buffers] += share * (parameters.storage[buffers] - average[buffers])
 
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:
