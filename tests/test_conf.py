@@ -4,7 +4,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from digit_exp.app.config import conf_dir, publish, structure
+from digit_exp.app.conf import conf_dir
+from digit_exp.app.config import publish, structure
 from digit_exp.app.help import help_text
 from digit_exp.app.overrides import check, plan
 from digit_exp.app.reading import ABSENT, ROOT, defaults

@@ -9,8 +9,8 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from digit_exp.app.conf import conf_dir
 from digit_exp.app.config import (
-    conf_dir,
     differences,
     flatten,
     from_mapping,

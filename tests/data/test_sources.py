@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digit_exp.data import sources
+from digit_exp.data import download, sources
 from digit_exp.data.batches import batches
 from digit_exp.data.idx import DataError
 from digit_exp.data.sources import DATASETS, FILES, Mnist, Synthetic
@@ -155,8 +155,8 @@ def test_idx_needs_a_folder(folder):
 def test_a_set_is_downloaded_with_the_checksum_of_each_file(tmp_path, monkeypatch, name):
     write(tmp_path, images(3), [0, 1, 1], images(2), [1, 0], names=[f"{f}.gz" for f in FILES])
     asked = []
-    monkeypatch.setattr(sources, "cache_folder", lambda dataset: tmp_path)
-    monkeypatch.setattr(sources, "fetch", lambda *arguments: asked.append(arguments))
+    monkeypatch.setattr(download, "cache_folder", lambda dataset: tmp_path)
+    monkeypatch.setattr(download, "fetch", lambda *arguments: asked.append(arguments))
     assert len(DATASETS[name]().load().train) == 3
     assert [file for file, *_ in asked] == [f"{file}.gz" for file in FILES]
     for _, mirrors, sha256, folder in asked:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from digit_exp.app.config import conf_dir
+from digit_exp.app.conf import conf_dir
 from digit_exp.app.reading import defaults
 from digit_exp.registry import ConfigError
 from digit_exp.sweep.pruners import PRUNERS, Hyperband, Median, SuccessiveHalving, Unpruned

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from digit_exp.app.config import conf_dir, flatten, publish, structure
+from digit_exp.app.conf import conf_dir
+from digit_exp.app.config import flatten, publish, structure
 from digit_exp.app.overrides import check
 from digit_exp.plots.pairs import Pair, pair_maps
 from digit_exp.plots.sweeps import Effect, Scale, best_curves, main_effects, trade_off

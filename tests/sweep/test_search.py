@@ -17,7 +17,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import OmegaConf
 
-from digit_exp.app.config import conf_dir, publish, structure
+from digit_exp.app.conf import conf_dir
+from digit_exp.app.config import publish, structure
 from digit_exp.registry import ConfigError
 from digit_exp.sweep.search import SearchSettings, SearchSweeper
 

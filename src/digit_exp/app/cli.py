@@ -21,12 +21,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from digit_exp.app.config import conf_dir, publish
+from digit_exp.app.conf import conf_dir
+from digit_exp.app.config import as_yaml, publish
+from digit_exp.app.endings import Interrupted, JobFailed
 from digit_exp.app.help import help_text
-from digit_exp.app.interruption import Interrupted
-from digit_exp.app.job import JobFailed, run_job
 from digit_exp.app.overrides import plan
-from digit_exp.app.resume import find_checkpoint, run_folder
 from digit_exp.app.ticket import current_ticket
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking.tracker import TrackingError
@@ -67,6 +66,9 @@ def _run(arguments: Sequence[str], line: Namespace) -> int:
     if line.hydra_help or line.shell_completion or line.info:  # nothing is run
         return _hydra(arguments)
     found = plan(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
+    if _is_shown(line) and not found.is_sweep and found.launch["resume"] is None:
+        print(as_yaml(found.launch), end="")  # what Hydra would compose once more
+        return 0
     if not found.is_sweep or line.cfg:
         resumed = _resumed(arguments, line.overrides, is_sweep=found.is_sweep)
         return _hydra(resumed)
@@ -74,6 +76,12 @@ def _run(arguments: Sequence[str], line: Namespace) -> int:
     from digit_exp.app.multirun import run_sweep  # SciPy and matplotlib: a second to import
 
     return run_sweep(found, lambda settings: _hydra([*arguments, *settings]))
+
+
+def _is_shown(line: Namespace) -> bool:
+    """Return whether `--cfg job` asks for what `plan` has composed, the whole and as it is."""
+    others = vars(line).keys() - {"cfg", "overrides", "config_dir"}
+    return line.cfg == "job" and not any(getattr(line, name) for name in others)
 
 
 def _hydra(arguments: Sequence[str]) -> int:
@@ -89,6 +97,8 @@ def _job(cfg: DictConfig) -> float | None:
         from digit_exp.app.trial import run_trial
 
         return run_trial(cfg, ticket, environment.job.num)
+    from digit_exp.app.job import run_job  # the trainer and all it needs
+
     result = run_job(cfg, Path(environment.runtime.output_dir))
     if result.is_failure:
         raise JobFailed
@@ -106,6 +116,8 @@ def _resumed(arguments: Sequence[str], overrides: Sequence[str], *, is_sweep: bo
         extra = ", ".join([*others, *(["-m"] if is_sweep else [])])
         problem = f"a run goes on with the configuration it began with; leave out {extra}"
         raise ConfigError(Problem("resume", problem))
+    from digit_exp.app.resume import find_checkpoint, run_folder
+
     checkpoint = find_checkpoint(text).resolve()
     rest = [word for word in arguments if word not in asked]
     folder = run_folder(checkpoint)

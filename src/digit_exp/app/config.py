@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any, get_origin
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
+from digit_exp.app.conf import conf_dir
 from digit_exp.app.foreign import guard
 from digit_exp.app.reading import (
     ABSENT,
@@ -28,13 +28,6 @@ from digit_exp.app.schema import FAMILIES, RunConfig
 from digit_exp.app.values import plain
 from digit_exp.registry import ConfigError
 from digit_exp.sweep import search
-
-
-def conf_dir() -> Path:
-    """Return the folder of the YAML files: inside an installed package, or the checkout's."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "conf"
-    return installed if installed.is_dir() else package.parents[1] / "conf"
 
 
 @cache
@@ -73,6 +66,11 @@ def plain_mapping(cfg: DictConfig) -> dict[str, Any]:
     """Return what `cfg` holds; references to other values stay unresolved, to be refused."""
     container: Any = OmegaConf.to_container(cfg, resolve=False)
     return dict(container)
+
+
+def as_yaml(mapping: Mapping[str, Any]) -> str:
+    """Return a plain mapping as Hydra writes it."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(mapping)))
 
 
 def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:

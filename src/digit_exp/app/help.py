@@ -1,15 +1,16 @@
-"""What `--help` says. The groups and their choices are read from the files of `conf/`."""
+"""What `--help` says, read from the files of `conf/` alone.
+
+Neither Hydra nor the components are imported: that would take ten times as long as all the rest.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
-from omegaconf import OmegaConf
+import yaml  # type: ignore[import-untyped]
 
-from digit_exp.app.config import conf_dir
-from digit_exp.app.reading import GROUPS
-from digit_exp.app.schema import PRESETS
+from digit_exp.app.conf import conf_dir
 
 INTRODUCTION = """\
 digit-exp [GROUP=CHOICE] [KEY=VALUE] ...    the same as python -m digit_exp
@@ -39,8 +40,7 @@ explains Hydra's own options.
 
 def help_text() -> str:
     """Return what the program does, its groups with a line for each choice, and examples."""
-    chosen = _defaults()
-    groups = "\n".join(_group(group, chosen.get(group)) for group in (*GROUPS, *PRESETS))
+    groups = "\n".join(_group(group, default) for group, default in _defaults().items())
     return f"{INTRODUCTION}\n{groups}\n{EXAMPLES}"
 
 
@@ -63,11 +63,13 @@ def _purpose(file: Path) -> str:
     return next(line for line in comments if not line.startswith("@package"))
 
 
-def _defaults() -> dict[str, str]:
-    entries = OmegaConf.load(conf_dir() / "config.yaml").defaults
+def _defaults() -> dict[str, str | None]:
+    """Return the groups and their default choices, in the order of the table of contents."""
+    config = yaml.safe_load((conf_dir() / "config.yaml").read_text(encoding="utf-8"))
     return {
-        str(group): choice
-        for entry in entries
-        if not isinstance(entry, str)
+        group: choice
+        for entry in config["defaults"]
+        if isinstance(entry, dict)  # not _self_
         for group, choice in entry.items()
+        if not group.startswith("override ")
     }

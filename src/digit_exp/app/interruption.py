@@ -11,18 +11,11 @@ import threading
 from types import FrameType, TracebackType
 from typing import Self
 
+from digit_exp.app.endings import Interrupted
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.state import TrainState
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
-
-
-class Interrupted(KeyboardInterrupt):
-    """A signal asked the run to end."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"ended by {signal.Signals(signum).name}")
-        self.exit_code = 128 + signum
 
 
 class Interruption(Callback):

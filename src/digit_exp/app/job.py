@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from digit_exp.app import report
 from digit_exp.app.config import from_mapping, structure
+from digit_exp.app.endings import JobFailed
 from digit_exp.app.experiment import Experiment, Result, Rivalry
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.record import RunRecord, recorded
@@ -23,10 +24,6 @@ from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_chec
 log = logging.getLogger(__name__)
 
 LOG = "digit_exp.log"
-
-
-class JobFailed(Exception):
-    """A run failed, and its log says why."""
 
 
 def run_job(cfg: DictConfig, folder: Path) -> Result:

@@ -26,7 +26,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from digit_exp.app.config import conf_dir, from_mapping, plain_mapping, publish
+from digit_exp.app.conf import conf_dir
+from digit_exp.app.config import from_mapping, plain_mapping, publish
 from digit_exp.app.foreign import refused
 from digit_exp.app.forms import misuse, superfluous_plus, unknown_choice, unreadable
 from digit_exp.app.reading import GROUPS, leaves
@@ -44,7 +45,7 @@ class Plan:
     jobs: Sequence[RunConfig]
     is_sweep: bool
     launch: Mapping[str, Any]
-    """How to start them: `resume`, and under `sweep` its settings."""
+    """The first of them as it was composed; with `resume`, and under `sweep` its settings."""
     trials: int | None = None
     """How many jobs a search makes of its own; `jobs` are then what they have in common."""
     sampler: str | None = None

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
 from digit_exp.app.config import structure
+from digit_exp.app.endings import JobFailed
 from digit_exp.app.experiment import Rivalry, load
 from digit_exp.app.found import STOP_REASON
 from digit_exp.app.gather import (
@@ -27,7 +28,7 @@ from digit_exp.app.gather import (
 )
 from digit_exp.app.identity import config_hash
 from digit_exp.app.interruption import Interruption
-from digit_exp.app.job import LOG, JobFailed, execute, logged
+from digit_exp.app.job import LOG, execute, logged
 from digit_exp.app.ledger import Ledger
 from digit_exp.app.record import CHECKPOINT, FILE, OVER, RunRecord
 from digit_exp.app.report import monitored, run_name

@@ -18,7 +18,6 @@ import numpy as np
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.data import idx
 from digit_exp.data.dataset import Dataset, Split
-from digit_exp.data.download import cache_folder, fetch
 from digit_exp.data.idx import DataError
 from digit_exp.registry import (
     Component,
@@ -261,6 +260,8 @@ def _find(folder: Path, file: str) -> Path:
 
 def _download(name: str, mirrors: Sequence[str], sha256: Sequence[str]) -> Path:
     """Return the cache folder of a data set, with all of its files."""
+    from digit_exp.data.download import cache_folder, fetch  # a network stack, seldom needed
+
     folder = cache_folder(name)
     for file, checksum in zip(FILES, sha256, strict=True):
         fetch(f"{file}.gz", mirrors, checksum, folder)
