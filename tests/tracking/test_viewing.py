@@ -8,21 +8,28 @@ PAGE = "/#/experiments/1/runs/abc?workflowType=machine_learning"
 
 
 def test_the_command_is_short_where_it_is_pasted(tmp_path, monkeypatch):
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/bin/mlflow").touch()
     monkeypatch.setattr(sys, "executable", str(tmp_path / ".venv/bin/python"))
     assert viewing.lines(locate(None, tmp_path), "1", "abc") == [
-        ".venv/bin/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db"
-        " --port 5000 --workers 1",
+        ".venv/bin/python -m digit_exp.ui abc",
         f"http://127.0.0.1:5000{PAGE}",
     ]
 
 
-def test_the_command_survives_spaces_and_a_missing_script(tmp_path, monkeypatch):
+def test_the_command_says_where_the_store_is_if_it_is_elsewhere(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/opt/my python/bin/python")
-    command, _ = viewing.lines(locate("sqlite:////a b/runs.db", tmp_path), "1", "abc")
-    assert command.startswith("'/opt/my python/bin/python' -m mlflow ui")
-    assert "--backend-store-uri 'sqlite:////a b/runs.db'" in command
+    elsewhere = locate("sqlite:////a b/runs.db", tmp_path)
+    command, _ = viewing.lines(elsewhere, "1", "abc")
+    assert (
+        command == "'/opt/my python/bin/python' -m digit_exp.ui abc --uri 'sqlite:////a b/runs.db'"
+    )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", elsewhere.uri)
+    assert "--uri" not in viewing.lines(elsewhere, "1", "abc")[0]
+
+
+def test_a_sweep_is_named_as_the_shell_wants_it(tmp_path):
+    command, link = viewing.opening(locate(None, tmp_path), "/#/page", "my sweep")
+    assert command.endswith("-m digit_exp.ui 'my sweep'")
+    assert link == "http://127.0.0.1:5000/#/page"
 
 
 def test_a_server_needs_only_a_link():

@@ -1,4 +1,4 @@
-"""The comparison of a sweep's trials in MLflow's web page: a saved view, and links to it.
+"""The comparison of a sweep's trials, or of all runs, in MLflow: a saved view, and links to it.
 
 On its own the page shows the parent and one bar. A view that is saved with the experiment draws
 what a person compares: each varied parameter against the objective, and the curves. MLflow has no
@@ -45,7 +45,7 @@ def comparison_lines(
     ascending: bool,
 ) -> list[str]:
     """Save the view; return the command that starts MLflow's page, if any, and the link to it."""
-    key = save_view(
+    page = comparison_page(
         sweep.client,
         sweep.experiment_id,
         sweep=sweep.name,
@@ -54,27 +54,45 @@ def comparison_lines(
         objective=objective,
         ascending=ascending,
     )
-    page = (
-        comparison_link(sweep.experiment_id, key)
-        if key
-        else plain_link(
-            sweep.experiment_id, sweep=sweep.name, objective=objective, ascending=ascending
-        )
+    return viewing.opening(sweep.store, page, sweep.name)
+
+
+def comparison_page(
+    client: MlflowClient,
+    experiment_id: str,
+    *,
+    sweep: str | None,
+    parameters: Sequence[str],
+    metrics: Sequence[str],
+    objective: str,
+    ascending: bool,
+) -> str:
+    """Save the view of a sweep, or of all runs, and return its address, from the `/#` on."""
+    key = save_view(
+        client,
+        experiment_id,
+        sweep=sweep,
+        parameters=parameters,
+        metrics=metrics,
+        objective=objective,
+        ascending=ascending,
     )
-    return viewing.opening(sweep.store, page)
+    if key is not None:
+        return comparison_link(experiment_id, key)
+    return plain_link(experiment_id, sweep=sweep, objective=objective, ascending=ascending)
 
 
 def save_view(
     client: MlflowClient,
     experiment_id: str,
     *,
-    sweep: str,
+    sweep: str | None,
     parameters: Sequence[str],
     metrics: Sequence[str],
     objective: str,
     ascending: bool,
 ) -> str | None:
-    """Save the view of a sweep, or save it anew, and return its key; None if it cannot be saved.
+    """Save the view of a sweep, or of all runs, and return its key; None if it cannot be saved.
 
     `ascending`: whether a smaller objective is better. Columns are the parameters and the metrics.
     """
@@ -83,7 +101,7 @@ def save_view(
         state = view_state(
             sweep, done, parameters, metrics, objective=objective, ascending=ascending
         )
-        key = hashlib.sha256(sweep.encode()).hexdigest()[:16]
+        key = hashlib.sha256((sweep or "").encode()).hexdigest()[:16]
         client.set_experiment_tag(
             experiment_id, f"mlflow.sharedViewState.{key}", _view(sweep, state)
         )
@@ -101,7 +119,7 @@ def comparison_link(experiment_id: str, key: str) -> str:
     return _link(experiment_id, {"viewStateShareKey": key})
 
 
-def plain_link(experiment_id: str, *, sweep: str, objective: str, ascending: bool) -> str:
+def plain_link(experiment_id: str, *, sweep: str | None, objective: str, ascending: bool) -> str:
     """Return the address of the same trials, best first, in charts that MLflow chooses."""
     # sorted by a metric, trials are rows of their own; by time, they are folded under the parent
     search = {
@@ -113,7 +131,7 @@ def plain_link(experiment_id: str, *, sweep: str, objective: str, ascending: boo
 
 
 def view_state(
-    sweep: str,
+    sweep: str | None,
     done: Sequence[Trial],
     parameters: Sequence[str],
     metrics: Sequence[str],
@@ -121,7 +139,7 @@ def view_state(
     objective: str,
     ascending: bool,
 ) -> Json:
-    """Return the state of MLflow's page in which a sweep can be compared."""
+    """Return the state of MLflow's page in which runs can be compared."""
     columns = dict.fromkeys([objective, *metrics])
     return {
         "searchFilter": is_trial_of(sweep),
@@ -225,11 +243,12 @@ def _metric(name: str) -> str:
     return f"metrics.`{name}`"
 
 
-def _view(sweep: str, state: Json) -> str:
+def _view(sweep: str | None, state: Json) -> str:
     """Return the tag's text: the state compressed, in an envelope with a name for the menu."""
     now = time.time_ns() // 1_000_000
     packed = base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
-    envelope = {"name": f"Sweep {sweep}", "createdAt": now, "updatedAt": now}
+    name = "All runs" if sweep is None else f"Sweep {sweep}"
+    envelope = {"name": name, "createdAt": now, "updatedAt": now}
     return json.dumps({**envelope, "state": f"deflate;{packed}"})
 
 

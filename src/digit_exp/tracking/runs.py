@@ -13,7 +13,7 @@ from digit_exp.arrays import Metrics
 from digit_exp.tracking import viewing
 from digit_exp.tracking.connection import connect, explained
 from digit_exp.tracking.store import Store
-from digit_exp.tracking.sweeps import KIND, Trial, epochs_of, search
+from digit_exp.tracking.sweeps import Trial, epochs_of, is_trial_of, search
 
 
 class RunStore:
@@ -27,7 +27,7 @@ class RunStore:
         """Return every run of this program, the latest first; parents of sweeps are none."""
         with explained(self.store):
             experiments = [found.experiment_id for found in self.client.search_experiments()]
-            found = search(self.client, experiments, f"tags.\"{KIND}\" = 'trial'")
+            found = search(self.client, experiments, is_trial_of(None))
             return list(found)[::-1]
 
     def history(self, run_id: str, metrics: Iterable[str]) -> list[Metrics]:

@@ -150,15 +150,19 @@ def identity(name: str, config_hash: str) -> dict[str, str]:
     return {KIND: "trial", SWEEP: name, CONFIG_HASH: config_hash}
 
 
-def is_trial_of(name: str) -> str:
-    """Return the condition, in MLflow's search language, that a run is a trial of this sweep."""
-    return f"tags.\"{SWEEP}\" = '{name}' AND tags.\"{KIND}\" = 'trial'"
+def is_trial_of(name: str | None) -> str:
+    """Return the condition, in MLflow's search language, that a run is a trial of this sweep.
+
+    Without a name, of any sweep or of none: a run of this program that is no sweep's parent.
+    """
+    is_trial = f"tags.\"{KIND}\" = 'trial'"
+    return is_trial if name is None else f"tags.\"{SWEEP}\" = '{name}' AND {is_trial}"
 
 
 def trials(
-    client: MlflowClient, experiment: str, name: str, condition: str | None = None
+    client: MlflowClient, experiment: str, name: str | None, condition: str | None = None
 ) -> list[Trial]:
-    """Return the trials of a sweep that meet the condition, the oldest first."""
+    """Return the trials of a sweep, or of all, that meet the condition, the oldest first."""
     where = is_trial_of(name) + (f" AND {condition}" if condition else "")
     return list(search(client, [experiment], where))
 

@@ -1,0 +1,90 @@
+"""`python -m digit_exp.ui`: MLflow's web page on the runs of this folder, at the right place.
+
+The work is in `app/look.py` (which page) and `tracking/server.py` (the process that serves it).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import webbrowser
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from digit_exp.app.commands import RUN, add_store, command_parser, guarded
+from digit_exp.app.find import Runs
+from digit_exp.app.look import page_of
+from digit_exp.tracking.server import free_port, web_page
+from digit_exp.tracking.store import locate
+from digit_exp.tracking.viewing import HOST, PORT
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Ctrl-C, `kill`, and a terminal that is closed."""
+
+DESCRIPTION = """\
+Shows the runs of this folder in MLflow's web page: all of them, the best first, with what varies
+between them and their curves; or one run; or the comparison of a sweep.
+"""
+EPILOG = """\
+examples:
+  python -m digit_exp.ui                  all runs
+  python -m digit_exp.ui latest           the page of the latest run
+  python -m digit_exp.ui my-sweep         the comparison of a sweep's jobs
+
+It runs until Ctrl-C. If the port is taken, the next free one is used.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Show the page until Ctrl-C; return 0, or 2 if there is nothing to show."""
+    parser = command_parser("ui", DESCRIPTION, EPILOG)
+    parser.add_argument("run", nargs="?", metavar="RUN", help=f"{RUN}; default: all runs")
+    parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
+    parser.add_argument("--no-browser", action="store_true", help="only print the link")
+    add_store(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _show(options))
+
+
+def _show(options: Namespace) -> int:
+    store = locate(options.uri, Path.cwd())
+    page = page_of(Runs.around(uri=options.uri), options.run)
+    if store.is_server:
+        print(f"{store.address.rstrip('/')}{page}")
+        return 0
+    port = free_port(options.port)
+    if port != options.port:
+        print(f"port {options.port} is taken, using {port}")
+    print("starting MLflow ...", flush=True)
+    for sign in SIGNALS:
+        signal.signal(sign, _interrupt)
+    try:
+        with web_page(store, port) as server:
+            address = f"http://{HOST}:{port}{page}"
+            print(f"{address}\n(Ctrl-C stops it)", flush=True)
+            if not options.no_browser and _has_screen():
+                webbrowser.open(address)
+            return server.wait()
+    except KeyboardInterrupt:
+        print("\nstopped")
+        return 0
+
+
+def _interrupt(*_: object) -> None:
+    """Stop, once: an impatient second Ctrl-C must not leave the server behind."""
+    for sign in SIGNALS:
+        signal.signal(sign, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _has_screen() -> bool:
+    """Tell whether a browser would open a window, and not take the terminal."""
+    return sys.platform in ("darwin", "win32") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
