@@ -296,7 +296,7 @@ def _network(config: RunConfig, dataset: Dataset, train: Split) -> Network:
         mean, std = pixel_statistics(train)
         standardize = PixelStatistics(mean=mean, std=std)
     return config.model.build(
-        math.prod(dataset.image_shape),
+        dataset.image_shape,
         dataset.classes,
         seed=config.seed,
         dropout=config.regularization.dropout,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,8 +141,7 @@ def _parameters(config: RunConfig) -> Iterator[int]:
         dataset = load(config.data)
     except DataError:
         return
-    inputs = math.prod(dataset.image_shape)
-    yield len(config.model.build(inputs, dataset.classes, seed=0).parameters)
+    yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)
 
 
 def _conclude(

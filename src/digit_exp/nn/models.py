@@ -7,7 +7,7 @@ from enum import Enum
 
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.network import Network, NetworkBuilder
-from digit_exp.registry import Component, Count, Registry
+from digit_exp.registry import Component, Count, CountOrZero, Registry
 
 
 class Activation(Enum):
@@ -33,9 +33,12 @@ class PixelStatistics:
 class Model(Component):
     """How to build a network for images of `inputs` pixels and `classes` classes."""
 
+    shifts: CountOrZero = 0
+    """Predict by the mean over the image and 4 copies moved so many pixels; 0: by it alone."""
+
     def build(
         self,
-        inputs: int,
+        inputs: int | tuple[int, int],
         classes: int,
         *,
         seed: int,
@@ -44,10 +47,12 @@ class Model(Component):
     ) -> Network:
         """Return a network with initial weights drawn from `seed`.
 
+        `inputs` may be the height and width of an image; `shifts` must know them.
         `standardize` puts the pixels' statistics into the network itself, so that whoever loads it
         feeds plain pixels.
         """
-        builder = NetworkBuilder().input(inputs)
+        shape = (inputs,) if isinstance(inputs, int) else inputs
+        builder = NetworkBuilder().input(*shape).views(self.shifts)
         if standardize is not None:
             builder.standardize(standardize.mean, standardize.std)
         self.add_layers(builder, classes, dropout)

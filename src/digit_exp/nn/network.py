@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
 from digit_exp.nn.losses import softmax
 from digit_exp.nn.parameters import Kind, Parameters
+from digit_exp.nn.views import Views
 from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng
 
@@ -27,8 +29,15 @@ class Network:
     Made by `NetworkBuilder`, by a registered model, or by `from_spec`.
     """
 
-    def __init__(self, inputs: int, layers: Sequence[Layer], dtype: DTypeLike = np.float32) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        layers: Sequence[Layer],
+        dtype: DTypeLike = np.float32,
+        views: Views | None = None,
+    ) -> None:
         self.inputs = inputs
+        self.views = views
         self.layers = list(layers)
         self.names = _numbered(self.layers)
         named = dict(zip(self.names, self.layers, strict=True))
@@ -63,15 +72,21 @@ class Network:
         """Return logits, shape `(batch, classes)`, for pixels in [0, 1] of any image shape.
 
         With a generator the pass belongs to training (dropout, batch statistics), without one to
-        evaluation. The returned array is valid until the next pass.
+        evaluation, which is where several views of an image count. The returned array is valid
+        until the next pass.
         """
         x = x.reshape(len(x), -1)
+        if rng is None and self.views is not None:
+            return self.views.mean(self._through(self.views.of(x), rng))
+        return self._through(x, rng)
+
+    def _through(self, x: Array, rng: np.random.Generator | None) -> Array:
         for layer in self.layers:
             x = layer.forward(x, rng)
         return x
 
     def backward(self, dlogits: Array) -> None:
-        """Write the gradient of the latest forward pass into `parameters.grads`."""
+        """Write the gradient of the latest forward pass, of training, into `parameters.grads`."""
         dy = dlogits
         for layer in reversed(self.layers[self._first_trained + 1 :]):
             layer.parameter_gradients(dy)
@@ -127,7 +142,8 @@ class Network:
 
     def spec(self) -> dict[str, Any]:
         """Return the architecture as plain values, without the parameters."""
-        return {"inputs": self.inputs, "layers": [layer.spec() for layer in self.layers]}
+        spec = {"inputs": self.inputs, "layers": [layer.spec() for layer in self.layers]}
+        return spec if self.views is None else {**spec, "views": self.views.spec()}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], dtype: DTypeLike = np.float32) -> Self:
@@ -136,7 +152,8 @@ class Network:
         for entry in spec["layers"]:
             values = dict(entry)
             layers.append(Layer.kinds[values.pop("kind")](**values))
-        return cls(spec["inputs"], layers, dtype)
+        views = Views(**spec["views"]) if "views" in spec else None
+        return cls(spec["inputs"], layers, dtype, views)
 
 
 class NetworkBuilder:
@@ -148,15 +165,28 @@ class NetworkBuilder:
     """
 
     def __init__(self) -> None:
-        self._inputs = 0
+        self._shape: tuple[int, ...] = ()
         self._width = 0
+        self._views: Views | None = None
         self._layers: list[Layer] = []
         self._is_complete = False
 
-    def input(self, size: int) -> Self:
-        """Say how many pixels an image has."""
-        _require("size", size, Range(ge=1))
-        self._inputs = self._width = size
+    def input(self, size: int, *width: int) -> Self:
+        """Say how many pixels an image has, or its height and width."""
+        self._shape = (size, *width)
+        for side in self._shape:
+            _require("size", side, Range(ge=1))
+        self._width = math.prod(self._shape)
+        return self
+
+    def views(self, pixels: int) -> Self:
+        """Predict by the mean over an image and four copies moved by `pixels`; 0: by it alone."""
+        if not pixels:
+            self._views = None
+        elif len(self._shape) == 2:
+            self._views = Views(self._shape[0], self._shape[1], pixels)
+        else:
+            raise ConfigError(Problem("shifts", "needs the height and width in input(...)"))
         return self
 
     def standardize(self, mean: float, std: float) -> Self:
@@ -193,7 +223,11 @@ class NetworkBuilder:
 
     def build(self, seed: int = 42, dtype: DTypeLike = np.float32) -> Network:
         """Return a network of its own, with initial weights drawn from `seed`."""
-        spec = {"inputs": self._inputs, "layers": [layer.spec() for layer in self._layers]}
+        spec = {
+            "inputs": math.prod(self._shape),
+            "layers": [layer.spec() for layer in self._layers],
+            **({"views": self._views.spec()} if self._views else {}),
+        }
         network = Network.from_spec(spec, dtype)
         network.initialize(Rng(seed)("init"))
         return network
