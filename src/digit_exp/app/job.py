@@ -18,6 +18,7 @@ from digit_exp.app.schema import RunConfig
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.run import open_tracker
+from digit_exp.tracking.spool import UNSENT
 from digit_exp.tracking.tracker import Tracker, TrackingError
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
@@ -67,6 +68,7 @@ def execute(
         run_name=name,
         run_id=checkpoint.config["run_id"] if checkpoint else None,
         identity=identity,
+        spool=folder / UNSENT,
     )
     with opened as tracker:
         note = RunRecord(tracker.run_id, name=name, tags={**tags, **(identity or {})})

@@ -31,11 +31,11 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-IMPATIENT = {  # only until the server has answered once; MLflow's own is four minutes
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "3",
+    # MLflow's own patience is many minutes; the sender tries again itself
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "40",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
+TIMEOUT, HURRIED = "MLFLOW_HTTP_REQUEST_TIMEOUT", "3"
 LOCK_SECONDS = 120
 
 
@@ -47,7 +47,7 @@ def connect(store: Store) -> MlflowClient:
 
     with explained(store):
         if store.is_server:
-            with _environment(IMPATIENT):
+            with hurried():
                 client = MlflowClient(store.uri)
                 client.search_experiments(max_results=1)
         elif store.database:
@@ -58,6 +58,24 @@ def connect(store: Store) -> MlflowClient:
         else:
             client = _open_database(store)
     return client
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Give a server three seconds for an answer, unless the environment says otherwise.
+
+    For the start of a run, when a person waits to see whether it starts.
+    """
+    usual = os.environ.get(TIMEOUT)
+    if usual in (None, QUIET[TIMEOUT]):
+        os.environ[TIMEOUT] = HURRIED
+    try:
+        yield
+    finally:
+        if usual is None:
+            os.environ.pop(TIMEOUT, None)
+        else:
+            os.environ[TIMEOUT] = usual
 
 
 @contextmanager
@@ -158,15 +176,3 @@ def _refuse_other_schema(store: Store) -> None:
             " or name another database: tracking.uri=sqlite:///runs.db"
         )
     raise TrackingError(f"the database {store.address} was made by {advice}")
-
-
-@contextmanager
-def _environment(defaults: dict[str, str]) -> Iterator[None]:
-    """Set the variables that are not set, for a while."""
-    added = {name: value for name, value in defaults.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            del os.environ[name]

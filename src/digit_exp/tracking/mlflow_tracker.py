@@ -11,24 +11,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from digit_exp.arrays import Metrics
-from digit_exp.data.dataset import Dataset, Split
-from digit_exp.tracking import viewing
+from digit_exp.data.dataset import Dataset
+from digit_exp.tracking import inputs, viewing
 from digit_exp.tracking.store import Store
 from digit_exp.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import DatasetInput, Metric
+    from mlflow.entities import Metric
 
 ITEMS_PER_CALL = 100  # MLflow's limits
 PARAM_LENGTH = 6000
 TAG_LENGTH = 5000
-DIGEST_LENGTH = 12  # MLflow allows 36; its tables show about as many as this
 
 T = TypeVar("T")
 
@@ -43,20 +40,20 @@ class MLflowTracker(Tracker):
         self._run = self.run_id = run_id
         self._store = store
         self._experiment_id = experiment_id
-        self._epochs: set[int] = set()  # those that the run holds
+        self.epochs: set[int] = set()  # those that the run holds
         self._params: dict[str, str] = {}
 
     def recall(self) -> None:
         """Look up what the run holds already, so that it can be continued."""
         history = self._client.get_metric_history(self._run, "train_loss")
-        self._epochs = {metric.step for metric in history}
+        self.epochs = {metric.step for metric in history}
         self._params = dict(self._client.get_run(self._run).data.params)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write parameters. MLflow never changes one: a continued run tags what differs."""
         from mlflow.entities import Param
 
-        texts = {key: _text(value)[:PARAM_LENGTH] for key, value in params.items()}
+        texts = {key: text[:PARAM_LENGTH] for key, text in spelled(params).items()}
         new = [Param(key, text) for key, text in texts.items() if key not in self._params]
         for some in _groups(new):
             self._client.log_batch(self._run, params=some)
@@ -64,17 +61,20 @@ class MLflowTracker(Tracker):
         self.set_tags({f"resumed_with.{key}": text for key, text in changed.items()})
         self._params |= {param.key: param.value for param in new}
 
-    def log_epoch(self, epoch: int, metrics: Metrics) -> None:
-        """Write all metrics of the epoch in one call, unless the run has this epoch."""
-        if epoch in self._epochs:
+    def log_epoch(self, epoch: int, metrics: Metrics, at: int | None = None) -> None:
+        """Write all metrics of the epoch in one call, unless the run has this epoch.
+
+        `at`: when they were measured, in milliseconds since 1970, if that was not just now.
+        """
+        if epoch in self.epochs:
             return
         named = {name: value for name, value in metrics.items() if name != "epoch"}
-        self._client.log_batch(self._run, metrics=_metrics(named, step=epoch))
-        self._epochs.add(epoch)
+        self._client.log_batch(self._run, metrics=_metrics(named, epoch, at))
+        self.epochs.add(epoch)
 
-    def log_summary(self, metrics: Metrics) -> None:
+    def log_summary(self, metrics: Metrics, at: int | None = None) -> None:
         """Write the numbers that stand for the whole run."""
-        self._client.log_batch(self._run, metrics=_metrics(metrics, step=0))
+        self._client.log_batch(self._run, metrics=_metrics(metrics, 0, at))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Write tags; a text too long for a tag becomes the artifact `tags/NAME.txt`."""
@@ -95,11 +95,11 @@ class MLflowTracker(Tracker):
 
     def log_dataset(self, dataset: Dataset) -> None:
         """Write name, digest and shape of the training and the test set as the run's inputs."""
-        inputs = [
-            _dataset_input(f"{dataset.name}-{context}", dataset.digest, split, context)
-            for context, split in (("train", dataset.train), ("test", dataset.test))
-        ]
-        self._client.log_inputs(self._run, inputs)
+        self.log_inputs(inputs.described(dataset))
+
+    def log_inputs(self, described: Sequence[Mapping[str, Any]]) -> None:
+        """Write inputs that were described before."""
+        self._client.log_inputs(self._run, [inputs.entity(one) for one in described])
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Copy a file into the run's artifacts."""
@@ -113,9 +113,14 @@ class MLflowTracker(Tracker):
         """Return the command and the link that open this run in the MLflow UI."""
         return viewing.lines(self._store, self._experiment_id, self._run)
 
-    def end(self) -> None:
-        """Write how the run ended: `status`."""
-        self._client.set_terminated(self._run, str(self.status))
+    def end(self, at: int | None = None) -> None:
+        """Write how the run ended, `status`, and when."""
+        self._client.set_terminated(self._run, str(self.status), at)
+
+
+def spelled(params: Mapping[str, object]) -> dict[str, str]:
+    """Return parameters as they are written."""
+    return {key: _text(value) for key, value in params.items()}
 
 
 def _text(value: object) -> str:
@@ -129,34 +134,15 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _metrics(metrics: Metrics, step: int) -> list[Metric]:
+def _metrics(metrics: Metrics, step: int, at: int | None) -> list[Metric]:
     """Make MLflow's points. It would store an infinite value as 1.8e308, which flattens a chart."""
     from mlflow.entities import Metric
 
-    now = time.time_ns() // 1_000_000
+    at = time.time_ns() // 1_000_000 if at is None else at
     return [
-        Metric(name, float(value) if math.isfinite(value) else math.nan, now, step)
+        Metric(name, float(value) if math.isfinite(value) else math.nan, at, step)
         for name, value in metrics.items()
     ]
-
-
-def _dataset_input(name: str, digest: str, split: Split, context: str) -> DatasetInput:
-    from mlflow.data.code_dataset_source import CodeDatasetSource
-    from mlflow.data.numpy_dataset import from_numpy
-    from mlflow.entities import Dataset as Entity
-    from mlflow.entities import DatasetInput, InputTag
-
-    # MLflow only wants the shape, and the split has no array of its own
-    images = np.broadcast_to(split.images[:1], (len(split), *split.images.shape[1:]))
-    described = from_numpy(
-        images,
-        source=CodeDatasetSource(tags={"mlflow.source.name": "digit_exp"}),
-        targets=split.labels,
-        name=name,
-        digest=digest[:DIGEST_LENGTH],
-    )
-    tags = [InputTag("mlflow.data.context", context), InputTag("digest", digest)]
-    return DatasetInput(Entity(**described.to_dict()), tags)
 
 
 def _groups(items: Sequence[T]) -> Iterator[Sequence[T]]:

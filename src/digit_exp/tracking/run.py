@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digit_exp.tracking import owner
+from digit_exp.tracking.sender import PATIENCE
+from digit_exp.tracking.spool import Spool
 from digit_exp.tracking.store import Store, locate
 from digit_exp.tracking.tracker import Status, Tracker, TrackingError
 
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from digit_exp.tracking.mlflow_tracker import MLflowTracker
+    from digit_exp.tracking.spooled import SpooledTracker
 
 logger = logging.getLogger(__name__)
+
+HURRY = 5.0
+"""Seconds of patience with the store for somebody who has pressed Ctrl-C."""
 
 
 @contextmanager
@@ -33,10 +39,12 @@ def open_tracker(
     run_id: str | None = None,
     identity: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    spool: Path | None = None,
 ) -> Iterator[Tracker]:
     """Track what happens in the `with` block: in a new run, or in the interrupted run `run_id`.
 
     `identity` are tags that the run must never be without, however early it dies: its sweep.
+    `spool` is the file that keeps what the store does not take; without one it is lost at the end.
 
     The run ends as KILLED on Ctrl-C, as FAILED with its traceback on any other exception, and
     otherwise as `tracker.status` says. The exception goes on.
@@ -45,14 +53,19 @@ def open_tracker(
         yield Tracker()
         return
     store = locate(uri, folder or Path.cwd())
-    tracker = _open(store, experiment, run_name, run_id, identity or {})
+    from digit_exp.tracking.spooled import SpooledTracker
+
+    target = _open(store, experiment, run_name, run_id, identity or {})
+    tracker = SpooledTracker(target, Spool(spool))
     try:
-        tracker.set_tags(tags or {})
+        if tags:
+            tracker.set_tags(tags)
         yield tracker
     except BaseException as error:
         _end_after(error, tracker)
         raise
-    _end(tracker, store)
+    tracker.end()
+    _wait(tracker)
 
 
 def _open(
@@ -62,11 +75,11 @@ def _open(
     run_id: str | None,
     identity: Mapping[str, str],
 ) -> MLflowTracker:
-    from digit_exp.tracking.connection import connect, experiment_id, explained
+    from digit_exp.tracking.connection import connect, experiment_id, explained, hurried
     from digit_exp.tracking.mlflow_tracker import MLflowTracker
 
     client = connect(store)
-    with explained(store):
+    with explained(store), hurried():
         if run_id is None:
             parent = experiment_id(client, store, experiment)
             tags = {**author(), **owner.claim(), "digit_exp.kind": "trial", **identity}
@@ -116,21 +129,27 @@ def author() -> dict[str, str]:
     }
 
 
-def _end_after(error: BaseException, tracker: MLflowTracker) -> None:
-    """Close the run after an exception. A second one, from here, must not hide it."""
+def _end_after(error: BaseException, tracker: SpooledTracker) -> None:
+    """Close the run after an exception, which a second one must not hide."""
     killed = isinstance(error, KeyboardInterrupt)
     tracker.status = Status.KILLED if killed else Status.FAILED
-    try:
-        tracker.end()  # first: a full disk still takes a word, but perhaps no file
-        if not killed:
-            text = "".join(traceback.format_exception(error))
-            tracker.log_text(text, "traceback.txt")
-    except Exception as second:
-        logger.error("the MLflow run could not be closed as %s: %s", tracker.status, second)
+    tracker.end()  # first: a full disk still takes a word, but perhaps no file
+    if not killed:
+        text = "".join(traceback.format_exception(error))
+        tracker.log_text(text, "traceback.txt")
+    _wait(tracker, HURRY if killed else PATIENCE)
 
 
-def _end(tracker: MLflowTracker, store: Store) -> None:
-    from digit_exp.tracking.connection import explained
-
-    with explained(store):
-        tracker.end()
+def _wait(tracker: SpooledTracker, patience: float = PATIENCE) -> None:
+    """Wait until the store has everything, and say so if it has not."""
+    if left := tracker.close(patience):
+        logger.warning(
+            "MLflow lacks %d entries of the run %s (%s): %s",
+            left,
+            tracker.run_id,
+            tracker.reason or "it does not answer",
+            f"they are kept in {tracker.file}, and `python -m digit_exp resume={tracker.run_id}`"
+            " sends them"
+            if tracker.file
+            else "they are lost to it, since they could not be kept either",
+        )

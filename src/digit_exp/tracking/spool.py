@@ -1,0 +1,93 @@
+"""What a store has not got yet, in memory and in a file that outlives the process.
+
+The file exists while something is unsent. Every line is an entry, or says which entry was sent:
+it is only ever appended to, so that a process killed at any moment leaves all whole lines.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+UNSENT = "unsent.jsonl"
+"""The file, in a run's folder."""
+
+Entry = Mapping[str, Any]
+"""One thing to tell the store, as JSON can hold it."""
+
+
+class Spool:
+    """A queue of entries. `file` is its shadow on the disk; without one it is in memory only.
+
+    What the file holds when the spool is made, an earlier process left there.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self._lock = Lock()
+        self._entries: dict[int, Entry] = {}
+        self._last = 0
+        if file is not None and file.exists():
+            self._entries = _read(file)
+            self._last = max(self._entries, default=0)
+
+    def __len__(self) -> int:
+        """Return how many entries are unsent."""
+        return len(self._entries)
+
+    def entries(self) -> dict[int, Entry]:
+        """Return the unsent entries by their number, the oldest first."""
+        with self._lock:
+            return dict(self._entries)
+
+    def append(self, entry: Entry) -> None:
+        """Add an entry."""
+        with self._lock:
+            self._last += 1
+            self._entries[self._last] = entry
+            self._write({"number": self._last, "entry": entry})
+
+    def remove(self, number: int) -> None:
+        """Take out an entry that was sent."""
+        with self._lock:
+            del self._entries[number]
+            if self._entries:
+                self._write({"sent": number})
+            elif self.file is not None:
+                self.file.unlink(missing_ok=True)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        if self.file is None:
+            return
+        try:
+            with self.file.open("ab") as file:
+                # a line of its own, even behind half a line of a process that was killed
+                file.write(b"\n" + json.dumps(line).encode() + b"\n")
+        except OSError as error:
+            logger.warning(
+                "%s cannot be written (%s): what MLflow does not get while this process lives is"
+                " lost to it",
+                self.file,
+                error.strerror,
+            )
+            self.file = None
+
+
+def _read(file: Path) -> dict[int, Entry]:
+    entries: dict[int, Entry] = {}
+    for text in file.read_bytes().split(b"\n"):
+        try:
+            line = json.loads(text)
+        except ValueError:  # empty, or cut off
+            continue
+        if "sent" in line:
+            entries.pop(line["sent"], None)
+        else:
+            entries[line["number"]] = line["entry"]
+    return entries

@@ -1,0 +1,141 @@
+"""The tracker of a run: writes down what a run says, and lets it be sent behind its back.
+
+Every entry carries the moment at which it was said. MLflow keeps one point for each metric, step,
+moment and value, so that an entry which is sent twice counts once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from digit_exp.arrays import Metrics
+from digit_exp.data.dataset import Dataset
+from digit_exp.tracking.inputs import described
+from digit_exp.tracking.mlflow_tracker import MLflowTracker, spelled
+from digit_exp.tracking.sender import PATIENCE, Sender, Unacceptable
+from digit_exp.tracking.spool import Entry, Spool
+from digit_exp.tracking.tracker import Status, Tracker
+
+HOPELESS = {
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+}
+"""Errors of MLflow that another try does not mend."""
+
+
+class SpooledTracker(Tracker):
+    """Says to `target`, later and in order, what is said to it."""
+
+    def __init__(self, target: MLflowTracker, spool: Spool) -> None:
+        self.run_id = target.run_id
+        self._target = target
+        self._spool = spool
+        self._base = (spool.file.parent if spool.file else Path()).absolute()
+        self._epochs = set(target.epochs)
+        for number, entry in spool.entries().items():
+            if entry["what"] == "end":  # of an earlier part of a run that goes on
+                spool.remove(number)
+            elif entry["what"] == "epoch":
+                self._epochs.add(entry["epoch"])
+        self._sender = Sender(spool, self._deliver)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        self._post("params", params=spelled(params))
+
+    def log_epoch(self, epoch: int, metrics: Metrics) -> None:
+        if epoch not in self._epochs:
+            self._epochs.add(epoch)
+            self._post("epoch", epoch=epoch, metrics=_plain(metrics))
+
+    def log_summary(self, metrics: Metrics) -> None:
+        self._post("summary", metrics=_plain(metrics))
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        self._post("tags", tags=dict(tags))
+
+    def log_note(self, markdown: str) -> None:
+        self._post("note", markdown=markdown)
+
+    def log_dataset(self, dataset: Dataset) -> None:
+        self._post("dataset", described=described(dataset))
+
+    def log_file(self, path: Path, folder: str | None = None) -> None:
+        path = path.absolute()
+        if path.is_relative_to(self._base):  # the folder may be moved before it is sent
+            path = path.relative_to(self._base)
+        self._post("file", path=str(path), folder=folder)
+
+    def log_text(self, text: str, file: str) -> None:
+        self._post("text", text=text, file=file)
+
+    def where(self) -> list[str]:
+        return self._target.where()
+
+    def end(self) -> None:
+        """Say how the run ended: `status`."""
+        self._post("end", status=str(self.status))
+
+    @property
+    def file(self) -> Path | None:
+        """Where unsent entries are kept, if they can be."""
+        return self._spool.file
+
+    @property
+    def reason(self) -> str | None:
+        """Why something could not be sent."""
+        return self._sender.reason
+
+    def close(self, patience: float = PATIENCE) -> int:
+        """Wait until the store has everything, within reason; return how many entries it lacks."""
+        return self._sender.close(patience)
+
+    def _post(self, what: str, **values: object) -> None:
+        self._sender.post({"what": what, "at": time.time_ns() // 1_000_000, **values})
+
+    def _deliver(self, entry: Entry) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            deliver(self._target, entry, self._base)
+        except MlflowException as error:
+            if error.error_code in HOPELESS:
+                raise Unacceptable(str(error)) from error
+            raise
+        except FileNotFoundError as error:
+            raise Unacceptable(str(error)) from error
+
+
+def deliver(target: MLflowTracker, entry: Entry, base: Path) -> None:
+    """Say to `target` what the entry says. Its paths are seen from the folder `base`."""
+    at, values = entry["at"], {k: v for k, v in entry.items() if k not in ("what", "at")}
+    match entry["what"]:
+        case "params":
+            target.log_params(**values)
+        case "epoch":
+            target.log_epoch(**values, at=at)
+        case "summary":
+            target.log_summary(**values, at=at)
+        case "tags":
+            target.set_tags(**values)
+        case "note":
+            target.log_note(**values)
+        case "dataset":
+            target.log_inputs(**values)
+        case "file":
+            target.log_file(base / values["path"], values["folder"])
+        case "text":
+            target.log_text(**values)
+        case "end":
+            target.status = Status(values["status"])
+            target.end(at)
+        case other:
+            raise Unacceptable(f"an entry of an unknown kind, {other!r}")
+
+
+def _plain(metrics: Metrics) -> dict[str, Any]:
+    return {name: float(value) for name, value in metrics.items()}
