@@ -99,7 +99,7 @@ class Experiment:
         Raises ConfigError or DataError if they cannot be had.
         """
         dataset = load(config.data)
-        train, val = _splits(config, dataset)
+        train, val = splits(config, dataset)
         if checkpoint is None:
             return cls(config, folder, dataset, train, val, _network(config, dataset, train), None)
         if checkpoint.config["data_digest"] != dataset.digest:
@@ -277,7 +277,8 @@ def _pruned(state: TrainState) -> dict[str, str]:
     return {f"pruned.{name}": f"{value:.6g}" for name, value in memory.items()}
 
 
-def _splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
+def splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
+    """Return the training and the validation set of a run."""
     rng, data = Rng(config.seed)("split"), config.data
     train, val = train_val_split(
         dataset.train, val_ratio=data.val_ratio, rng=rng, stratified=data.stratified

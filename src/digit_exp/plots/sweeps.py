@@ -125,9 +125,10 @@ def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
     return figure
 
 
-def best_curves(runs: Mapping[str, Sequence[History]]) -> Figure:
+def best_curves(
+    runs: Mapping[str, Sequence[History]], title: str = "Learning curves of the best"
+) -> Figure:
     """Draw validation loss and accuracy of some configurations: each replicate and their mean."""
-    title = "Learning curves of the best"
     if not any(history for histories in runs.values() for history in histories):
         return message(title, "There is nothing to draw: no epoch was measured.")
     many = any(len(histories) > 1 for histories in runs.values())

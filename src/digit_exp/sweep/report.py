@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from digit_exp.atomic import write_text
 from digit_exp.plots.canvas import save
@@ -16,6 +13,7 @@ from digit_exp.plots.values import text
 from digit_exp.sweep.findings import conclusion
 from digit_exp.sweep.groups import Config
 from digit_exp.sweep.objective import Objective
+from digit_exp.sweep.page import write_page
 from digit_exp.sweep.ranking import Place, Ranking, rank
 from digit_exp.sweep.rerun import PROGRAM, command, preset
 from digit_exp.sweep.results import JobResult
@@ -77,8 +75,8 @@ def write_report(
         "sections": found,
     }
     files = [
-        _write(folder / "report.html", "report.html.j2", page, figures),
-        _write(folder / "report.md", "report.md.j2", page, figures),
+        write_page(folder / "report.html", "report.html.j2", page, figures),
+        write_page(folder / "report.md", "report.md.j2", page, figures),
         *figures.values(),
     ]
     if best is not None:
@@ -165,33 +163,3 @@ def duration(seconds: float) -> str:
 
 def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def _write(
-    path: Path, template: str, page: Mapping[str, object], figures: Mapping[str, Path]
-) -> Path:
-    environment = Environment(
-        loader=PackageLoader("digit_exp.sweep"),
-        autoescape=select_autoescape(["html.j2"], default=False),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"embedded": _embedded, "cell": _cell}
-    files = {key: file.relative_to(path.parent).as_posix() for key, file in figures.items()}
-    content = environment.get_template(template).render(page, figures=figures, files=files)
-    return write_text(path, content)
-
-
-def _embedded(file: Path) -> str:
-    """Return an image as an address that holds all of it."""
-    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
-
-
-def _cell(value: str) -> str:
-    """Return text that stays within its cell of a Markdown table, and is text there."""
-    one_line = " ".join(value.split())
-    for mark in "\\`*_[]<>|":
-        one_line = one_line.replace(mark, f"\\{mark}")
-    return one_line

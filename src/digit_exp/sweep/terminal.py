@@ -1,4 +1,4 @@
-"""The ranking as lines of text, for the end of a sweep."""
+"""Tables as lines of text: the ranking at the end of a sweep, and others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from digit_exp.sweep.objective import NOTHING, Objective
 from digit_exp.sweep.ranking import Place, Ranking
-from digit_exp.sweep.tables import Column, head, parameter_columns, verdict
+from digit_exp.sweep.tables import Column, Table, head, parameter_columns, verdict
 
 WIDTH = 100
 """Characters of a line, at most."""
@@ -32,14 +32,27 @@ def terminal_table(ranking: Ranking, rows: int = 20) -> str:
     for position, place in enumerate(ranking.places[:rows]):
         numbers = _numbers(place, ranking.objective)
         cells.append([*head(ranking, position), *numbers, verdict(place, ranking)])
-    widths = _fitted(
-        [max(map(len, column)) for column in zip(*cells, strict=True)], len(parameters)
-    )
-    first, *others = [_line(row, widths, columns) for row in cells]
-    lines = [first, "─" * _length(widths), *others]
+    lines = _lines(columns, cells, range(1, 1 + len(parameters)))
     if len(ranking.places) > rows:
         lines.append(f"... and {len(ranking.places) - rows} more, in the report")
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(lines)
+
+
+def text_table(table: Table) -> str:
+    """Return a table in lines of at most 100 characters; wide columns of text are cut."""
+    cells = [[column.title for column in table.columns], *map(list, table.rows)]
+    words = [place for place, column in enumerate(table.columns) if not column.is_number]
+    return "\n".join(_lines(table.columns, cells, words))
+
+
+def _lines(
+    columns: Sequence[Column], cells: Sequence[Sequence[str]], soft: Sequence[int]
+) -> list[str]:
+    """Return the head, a rule and the rows; the columns at `soft` may be narrowed."""
+    longest = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = _fitted(longest, soft)
+    first, *others = [_line(row, widths, columns) for row in cells]
+    return [line.rstrip() for line in (first, "─" * _length(widths), *others)]
 
 
 def _numbers(place: Place, objective: Objective) -> list[str]:
@@ -50,9 +63,8 @@ def _numbers(place: Place, objective: Objective) -> list[str]:
     return [objective.text(summary.mean), margin, str(summary.n)]
 
 
-def _fitted(widths: list[int], parameters: int) -> list[int]:
-    """Narrow the columns of parameters, the widest first, until a line fits; 0 leaves one out."""
-    ours = range(1, 1 + parameters)
+def _fitted(widths: list[int], ours: Sequence[int]) -> list[int]:
+    """Narrow the columns at `ours`, the widest first, until a line fits; 0 leaves one out."""
     while _length(widths) > WIDTH:
         shrinkable = [column for column in ours if widths[column] > NARROWEST]
         left = [column for column in ours if widths[column]]

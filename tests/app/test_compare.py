@@ -1,0 +1,35 @@
+"""The command that compares runs, from what is typed to the page."""
+
+import re
+
+import pytest
+
+from digit_exp.compare import main
+
+
+def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "outputs" / "one", "run_name=one")
+    train(tmp_path / "outputs" / "two", "run_name=two", "optimizer=sgd", "trainer.epochs=2")
+    assert main(["one", "two", "one", "--out", "side by side"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"optimizer +adam +sgd", printed)
+    assert re.search(r"#1, #2 +\d+ +\d+ ", printed)
+    page = (tmp_path / "side by side" / "comparison.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == 2
+    assert "Digits that only one of #1 and #2 reads" in page
+    assert {file.name for file in (tmp_path / "side by side" / "figures").iterdir()} == {
+        "curves.png",
+        "digits_1_2.png",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [(["one"], "a comparison needs two runs"), (["one", "tow"], "'tow' is neither")],
+)
+def test_what_cannot_be_compared_is_refused(tmp_path, train, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "outputs" / "one", "run_name=one", "trainer.epochs=1")
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
