@@ -1,0 +1,74 @@
+"""`python -m digit_exp.reproduce RUN`: trains a run again and says whether it is the same.
+
+The work is in `app/reproduce.py`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from digit_exp.app.commands import RUN, add_store, command_parser, guarded
+from digit_exp.app.endings import JobFailed
+from digit_exp.app.find import OUTPUTS, Runs
+
+FOLDER = OUTPUTS / "reproductions"
+
+DESCRIPTION = """\
+Trains a run again with its configuration, seed, data and threads, and compares: what both were
+made with, every metric of every epoch, the weights, the test predictions.
+"""
+EPILOG = """\
+exit codes:
+  0  bit-identical: every metric, every weight, every prediction
+  3  within tolerance: not that, but the accuracies are near enough
+  1  not reproduced
+  2  it could not be tried: no such run, other data, a configuration that is not valid any more
+
+The new run goes to outputs/reproductions/ and is not tracked, unless --track is given.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train again and compare; return the exit code that `--help` explains."""
+    parser = command_parser("reproduce", DESCRIPTION, EPILOG)
+    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument(
+        "--tolerance",
+        type=float,
+        default=0.5,
+        metavar="POINTS",
+        help="how far validation and test accuracy may be apart, in percentage points, to be"
+        " within tolerance (default: %(default)s)",
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder for the new run")
+    parser.add_argument("--track", action="store_true", help="track the new run as the old one was")
+    add_store(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _reproduce(options))
+
+
+def _reproduce(options: Namespace) -> int:
+    from digit_exp.app.reproduce import Verdict, reproduce  # the network and all that trains it
+
+    original = Runs.around(uri=options.uri).one(options.run)
+    folder = options.out or FOLDER / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
+    if folder.exists():
+        print(f"the folder {folder} exists already; name a new one", file=sys.stderr)
+        return 2
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    print(f"reproducing {original.label}", flush=True)
+    try:
+        found = reproduce(original, folder, track=options.track, tolerance=options.tolerance / 100)
+    except JobFailed:  # the log has said why
+        return Verdict.different.value
+    print("", *found.lines(), sep="\n")
+    return found.verdict.value
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
