@@ -1,53 +1,62 @@
-"""The default run on several seeds: what it reaches and how long it takes, as a user sees it.
+"""The default run on several seeds: what it reaches, how long it takes and how much memory.
 
     python benchmarks/default_run.py [SEED ...]
 
 Every run is the real command in a new process and an empty folder, tracking and figures included.
-The table is Markdown; the last row holds the medians.
+"the rest" is the whole without the training; of that, the figures (matplotlib's import, drawing
+and writing) are a part. The table is Markdown; the last row holds the medians.
 """
 
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-ROW = "| {:>6} | {:>13} | {:>5} | {:>19} | {:>9} |"
+from measuring import machine, run, summary, table
+
+COLUMNS = {
+    "test accuracy": lambda r: f"{r['test_acc']:.2%}",
+    "best epoch": lambda r: f"{r['best_epoch']:g}",
+    "training / s": lambda r: f"{r['training_seconds']:.1f}",
+    "whole / s": lambda r: f"{r['whole']:.1f}",
+    "the rest / s": lambda r: f"{r['whole'] - r['training_seconds']:.1f}",
+    "figures / s": lambda r: f"{r['figures']:.1f}",
+    "memory / MB": lambda r: f"{r['memory']:.0f}",
+}
+
+PROGRAM = """
+import time
+from digit_exp.app import entry, report
+
+def timed(*arguments, draw=report.draw):
+    started = time.perf_counter()
+    yield from draw(*arguments)
+    print(f"  figures {time.perf_counter() - started:.4f}")
+
+report.draw = timed
+raise SystemExit(entry.main())
+"""
 
 
 def main() -> None:
     """Run every seed and print the table."""
     seeds = sys.argv[1:] or ["1", "2", "3"]
-    print(ROW.format("seed", "test accuracy", "best", "training / s", "whole / s"))
-    print(ROW.format(*["---:"] * 5))
-    rows = [measure(seed) for seed in seeds]
-    for seed, row in zip(seeds, rows, strict=True):
-        print(shown(seed, row))
-    medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
-    print(shown("median", medians))
+    results = {seed: measure(seed) for seed in seeds}
+    names = next(iter(results.values()))
+    results["median"] = {
+        name: statistics.median(result[name] for result in results.values()) for name in names
+    }
+    rows = [[seed, *(show(r) for show in COLUMNS.values())] for seed, r in results.items()]
+    print(table(["seed", *COLUMNS], rows))
+    print(f"\n{machine()}")
 
 
 def measure(seed: str) -> dict[str, float]:
-    """Run one seed and return what it printed, and its wall time."""
+    """Run one seed and return what it printed, its wall time and the memory it took."""
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        command = [sys.executable, "-m", "digit_exp", f"seed={seed}"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-        seconds = time.perf_counter() - started
+        done = run(sys.executable, "-c", PROGRAM, f"seed={seed}", folder=folder)
         assert (Path(folder) / "mlruns" / "mlflow.db").exists()
-    names = ("test_acc", "best_epoch", "training_seconds")
-    summary = [line.split() for line in done.stdout.splitlines() if line.startswith("  ")]
-    printed = {words[0]: float(words[1]) for words in summary if words[0] in names}
-    return {**printed, "seconds": seconds}
-
-
-def shown(name: str, row: dict[str, float]) -> str:
-    """Return a row of the table."""
-    accuracy, epoch = f"{row['test_acc']:.2%}", f"{row['best_epoch']:g}"
-    return ROW.format(
-        name, accuracy, epoch, f"{row['training_seconds']:.1f}", f"{row['seconds']:.1f}"
-    )
+    return {**summary(done.output), "whole": done.seconds, "memory": done.megabytes}
 
 
 if __name__ == "__main__":

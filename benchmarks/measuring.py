@@ -9,9 +9,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -60,6 +64,40 @@ class Worker:
         raise SystemExit(f"a worker ended with exit code {self._process.wait()}")
 
 
+@dataclass(frozen=True)
+class Ran:
+    """What a command took."""
+
+    output: str
+    seconds: float
+    megabytes: float
+    """The largest part of the memory that it held at a time."""
+
+
+def run(*command: str, folder: str | Path, **variables: str) -> Ran:
+    """Run a command as a person would, in `folder`."""
+    environment = {**os.environ, **variables}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # or every start would compile everything
+    with tempfile.TemporaryFile("w+") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        output.seek(0)
+        text = output.read()
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed:\n{text}")
+    return Ran(text, seconds, usage.ru_maxrss / 1024)
+
+
+def summary(output: str) -> dict[str, float]:
+    """Return the numbers that a run of digit-exp ends with."""
+    found = re.findall(r"^  (\w+) +([\d.]+)$", output, re.MULTILINE)
+    return {name: float(value) for name, value in found}
+
+
 def answer(values: Mapping[str, object]) -> None:
     """Answer the process that sent a line."""
     print(json.dumps(values), flush=True)
@@ -89,7 +127,7 @@ def machine() -> str:
     blas = next(pool for pool in threadpool_info() if pool["user_api"] == "blas")
     kernel = f"{blas['internal_api']} {blas['version']} ({blas.get('architecture')})"
     return (
-        f"{_processor()}, {len(usable_cores())} cores, Python {platform.python_version()},"
+        f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()},"
         f" NumPy {np.__version__} with {kernel}"
     )
 
