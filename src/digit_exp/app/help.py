@@ -33,6 +33,15 @@ Examples
 Results go below the folder it is started in: log, checkpoints and figures to outputs/, metrics and
 everything to compare runs with to mlruns/.
 
+Afterwards, each with its own --help
+
+  python -m digit_exp.ui [RUN]                             look at all runs, or one, in MLflow
+  python -m digit_exp.compare RUN RUN ...                  what differs, and how sure that is
+  python -m digit_exp.reproduce RUN                        train it again: the same to the bit?
+
+eval "$(digit-exp -sc install=bash)" lets TAB complete groups, choices and keys. (With the command
+digit-exp only, not with python -m.)
+
 digit-exp --cfg job [...] shows every key and value that a command line leads to; --hydra-help
 explains Hydra's own options.
 """

@@ -1,0 +1,28 @@
+"""The notebook in examples/ is executed, and its cells still run."""
+
+import json
+from pathlib import Path
+
+NOTEBOOK = Path(__file__).parents[1] / "examples" / "notebook.ipynb"
+
+
+def cells():
+    return [c for c in json.loads(NOTEBOOK.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+
+
+def test_it_was_executed_in_order_without_an_error():
+    assert [cell["execution_count"] for cell in cells()] == list(range(1, len(cells()) + 1))
+    outputs = [output for cell in cells() for output in cell["outputs"]]
+    assert "error" not in {output["output_type"] for output in outputs}
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 2
+
+
+def test_its_cells_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for cell in cells():
+        lines = [line for line in cell["source"] if not line.startswith("%")]
+        small = "".join(lines).replace("data.train_size=5000", "data.train_size=500")
+        exec(compile(small, NOTEBOOK.name, "exec"), names)
+    assert "Did you mean 'trainer.epochs'?" in capsys.readouterr().out
+    assert names["read"].probabilities.shape == (10_000, 10)
