@@ -119,7 +119,7 @@ def draw(
         axes.set_xscale("log")
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.legend(fontsize=9, loc="upper left", edgecolor="none", framealpha=1)
     save(figure, path)
 
 

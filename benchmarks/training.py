@@ -8,8 +8,9 @@ library; on more, each peer runs with one thread and with as many as there are c
 better time counts, while ours takes the threads that its own rule gives it. Peers that are not
 installed (`pip install 'digit-exp[bench]'`) are left out, and it is said.
 
-The seconds of every round go to `benchmarks/results/training.json`: a cell that is measured again
-is replaced there, or with `--append` extended. The tables hold medians.
+With `--images` an epoch is measured by a part of it. The seconds of every round go to
+`benchmarks/results/training.json`: a cell that is measured again is replaced there, or with
+`--append` extended. The tables hold medians.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from measuring import Worker, machine, table, take_turns, usable_cores
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "training.json"
 PEERS = ("ours", "jax", "keras", "pytorch", "compiled", "sklearn")
+IMAGES = 54_000
 OURS, LIMIT = "digit-exp", "matrix products"
 OTHERS = ("JAX", "Keras", "PyTorch", "torch.compile", "scikit-learn")
 
@@ -55,7 +57,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cores", nargs="+", type=int, default=[1, len(usable_cores())])
     parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--images", type=int, default=54_000)
+    parser.add_argument("--images", type=int, default=IMAGES, help="in a part of an epoch")
     parser.add_argument("--append", action="store_true", help="keep the rounds there are")
     parser.add_argument("--show", action="store_true", help="measure nothing")
     return parser.parse_args()
@@ -81,17 +83,17 @@ def measure(key: Key, chosen: argparse.Namespace) -> tuple[Samples, dict[str, fl
                 cores=cores,
                 threads=threads,
             )
-            worker.wait()  # one after the other: their first epochs must not disturb each other
-            if "missing" in worker.ready:
-                print(f"{peer} is left out: {worker.ready['missing']}", flush=True)
-                worker.close()
-            else:
-                workers[f"{peer}, {threads}"] = worker
+            workers[f"{peer}, {threads}"] = worker
+    for name, worker in list(workers.items()):
+        worker.wait()
+        if "missing" in worker.ready:
+            print(f"{name} is left out: {worker.ready['missing']}", flush=True)
+            workers.pop(name).close()
     samples, losses = {}, {}
     for name, answers in take_turns(workers, chosen.rounds).items():
         for each in answers:
             for label, seconds in each["seconds"].items():
-                samples.setdefault(label, []).append(seconds)
+                samples.setdefault(label, []).append(seconds * IMAGES / chosen.images)
                 losses[label] = round(each["losses"][label], 4)
         workers[name].close()
     return samples, losses
