@@ -93,7 +93,10 @@ def test_a_diverged_run_has_failed_and_is_not_tested(tmp_path, caplog):
     assert result.is_failure
     assert "test_acc" not in result.summary
     assert tracker.told["tags"]["digit_exp.stop_reason"] == "diverged"
-    assert "try a smaller optimizer.lr" in caplog.text
+    assert "at step 2, in epoch 1, the loss was nan; the learning rate was 1e+30" in caplog.text
+    assert "try optimizer.lr=1e+29" in caplog.text
+    network = load_network(tmp_path / "checkpoints" / "last_finite.npz")
+    assert np.isfinite(network.parameters.storage).all()
 
 
 @pytest.mark.parametrize(

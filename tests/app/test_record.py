@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from digit_exp.app.record import RunRecord, recorded, runs
+from digit_exp.app.record import RunRecord, mark_dead, recorded, runs
 
 
 def test_a_note_reads_back_as_it_was_written(tmp_path):
@@ -58,3 +58,23 @@ def test_runs_come_latest_first_however_deep_they_lie(tmp_path):
         (tmp_path / folder).mkdir(parents=True)
         RunRecord(folder, started=started).write(tmp_path / folder)
     assert [record.run_id for _, record in runs(tmp_path)] == ["sweeps/b/0", "c", "a"]
+
+
+def test_a_dead_run_is_called_killed_and_a_living_one_is_left_alone(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        dead = RunRecord("dead", pid=process.pid, started="2020-01-01T00:00:00+00:00")
+        living = RunRecord("living", pid=process.pid)
+        elsewhere = RunRecord("elsewhere", host="elsewhere")
+        for record in (dead, living, elsewhere):
+            folder = tmp_path / "2026-01-01" / str(record.run_id)
+            folder.mkdir(parents=True)
+            record.write(folder)
+        (tmp_path / "2026-01-01" / "broken").mkdir()
+        (tmp_path / "2026-01-01" / "broken" / "run.json").write_text('{"status": "RUNNING"')
+        mark_dead(tmp_path)
+        process.communicate(b"\n")
+    found = {
+        name: RunRecord.read(tmp_path / "2026-01-01" / name).status
+        for name in ("dead", "living", "elsewhere")
+    }
+    assert found == {"dead": "KILLED", "living": "RUNNING", "elsewhere": "RUNNING"}

@@ -32,7 +32,7 @@ def main() -> None:
     options = [
         f"-max_total_time={seconds}",
         "-max_len=4096",
-        "-timeout=20",
+        "-timeout=1200",
         "-print_final_stats=1",
         "-rss_limit_mb=1500",
         f"-artifact_prefix={targets.scratch().parent}/crash-{parser}-",

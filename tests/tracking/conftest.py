@@ -11,6 +11,8 @@ from contextlib import suppress
 
 import pytest
 
+from digit_exp.tracking import sender
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory, migrated) -> Iterator[str]:
@@ -47,3 +49,9 @@ def _wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
         assert process.poll() is None, "the server ended"
         time.sleep(0.1)
     raise TimeoutError(address)
+
+
+@pytest.fixture(autouse=True)
+def _without_waiting(monkeypatch):
+    """Let a store that failed be tried again at once."""
+    monkeypatch.setattr(sender, "WAITS", (0.001,))

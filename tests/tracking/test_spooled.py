@@ -7,7 +7,6 @@ from urllib.parse import unquote
 
 import pytest
 
-from digit_exp.tracking import sender
 from digit_exp.tracking.callback import LogEpochs
 from digit_exp.tracking.connection import connect
 from digit_exp.tracking.mlflow_tracker import MLflowTracker
@@ -20,11 +19,6 @@ from digit_exp.training.state import TrainState
 
 EPOCHS = 3
 CALLS = ("log_batch", "log_inputs", "log_artifact", "log_text", "set_terminated")
-
-
-@pytest.fixture(autouse=True)
-def _without_waiting(monkeypatch):
-    monkeypatch.setattr(sender, "WAITS", (0.001,))
 
 
 class Sick:

@@ -233,3 +233,25 @@ def test_without_tracking_nothing_is_kept(tmp_path):
         tracker.log_epoch(1, {"train_loss": 0.5})
         assert tracker.where() == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_whose_process_was_killed_is_called_so_at_the_next_start(folder):
+    code = (
+        "import os, sys, signal\nfrom pathlib import Path\n"
+        "from digit_exp.tracking.run import open_tracker\n"
+        "with open_tracker('mlflow', folder=Path(sys.argv[1]), experiment='other') as tracker:\n"
+        "    print(tracker.run_id, flush=True)\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, folder], stdout=subprocess.PIPE, text=True)
+    dead = SimpleNamespace(run_id=killed.stdout.strip())
+    assert read(folder, dead).info.status == "RUNNING"
+    with open_tracker("mlflow", folder=folder) as tracker:
+        assert read(folder, dead).info.status == "KILLED"
+        assert read(folder, tracker).info.status == "RUNNING"
+
+
+def test_a_run_that_was_ended_is_not_ended_again_as_something_else(folder):
+    with open_tracker("mlflow", folder=folder) as tracker:
+        tracker.end()
+    run = read(folder, tracker)
+    assert run.info.status == "FINISHED"

@@ -120,6 +120,37 @@ def test_a_loss_that_is_no_number_stops_training(state, loss, reason):
     assert state.stop_reason == reason
 
 
+def test_the_weights_before_the_loss_was_no_number_come_back(state):
+    callback, storage = StopOnNonFinite(every=2), state.network.parameters.storage
+    callback.on_fit_start(state)
+    for state.step in range(1, 6):
+        storage[:] = state.step
+        callback.on_step_end(state, 0.5)
+    state.step, storage[:] = 6, NAN
+    callback.on_step_end(state, NAN)
+    assert (storage == 4).all()  # of an even step: copies are not made at each
+    memory = state.callback_memory["StopOnNonFinite"]
+    assert (memory["step"], memory["kept"]) == (6, 4)
+
+
+def test_weights_that_are_not_finite_are_never_kept(state):
+    callback, storage = StopOnNonFinite(every=1), state.network.parameters.storage
+    storage[:] = 1
+    callback.on_fit_start(state)
+    storage[0] = INF
+    callback.on_step_end(state, 0.5)  # the loss of the step before is still finite
+    callback.on_step_end(state, INF)
+    assert (storage == 1).all()
+
+
+@pytest.mark.parametrize("metrics", [{"train_loss": INF}, {"train_loss": 1.0, "val_loss": NAN}])
+def test_a_last_step_that_was_too_large_is_seen_by_validation(state, metrics):
+    callback = StopOnNonFinite()
+    callback.on_fit_start(state)
+    callback.on_epoch_end(state, metrics)
+    assert state.stop_reason == "diverged"
+
+
 def names(folder):
     return sorted(file.name for file in folder.iterdir()) if folder.exists() else []
 

@@ -26,9 +26,12 @@ from digit_exp.app.config import as_yaml, publish
 from digit_exp.app.endings import Interrupted, JobFailed
 from digit_exp.app.help import help_text
 from digit_exp.app.overrides import plan
+from digit_exp.app.record import mark_dead
 from digit_exp.app.ticket import current_ticket
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking.tracker import TrackingError
+
+OUTPUTS = Path("outputs")
 
 FAILURE, USAGE_ERROR = 1, 2
 """Exit codes: a run that failed, a command line that cannot be run."""
@@ -69,6 +72,10 @@ def _run(arguments: Sequence[str], line: Namespace) -> int:
     if _is_shown(line) and not found.is_sweep and found.launch["resume"] is None:
         print(as_yaml(found.launch), end="")  # what Hydra would compose once more
         return 0
+    if not line.cfg:
+        mark_dead(OUTPUTS)
+        if (code := _sent(line.overrides)) is not None:
+            return code
     if not found.is_sweep or line.cfg:
         resumed = _resumed(arguments, line.overrides, is_sweep=found.is_sweep)
         return _hydra(resumed)
@@ -100,17 +107,17 @@ def _job(cfg: DictConfig) -> float | None:
     from digit_exp.app.job import run_job  # the trainer and all it needs
 
     result = run_job(cfg, Path(environment.runtime.output_dir))
-    if result.is_failure:
+    if result.is_failure or result.lost:
         raise JobFailed
     return None
 
 
 def _resumed(arguments: Sequence[str], overrides: Sequence[str], *, is_sweep: bool) -> list[str]:
     """Replace `resume=...` by its checkpoint, and send Hydra to the folder of that run."""
-    asked = [word for word in overrides if word.startswith("resume=")]
-    text = asked[-1].removeprefix("resume=").strip("'\"") if asked else "null"
-    if text in ("null", ""):
+    text = _asked(overrides)
+    if text is None:
         return list(arguments)
+    asked = [word for word in overrides if word.startswith("resume=")]
     others = [word for word in overrides if word not in asked and not word.startswith("hydra.")]
     if others or is_sweep:
         extra = ", ".join([*others, *(["-m"] if is_sweep else [])])
@@ -124,6 +131,24 @@ def _resumed(arguments: Sequence[str], overrides: Sequence[str], *, is_sweep: bo
     if folder is not None:
         rest += [f"hydra.run.dir={_quoted(folder)}", "hydra.output_subdir=null"]
     return [*rest, f"resume={_quoted(checkpoint)}"]
+
+
+def _sent(overrides: Sequence[str]) -> int | None:
+    """Send what MLflow lacks of the run that is to be resumed, if that is all it lacks."""
+    text = _asked(overrides)
+    if text is None or len(overrides) > 1:
+        return None
+    from digit_exp.app.resume import send, unsent_folder
+
+    folder = unsent_folder(text)
+    return None if folder is None else send(folder)
+
+
+def _asked(overrides: Sequence[str]) -> str | None:
+    """Return which run is to go on, if any."""
+    asked = [word.removeprefix("resume=") for word in overrides if word.startswith("resume=")]
+    text = asked[-1].strip("'\"") if asked else "null"
+    return None if text in ("null", "") else text
 
 
 def _quoted(path: Path) -> str:

@@ -20,7 +20,9 @@ import numpy as np
 from digit_exp.app import report
 from digit_exp.app.config import flatten, resolved
 from digit_exp.app.interruption import Interruption
+from digit_exp.app.losses import Losses, Tolerated
 from digit_exp.app.record import CHECKPOINT
+from digit_exp.app.room import require_room
 from digit_exp.app.schema import RunConfig
 from digit_exp.app.threads import choose_threads
 from digit_exp.arrays import Array
@@ -43,7 +45,7 @@ from digit_exp.training.callbacks import (
     ModelCheckpoint,
     StopOnNonFinite,
 )
-from digit_exp.training.checkpoint import Checkpoint
+from digit_exp.training.checkpoint import Checkpoint, save_network
 from digit_exp.training.progress import Progress
 from digit_exp.training.state import TrainState
 from digit_exp.training.trainer import Trainer
@@ -60,6 +62,8 @@ class Result:
     """best_val_acc, best_epoch, test_acc, test_loss and the like, as far as they were measured."""
     stop_reason: str | None = None
     """Why training ended before the last epoch, if it did."""
+    lost: list[str] = field(default_factory=list)
+    """What could not be written, and why."""
 
     @property
     def is_failure(self) -> bool:
@@ -89,6 +93,8 @@ class Experiment:
     network: Network
     start: TrainState | None
     """Where a resumed run goes on."""
+    losses: Losses = field(default_factory=Losses)
+    """What it could not write."""
 
     @classmethod
     def prepare(
@@ -101,7 +107,9 @@ class Experiment:
         dataset = load(config.data)
         train, val = splits(config, dataset)
         if checkpoint is None:
-            return cls(config, folder, dataset, train, val, _network(config, dataset, train), None)
+            network = _network(config, dataset, train)
+            require_room(folder, network)
+            return cls(config, folder, dataset, train, val, network, None)
         if checkpoint.config["data_digest"] != dataset.digest:
             raise ConfigError(
                 Problem("resume", f"the data set {dataset.name} is not the one the run began with")
@@ -141,6 +149,7 @@ class Experiment:
             if result.status is Status.FINISHED:
                 probabilities = self._test(trainer, summary)
         self._keep(tracker, result, state, probabilities)
+        result.lost.extend(self.losses.sentences())
         interruption.raise_if_asked()
         return result
 
@@ -179,7 +188,7 @@ class Experiment:
         checkpoint: an epoch that was saved but not tracked is made good when the run resumes.
         """
         settings = self.config.trainer
-        stopping, checkpoint = settings.early_stopping, settings.checkpoint
+        stopping, checkpoint = settings.early_stopping, settings.checkpoint.filename
         memo = self._memo(tracker)
         early_stopping = EarlyStopping(
             stopping.monitor.value,
@@ -194,19 +203,23 @@ class Experiment:
             StopOnNonFinite(),
             *([early_stopping] if stopping.enabled else []),
             *([self._pruning(rivalry)] if rivalry is not None else []),
-            ModelCheckpoint(
-                self.folder / CHECKPOINT.parent / checkpoint.filename,
-                monitor=checkpoint.monitor.value,
-                mode=checkpoint.mode.value,
-                save_best_only=checkpoint.save_best_only,
-                every=checkpoint.every,
-                keep=checkpoint.keep,
-                config=memo,
-            ),
-            LastCheckpoint(self.folder / CHECKPOINT, memo),
+            Tolerated(self._model_checkpoint(memo), self.losses, CHECKPOINT.parent / checkpoint),
+            Tolerated(LastCheckpoint(self.folder / CHECKPOINT, memo), self.losses, CHECKPOINT),
             LogEpochs(tracker),
             Progress(settings.epochs, steps, log.info),
         ]
+
+    def _model_checkpoint(self, memo: Mapping[str, Any]) -> ModelCheckpoint:
+        settings = self.config.trainer.checkpoint
+        return ModelCheckpoint(
+            self.folder / CHECKPOINT.parent / settings.filename,
+            monitor=settings.monitor.value,
+            mode=settings.mode.value,
+            save_best_only=settings.save_best_only,
+            every=settings.every,
+            keep=settings.keep,
+            config=memo,
+        )
 
     def _pruning(self, rivalry: Rivalry) -> PruneLosing:
         watch = report.monitored(self.config)
@@ -246,12 +259,15 @@ class Experiment:
             tracker.set_tags({"digit_exp.stop_reason": state.stop_reason, **_pruned(state)})
         tracker.log_summary(result.summary)
         tracker.log_note(report.note(self, result, state))
+        if state.stop_reason == "diverged":
+            with self.losses.tolerated(str(report.FINITE)):
+                save_network(self.folder / report.FINITE, self.network)
         for file in sorted((self.folder / CHECKPOINT.parent).glob("*.npz")):
             tracker.log_file(file, "checkpoints")
         if probabilities is not None:
-            file = report.write_predictions(self, probabilities)
-            tracker.log_file(file)
-        for file in report.draw(self, state, probabilities):
+            with self.losses.tolerated(report.PREDICTIONS):
+                tracker.log_file(report.write_predictions(self, probabilities))
+        for file in report.draw(self, state, probabilities, self.losses):
             tracker.log_file(file, "figures")
         report.conclude(self, result, state)
 

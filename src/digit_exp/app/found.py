@@ -14,8 +14,8 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from digit_exp.app.config import flat, from_mapping
-from digit_exp.app.record import CHECKPOINT, RunRecord
-from digit_exp.app.report import CONFIG, PREDICTIONS
+from digit_exp.app.record import CHECKPOINT, CONFIG, RunRecord
+from digit_exp.app.report import PREDICTIONS
 from digit_exp.app.schema import RunConfig
 from digit_exp.arrays import Array, Labels, Metrics
 from digit_exp.nn.network import Network

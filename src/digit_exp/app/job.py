@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from digit_exp.app.experiment import Experiment, Result, Rivalry
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.record import RunRecord, recorded
 from digit_exp.app.schema import RunConfig
+from digit_exp.atomic import discard_drafts
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.run import open_tracker
@@ -26,12 +28,16 @@ log = logging.getLogger(__name__)
 
 LOG = "digit_exp.log"
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+"""Errors of the file system that a person understands without a traceback."""
+
 
 def run_job(cfg: DictConfig, folder: Path) -> Result:
     """Run what Hydra composed, in `folder`; raise JobFailed for whatever goes wrong."""
     try:
         with Interruption() as interruption:
-            checkpoint = load_checkpoint(cfg.resume) if cfg.resume else None
+            checkpoint = _load(cfg.resume) if cfg.resume else None
+            discard_drafts(folder)
             config = from_mapping(checkpoint.config["run"]) if checkpoint else structure(cfg)
             result, where = execute(config, folder, interruption, checkpoint=checkpoint)
     except JobFailed:
@@ -77,6 +83,14 @@ def execute(
     return result, tracker.where()
 
 
+def _load(file: str) -> Checkpoint:
+    """Read a checkpoint that holds a run, not just a network."""
+    checkpoint = load_checkpoint(file)
+    if not {"run", "run_id", "data_digest"} <= checkpoint.config.keys():
+        raise CheckpointError(Path(file), "it holds a network, but no run that could go on")
+    return checkpoint
+
+
 def _run(
     experiment: Experiment,
     tracker: Tracker,
@@ -93,6 +107,7 @@ def _run(
         tracker.log_file(experiment.folder / LOG)
     record.status, record.summary = result.status, result.summary
     record.reason = result.stop_reason
+    tracker.end()  # before the note says so: of two that were killed apart, the store catches up
     return result
 
 
@@ -100,6 +115,8 @@ def logged(error: Exception) -> JobFailed:
     """Put into the log what went wrong: a sentence where that is enough, else the traceback."""
     if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError):
         log.error("%s", error)
+    elif isinstance(error, OSError) and error.filename and error.errno in DISK:
+        log.error("%s cannot be written: %s", error.filename, error.strerror)
     else:
         log.error("the run failed", exc_info=error)
     return JobFailed(str(error))

@@ -6,10 +6,11 @@ It makes a run findable without MLflow (`app/find.py`), and resumable.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,9 +18,12 @@ from pathlib import Path
 from digit_exp.atomic import write_text
 from digit_exp.tracking import owner
 
+log = logging.getLogger(__name__)
+
 FILE = "run.json"
 OVER = ("diverged", "pruned")
 """Why a run that did not finish is not to be resumed either."""
+CONFIG = "config.yaml"
 CHECKPOINT = Path("checkpoints") / "last.npz"
 
 
@@ -58,8 +62,15 @@ class RunRecord:
     @property
     def is_alive(self) -> bool:
         """Whether another process of this host is still at it."""
-        tags = {owner.PID: str(self.pid), owner.HOST: self.host, owner.SINCE: self.since}
-        return self.status == "RUNNING" and owner.is_another(tags)
+        return self.status == "RUNNING" and owner.is_another(self._owner())
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it says that it goes on, and its process on this host is gone."""
+        return self.status == "RUNNING" and owner.is_gone(self._owner())
+
+    def _owner(self) -> dict[str, str]:
+        return {owner.PID: str(self.pid), owner.HOST: self.host, owner.SINCE: self.since}
 
     @property
     def since(self) -> str:
@@ -81,7 +92,25 @@ def recorded(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
         record.reason = str(error) or type(error).__name__
         raise
     finally:
-        record.write(folder)
+        try:
+            record.write(folder)
+        except OSError as error:
+            log.warning("%s still says RUNNING: %s", folder / FILE, error.strerror)
+
+
+def mark_dead(outputs: Path) -> None:
+    """Call those runs KILLED in their notes whose process on this machine is gone.
+
+    Looks where runs are put by default, below a day or a sweep.
+    """
+    for note in [*outputs.glob(f"*/*/{FILE}"), *outputs.glob(f"sweeps/*/*/{FILE}")]:
+        with suppress(OSError, ValueError, TypeError):  # not ours, or going away this moment
+            if '"RUNNING"' not in note.read_text(encoding="utf-8"):
+                continue
+            record = RunRecord.read(note.parent)
+            if record.is_dead:
+                record.status, record.reason = "KILLED", "its process was killed"
+                record.write(note.parent)
 
 
 def runs(outputs: Path) -> Iterator[tuple[Path, RunRecord]]:

@@ -13,14 +13,17 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from digit_exp.app.config import differences, flatten, resolved
+from digit_exp.app.losses import Losses
+from digit_exp.app.record import CONFIG
 from digit_exp.app.schema import RunConfig, Watch
 from digit_exp.arrays import Array
 from digit_exp.atomic import write_text
 from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
+from digit_exp.optim.schedules import Clock
 from digit_exp.rng import Rng
 from digit_exp.training.archive import write_arrays
-from digit_exp.training.callbacks import Best
+from digit_exp.training.callbacks import Best, StopOnNonFinite
 from digit_exp.training.state import TrainState
 
 if TYPE_CHECKING:
@@ -30,16 +33,19 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CONFIG, PREDICTIONS = "config.yaml", "test_predictions.npz"
-"""Files of a run's folder."""
+PREDICTIONS = "test_predictions.npz"
+"""A file of a run's folder."""
 
 REASONS = {
     None: "after the last epoch",
     "early_stopping": "early: no improvement any more",
     "interrupted": "by a signal; python -m digit_exp resume=latest goes on from here",
     "pruned": "early: other runs of the sweep were better at this epoch",
-    "diverged": "because the loss is no longer a finite number; try a smaller optimizer.lr",
+    "diverged": "because the loss is no longer a finite number",
 }
+
+FINITE = Path("checkpoints") / "last_finite.npz"
+"""The network of a run that has diverged, as it was shortly before."""
 
 
 def announce(experiment: Experiment) -> None:
@@ -68,8 +74,30 @@ def announce(experiment: Experiment) -> None:
 def conclude(experiment: Experiment, result: Result, state: TrainState) -> None:
     """Say how it ended."""
     log.info("\nstopped %s", REASONS[state.stop_reason])
+    if state.stop_reason == "diverged":
+        log.info("%s", divergence(experiment, state))
+    for sentence in experiment.losses.sentences():
+        log.error("  could not be written: %s", sentence)
     for name, value in result.summary.items():
         log.info("  %-17s %s", name, f"{value:g}" if name.endswith("epoch") else f"{value:.4f}")
+
+
+def divergence(experiment: Experiment, state: TrainState) -> str:
+    """Say where a run has diverged, and what to try."""
+    config = experiment.config
+    memory = state.callback_memory[StopOnNonFinite.__name__]
+    steps = math.ceil(len(experiment.train) / config.trainer.batch_size)
+    clock = Clock(memory["step"] - 1, steps, config.trainer.epochs)
+    rate = config.optimizer.lr * config.schedule.factor(clock, state.schedule_memory)
+    clipped = config.optimizer.clip_norm
+    return (
+        f"  at step {memory['step']}, in epoch {clock.epoch + 1}, the loss was {memory['loss']};"
+        f" the learning rate was {rate:.3g}\n"
+        f"  the finite weights after step {memory['kept']} are kept in"
+        f" {experiment.folder / FINITE}\n"
+        f"  try optimizer.lr={config.optimizer.lr / 10:.3g}, or limit the gradient:"
+        f" optimizer.clip_norm={1.0 if clipped is None else clipped / 10:.3g}"
+    )
 
 
 def run_name(config: RunConfig, keys: Sequence[str] = ()) -> str:
@@ -120,13 +148,17 @@ def write_predictions(experiment: Experiment, probabilities: Array) -> Path:
     return write_arrays(path, {"labels": labels, "probabilities": probabilities})
 
 
-def draw(experiment: Experiment, state: TrainState, probabilities: Array | None) -> Iterator[Path]:
+def draw(
+    experiment: Experiment, state: TrainState, probabilities: Array | None, losses: Losses
+) -> Iterator[Path]:
     """Draw the figures of a run and yield the files they are written to."""
     from digit_exp.plots.canvas import save
 
     folder = experiment.folder / "figures"
     for name, figure in _figures(experiment, state, probabilities):
-        yield save(figure, folder / f"{name}.png")
+        path = folder / f"{name}.png"
+        with losses.tolerated(str(path)):
+            yield save(figure, path)
 
 
 def _figures(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from omegaconf import OmegaConf
+
+from digit_exp.app.config import from_mapping
 from digit_exp.app.find import OUTPUTS, Runs
 from digit_exp.app.found import RunError
-from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
+from digit_exp.app.record import CHECKPOINT, CONFIG, FILE, RunRecord
 from digit_exp.registry import ConfigError, Problem
+from digit_exp.tracking.run import send_unsent
+from digit_exp.tracking.spool import UNSENT
 
 
 def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
@@ -21,6 +27,30 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
     if (folder := run_folder(checkpoint)) is not None:
         _require_unfinished(resume, RunRecord.read(folder))
     return checkpoint
+
+
+def unsent_folder(resume: str, outputs: Path = OUTPUTS) -> Path | None:
+    """Return the folder of a run that is over, but of which the store has not got everything."""
+    folder = Path(resume) if Path(resume).is_dir() else _folder(resume, outputs)
+    if not (folder / UNSENT).is_file() or not (folder / FILE).is_file():
+        return None
+    return folder if RunRecord.read(folder).is_over else None
+
+
+def send(folder: Path) -> int:
+    """Send what the store has not got of a run that is over, and return the exit code."""
+    values: Any = OmegaConf.to_container(OmegaConf.load(folder / CONFIG))
+    tracking, record = from_mapping(values).tracking, RunRecord.read(folder)
+    left, where = send_unsent(
+        str(record.run_id),
+        folder / UNSENT,
+        uri=tracking.uri,
+        experiment=tracking.experiment,
+    )
+    if left:
+        return 1
+    print("\n".join([f"MLflow has all of the run {record.run_id} now:", *where]))
+    return 0
 
 
 def run_folder(checkpoint: Path) -> Path | None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digit_exp.tracking import owner
+from digit_exp.tracking.dead import mark_dead
 from digit_exp.tracking.sender import PATIENCE
 from digit_exp.tracking.spool import Spool
 from digit_exp.tracking.store import Store, locate
@@ -68,6 +69,28 @@ def open_tracker(
     _wait(tracker)
 
 
+def send_unsent(
+    run_id: str, spool: Path, *, uri: str | None, experiment: str, folder: Path | None = None
+) -> tuple[int, list[str]]:
+    """Send what the store has not got of a run that is over.
+
+    Returns how many entries it still lacks, and where the run can be looked at.
+    """
+    from digit_exp.tracking.connection import connect, experiment_id, explained, hurried
+    from digit_exp.tracking.mlflow_tracker import MLflowTracker
+    from digit_exp.tracking.spooled import SpooledTracker
+
+    store = locate(uri, folder or Path.cwd())
+    client = connect(store)
+    with explained(store), hurried():
+        parent = experiment_id(client, store, experiment)
+        target = MLflowTracker(client, run_id, store=store, experiment_id=parent)
+        target.recall()
+    tracker = SpooledTracker(target, Spool(spool), goes_on=False)
+    _wait(tracker)
+    return len(Spool(spool)), tracker.where()
+
+
 def _open(
     store: Store,
     experiment: str,
@@ -80,6 +103,7 @@ def _open(
 
     client = connect(store)
     with explained(store), hurried():
+        mark_dead(client)
         if run_id is None:
             parent = experiment_id(client, store, experiment)
             tags = {**author(), **owner.claim(), "digit_exp.kind": "trial", **identity}
@@ -110,9 +134,10 @@ def _reopen(client: MlflowClient, store: Store, run_id: str, identity: Mapping[s
             f"the MLflow run {run_id} is still running, as process {run.data.tags[owner.PID]}."
             " Wait for it or stop it"
         )
-    client.update_run(run_id, status="RUNNING")
+    # claimed before it is RUNNING: else another start would find it RUNNING and its owner dead
     own = {**owner.claim(), **identity}
     client.log_batch(run_id, tags=[RunTag(name, text) for name, text in own.items()])
+    client.update_run(run_id, status="RUNNING")
     return str(run.info.experiment_id)
 
 

@@ -29,16 +29,21 @@ HOPELESS = {
 
 
 class SpooledTracker(Tracker):
-    """Says to `target`, later and in order, what is said to it."""
+    """Says to `target`, later and in order, what is said to it.
 
-    def __init__(self, target: MLflowTracker, spool: Spool) -> None:
+    First comes what an earlier process left in the spool. If the run `goes_on`, how that one ended
+    is no longer true.
+    """
+
+    def __init__(self, target: MLflowTracker, spool: Spool, *, goes_on: bool = True) -> None:
         self.run_id = target.run_id
         self._target = target
         self._spool = spool
         self._base = (spool.file.parent if spool.file else Path()).absolute()
         self._epochs = set(target.epochs)
+        self._ended: Status | None = None
         for number, entry in spool.entries().items():
-            if entry["what"] == "end":  # of an earlier part of a run that goes on
+            if entry["what"] == "end" and goes_on:
                 spool.remove(number)
             elif entry["what"] == "epoch":
                 self._epochs.add(entry["epoch"])
@@ -77,8 +82,10 @@ class SpooledTracker(Tracker):
         return self._target.where()
 
     def end(self) -> None:
-        """Say how the run ended: `status`."""
-        self._post("end", status=str(self.status))
+        """Say how the run ended, `status`, unless it has been said."""
+        if self._ended is not self.status:
+            self._post("end", status=str(self.status))
+            self._ended = self.status
 
     @property
     def file(self) -> Path | None:

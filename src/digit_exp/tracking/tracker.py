@@ -56,6 +56,9 @@ class Tracker:
     def log_text(self, text: str, file: str) -> None:
         """Keep a text as the artifact `file`."""
 
+    def end(self) -> None:
+        """Remember how the run ended: `status`. Nothing may be said after it."""
+
     def where(self) -> list[str]:
         """Return the lines that tell a person how to open this run, if there is anything to open.
 

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from digit_exp.arrays import Metrics
+import numpy as np
+
+from digit_exp.arrays import Array, Metrics
 from digit_exp.training.checkpoint import save_checkpoint
 from digit_exp.training.state import TrainState
 
@@ -45,11 +47,46 @@ class Callback:
 
 
 class StopOnNonFinite(Callback):
-    """Stop within the step when the loss is NaN or infinite: nothing after it would mean much."""
+    """Stop within the step when the loss is NaN or infinite: nothing after it would mean much.
+
+    The network gets back weights of at most `every` steps before, when all of them were finite.
+    What happened stands in the memory as `step` and `loss`, and whose weights they are as `kept`.
+    Comes first, so that no other callback sees what is not finite.
+    """
+
+    def __init__(self, every: int = 16) -> None:
+        self._every = every
+        self._finite: list[Array] = []
+
+    def on_fit_start(self, state: TrainState) -> None:
+        self._keep(state)
 
     def on_step_end(self, state: TrainState, loss: float) -> None:
         if not math.isfinite(loss):
-            state.stop_reason = "diverged"
+            self._stop(state, loss)
+        elif state.step % self._every == 0:
+            self._keep(state)
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        """Stop also for the last step of an epoch, whose harm only validation shows."""
+        losses = [metrics[name] for name in ("train_loss", "val_loss") if name in metrics]
+        if not all(map(math.isfinite, losses)):
+            self._stop(state, next(loss for loss in losses if not math.isfinite(loss)))
+
+    def _keep(self, state: TrainState) -> None:
+        vectors = _vectors(state)
+        if all(np.isfinite(vector).all() for vector in vectors):
+            self._finite = [vector.copy() for vector in vectors]
+            self._step = state.step
+
+    def _stop(self, state: TrainState, loss: float) -> None:
+        state.stop_reason = "diverged"
+        memory = self.memory(state)
+        memory.update(step=state.step, loss=loss)
+        if self._finite:
+            memory["kept"] = self._step
+            for vector, finite in zip(_vectors(state), self._finite, strict=True):
+                vector[:] = finite
 
 
 class Best:
@@ -197,6 +234,12 @@ class LastCheckpoint(Callback):
 
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
         save_checkpoint(self._path, state, self._config)
+
+
+def _vectors(state: TrainState) -> list[Array]:
+    """Return the vectors that training changes and evaluation uses."""
+    average = [] if state.average is None else [state.average]
+    return [state.network.parameters.storage, *average]
 
 
 def _is_evaluated(monitor: str, metrics: Metrics) -> bool:
