@@ -15,7 +15,8 @@ from digit_exp.app.overrides import plan
 from digit_exp.tracking.connection import connect
 from digit_exp.tracking.store import locate
 
-COMMAND = [sys.executable, "-m", "digit_exp"]
+PYTHON = [sys.executable, "-m"]
+COMMAND = [*PYTHON, "digit_exp"]
 TINY = [
     *("data=synthetic", "data.samples=200", "data.test_samples=50", "data.val_ratio=0.2"),
     *("model.hidden=[16]", "trainer.epochs=3", "tracking=none"),
@@ -26,10 +27,10 @@ OWN = {"MLFLOW_TRACKING_URI", "HYDRA_FULL_ERROR", "DIGIT_EXP_SWEEP"}
 class Command:
     """Runs `python -m digit_exp` in a folder."""
 
-    def run(self, folder, *words, expect=0):
+    def run(self, folder, *words, expect=0, module="digit_exp"):
         """Run to the end, check the exit code and return what was printed."""
         done = subprocess.run(
-            [*COMMAND, *words],
+            [*PYTHON, module, *words],
             cwd=folder,
             env=_environment(),
             capture_output=True,
@@ -40,10 +41,10 @@ class Command:
         assert done.returncode == expect, done.stdout + done.stderr
         return done
 
-    def interrupt(self, folder, *words, after, by=signal.SIGINT):
+    def interrupt(self, folder, *words, after, by=signal.SIGINT, module="digit_exp"):
         """Send a signal when a line begins with `after`; return exit code and what was printed."""
         process = subprocess.Popen(
-            [*COMMAND, *words],
+            [*PYTHON, module, *words],
             cwd=folder,
             env=_environment(),
             stdout=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """What the README shows is what there is."""
 
+import re
 import runpy
 from pathlib import Path
 
@@ -9,13 +10,21 @@ from digit_exp.app.overrides import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAIN = ["python", "-m", "digit_exp"]
+TINY = ["data=synthetic", "data.samples=300", "data.test_samples=50", "trainer.epochs=2"]
 EXAMPLE = ROOT / "examples" / "train.py"
 
 
 def commands():
     """Return the arguments of every command line of the README."""
-    lines = [line.split("#")[0] for line in README.splitlines()]
-    return [line.split("digit_exp", 1)[1].split() for line in lines if line.startswith("python -m")]
+    lines = [line.split("#")[0].split() for line in README.splitlines()]
+    return [line[3:] for line in lines if line[:3] == MAIN]
+
+
+def tour():
+    """Return module and arguments of every stop of the tour."""
+    block = README.partition("<!-- tour -->")[2].partition("```bash\n")[2].partition("```")[0]
+    return [(module, words) for _, _, module, *words in map(str.split, block.splitlines())]
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -33,3 +42,29 @@ def test_the_example_trains_saves_and_loads(tmp_path, capsys):
     assert accuracy > 0.9
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best_model.npz", "final_model.npz"]
     assert "109,386" in capsys.readouterr().out
+
+
+def test_the_tour_can_be_followed_from_top_to_bottom(tmp_path, command):
+    command.run(tmp_path, *TINY, "run_name=defaults")  # the command of the start, but tiny
+    for module, words in tour():
+        if module == "digit_exp":
+            large = ("data.train_size", "trainer.epochs")
+            small = [word.replace("seed=1,2,3", "seed=1,2") for word in words]
+            command.run(tmp_path, *[w for w in small if not w.startswith(large)], *TINY)
+        elif module == "digit_exp.ui":
+            code, printed = command.interrupt(
+                tmp_path, *words, "--no-browser", after="(Ctrl-C", module=module
+            )
+            assert code == 0
+            assert "http://127.0.0.1:5" in printed
+        else:
+            command.run(tmp_path, *words, module=module)
+    assert {module for module, _ in tour()} >= {f"digit_exp.{n}" for n in ("ui", "compare")}
+
+
+def test_every_link_into_the_repository_leads_to_a_file():
+    links = re.findall(r"\]\((?!http|#)([^)]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    headings = {line.lstrip("# ").lower() for line in README.splitlines() if line[:1] == "#"}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings

@@ -21,6 +21,7 @@ from digit_exp.app.gather import results_in_folders, results_in_store
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.ledger import Ledger
 from digit_exp.app.overrides import Plan
+from digit_exp.app.report import from_here
 from digit_exp.app.schema import Backend, RunConfig
 from digit_exp.app.ticket import Ticket, issued
 from digit_exp.data.idx import DataError
@@ -127,7 +128,7 @@ def _settings(ticket: Ticket) -> list[str]:
 
 def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
     """Print what is about to happen: how many jobs, what varies, how large the networks are."""
-    print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {ticket.folder}")
+    print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {from_here(ticket.path)}")
     for key in ticket.varied:
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
@@ -187,9 +188,9 @@ def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _print_ranking(ranking: Ranking, ticket: Ticket) -> None:
-    print(f"\n{terminal_table(ranking)}\n\nreport: {ticket.path / 'report.html'}")
+    print(f"\n{terminal_table(ranking)}\n\nreport: {from_here(ticket.path) / 'report.html'}")
     if ranking.winner is not None:
-        folder = shlex.quote(str(ticket.path.relative_to(Path.cwd())))
+        folder = shlex.quote(str(from_here(ticket.path)))
         print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
 
 

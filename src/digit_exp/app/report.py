@@ -65,10 +65,15 @@ def announce(experiment: Experiment) -> None:
         "seed %d, %d thread(s), files in %s",
         config.seed,
         experiment.threads,
-        experiment.folder,
+        from_here(experiment.folder),
     )
     if experiment.start is not None:
         log.info("resuming after epoch %d", experiment.start.epoch)
+
+
+def from_here(path: Path) -> Path:
+    """Return a path as a person would type it where the command was started."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def conclude(experiment: Experiment, result: Result, state: TrainState) -> None:
