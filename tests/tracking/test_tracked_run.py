@@ -3,6 +3,7 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote
@@ -157,6 +158,24 @@ def test_files_and_texts_are_kept(folder, tmp_path):
     run = read(folder, tracker)
     assert artifact(run, "figures/loss.png").read_bytes() == b"png"
     assert artifact(run, "config.yaml").read_text() == "seed: 1"
+
+
+@pytest.mark.parametrize(("said", "times"), [("UNIQUE constraint failed", 2), ("disk full", 1)])
+def test_a_collision_over_a_data_set_is_tried_again_and_nothing_else_is(said, times):
+    from mlflow.exceptions import MlflowException
+
+    calls = []
+
+    def log_inputs(run_id, entities):
+        calls.append(run_id)
+        if len(calls) == 1:
+            raise MlflowException(f"(sqlite3.IntegrityError) {said}: datasets.digest")
+
+    client = SimpleNamespace(log_inputs=log_inputs)
+    tracker = MLflowTracker(client, "run", store=None, experiment_id="1")
+    with nullcontext() if times == 2 else pytest.raises(MlflowException):
+        tracker.log_inputs([])
+    assert len(calls) == times
 
 
 def test_the_data_set_is_an_input_with_its_digest_and_shape(folder):

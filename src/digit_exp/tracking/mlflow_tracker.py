@@ -98,8 +98,20 @@ class MLflowTracker(Tracker):
         self.log_inputs(inputs.described(dataset))
 
     def log_inputs(self, described: Sequence[Mapping[str, Any]]) -> None:
-        """Write inputs that were described before."""
-        self._client.log_inputs(self._run, [inputs.entity(one) for one in described])
+        """Write inputs that were described before.
+
+        Of two runs that are the first to describe a data set, at the same moment, MLflow lets one
+        fail, because it looks and inserts without a lock; then the data set is known.
+        """
+        from mlflow.exceptions import MlflowException
+
+        entities = [inputs.entity(one) for one in described]
+        try:
+            self._client.log_inputs(self._run, entities)
+        except MlflowException as error:
+            if "unique constraint" not in str(error).lower():
+                raise
+            self._client.log_inputs(self._run, entities)
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
         """Copy a file into the run's artifacts."""
