@@ -57,6 +57,8 @@ def guard(own: Path) -> None:
 
         trusted = own
 
+    # A worker process gets this registry and registers Hydra's reader again: equal names are equal.
+    Guarded.__name__ = FileConfigSource.__name__
     SourcesRegistry.instance().types["file"] = Guarded
     OmegaConf.clear_resolver("oc.env")
 
