@@ -150,6 +150,15 @@ def test_what_a_store_that_is_gone_does_not_get_is_sent_when_the_run_goes_on(
     assert not spool.exists()
 
 
+def test_a_summary_that_the_run_has_is_not_written_again(folder):
+    with open_tracker("mlflow", folder=folder) as tracker:
+        tracker.log_summary({"test_acc": 0.5, "best_epoch": 2})
+    with open_tracker("mlflow", folder=folder, run_id=tracker.run_id) as again:
+        again.log_summary({"test_acc": 0.5, "best_epoch": 3})
+    points = found(connect(locate(None, folder)), tracker.run_id)[3]
+    assert points == {"test_acc": [(0, "0.5")], "best_epoch": [(0, "2.0"), (0, "3.0")]}
+
+
 def test_nobody_waits_for_a_store_that_stalls(tmp_path):
     stalled, answer = threading.Event(), threading.Event()
     taken = []

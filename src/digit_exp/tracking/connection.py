@@ -35,7 +35,7 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "40",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
 }
-TIMEOUT, HURRIED = "MLFLOW_HTTP_REQUEST_TIMEOUT", "3"
+HURRIED = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 LOCK_SECONDS = 120
 
 
@@ -45,6 +45,7 @@ def connect(store: Store) -> MlflowClient:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each try
     with explained(store):
         if store.is_server:
             with hurried():
@@ -62,20 +63,22 @@ def connect(store: Store) -> MlflowClient:
 
 @contextmanager
 def hurried() -> Iterator[None]:
-    """Give a server three seconds for an answer, unless the environment says otherwise.
+    """Give a server five seconds for an answer, unless the environment says otherwise.
 
     For the start of a run, when a person waits to see whether it starts.
     """
-    usual = os.environ.get(TIMEOUT)
-    if usual in (None, QUIET[TIMEOUT]):
-        os.environ[TIMEOUT] = HURRIED
+    usual = {name: os.environ.get(name) for name in HURRIED}
+    for name, value in HURRIED.items():
+        if usual[name] in (None, QUIET[name]):
+            os.environ[name] = value
     try:
         yield
     finally:
-        if usual is None:
-            os.environ.pop(TIMEOUT, None)
-        else:
-            os.environ[TIMEOUT] = usual
+        for name, before in usual.items():
+            if before is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = before
 
 
 @contextmanager

@@ -41,13 +41,16 @@ class MLflowTracker(Tracker):
         self._store = store
         self._experiment_id = experiment_id
         self.epochs: set[int] = set()  # those that the run holds
+        self.latest: dict[str, float] = {}  # the last value of each metric
         self._params: dict[str, str] = {}
 
     def recall(self) -> None:
         """Look up what the run holds already, so that it can be continued."""
         history = self._client.get_metric_history(self._run, "train_loss")
         self.epochs = {metric.step for metric in history}
-        self._params = dict(self._client.get_run(self._run).data.params)
+        data = self._client.get_run(self._run).data
+        self._params = dict(data.params)
+        self.latest = dict(data.metrics)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Write parameters. MLflow never changes one: a continued run tags what differs."""

@@ -41,12 +41,15 @@ class SpooledTracker(Tracker):
         self._spool = spool
         self._base = (spool.file.parent if spool.file else Path()).absolute()
         self._epochs = set(target.epochs)
+        self._latest = dict(target.latest)
         self._ended: Status | None = None
         for number, entry in spool.entries().items():
             if entry["what"] == "end" and goes_on:
                 spool.remove(number)
             elif entry["what"] == "epoch":
                 self._epochs.add(entry["epoch"])
+            elif entry["what"] == "summary":
+                self._latest |= entry["metrics"]
         self._sender = Sender(spool, self._deliver)
 
     def log_params(self, params: Mapping[str, object]) -> None:
@@ -58,7 +61,11 @@ class SpooledTracker(Tracker):
             self._post("epoch", epoch=epoch, metrics=_plain(metrics))
 
     def log_summary(self, metrics: Metrics) -> None:
-        self._post("summary", metrics=_plain(metrics))
+        # a run that was killed after its summary comes to the same summary again
+        new = {k: v for k, v in _plain(metrics).items() if self._latest.get(k) != v}
+        if new:
+            self._latest |= new
+            self._post("summary", metrics=new)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self._post("tags", tags=dict(tags))
