@@ -1,0 +1,52 @@
+"""The presets on another data set: images that are not square, few of them, three classes."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from digit_exp.app.config import conf_dir
+from digit_exp.app.experiment import Experiment
+from digit_exp.app.interruption import Interruption
+from digit_exp.app.overrides import plan
+from digit_exp.tracking.tracker import Tracker
+from digit_exp.training.checkpoint import load_network
+
+PRESETS = sorted(file.stem for file in (conf_dir() / "experiment").glob("*.yaml"))
+HEIGHT, WIDTH, CLASSES, COUNT = 7, 12, 3, 150
+
+
+def idx(values):
+    values = np.asarray(values, np.uint8)
+    sizes = struct.pack(f">{values.ndim}I", *values.shape)
+    return bytes([0, 0, 8, values.ndim]) + sizes + values.tobytes()
+
+
+@pytest.fixture(scope="module")
+def bars(tmp_path_factory):
+    """A folder with images of a bar at the left, in the middle or at the right."""
+    folder = tmp_path_factory.mktemp("bars")
+    labels = np.arange(COUNT) % CLASSES
+    images = np.random.default_rng(0).integers(0, 60, (COUNT, HEIGHT, WIDTH))
+    for image, label in zip(images, labels, strict=True):
+        image[1:-1, 2 + 3 * label : 4 + 3 * label] = 255
+    for prefix in ("train", "t10k"):
+        (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx(images))
+        (folder / f"{prefix}-labels-idx1-ubyte").write_bytes(idx(labels))
+    return folder
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_trains_on_images_of_another_kind(preset, bars, tmp_path):
+    words = [f"experiment={preset}", "data=idx", f"data.dir='{bars}'", "tracking=none"]
+    (config,) = plan(
+        [*words, "model.hidden=[16]", "trainer.epochs=12", "trainer.batch_size=10"]
+    ).jobs
+    experiment = Experiment.prepare(config, tmp_path)
+    with Interruption() as interruption:
+        result = experiment.run(Tracker(), interruption)
+    assert result.summary["test_acc"] > 0.8
+    network = load_network(tmp_path / "checkpoints" / "last.npz")
+    assert network.predict_proba(experiment.dataset.test.images).shape == (COUNT, CLASSES)
+    drawn = {file.stem for file in (tmp_path / "figures").glob("*.png")}
+    assert {"augmentation", "first_layer_weights"} <= drawn
