@@ -16,6 +16,7 @@ from pathlib import Path
 from digit_exp.app.commands import RUN, add_store, command_parser, guarded
 from digit_exp.app.find import Runs
 from digit_exp.app.look import page_of
+from digit_exp.tracking.comparison import as_table
 from digit_exp.tracking.server import free_port, web_page
 from digit_exp.tracking.store import locate
 from digit_exp.tracking.viewing import HOST, PORT
@@ -62,8 +63,12 @@ def _show(options: Namespace) -> int:
         signal.signal(sign, _interrupt)
     try:
         with web_page(store, port) as server:
-            address = f"http://{HOST}:{port}{page}"
-            print(f"{address}\n(Ctrl-C stops it)", flush=True)
+            origin = f"http://{HOST}:{port}"
+            address = f"{origin}{page}"
+            print(address)
+            if (table := as_table(page)) is not None:
+                print(f"the same as a table, with parameters and metrics:\n{origin}{table}")
+            print("(Ctrl-C stops it)", flush=True)
             if not options.no_browser and _has_screen():
                 webbrowser.open(address)
             return server.wait()

@@ -33,6 +33,8 @@ CURVES = ("val_acc", "val_loss", "train_loss")
 SCATTERS = 4  # at most: with more, nobody finds the one that matters
 ALL, EACH, LEARNING, REST = "all", "each", "learning", "rest"  # sections of charts
 
+CHARTS = "&compareRunsMode=CHART"
+
 Json = dict[str, object]
 
 
@@ -117,6 +119,19 @@ def comparison_link(experiment_id: str, key: str) -> str:
     It has no search of its own: MLflow would then ignore the view.
     """
     return _link(experiment_id, {"viewStateShareKey": key})
+
+
+def as_table(page: str) -> str | None:
+    """Return the address of the same runs in a table, if `page` shows some in charts.
+
+    MLflow shows the columns of a view beside its charts only as far as there is room: the names.
+
+    >>> as_table("/#/experiments/1/runs?viewStateShareKey=7&compareRunsMode=CHART")
+    '/#/experiments/1/runs?viewStateShareKey=7'
+    >>> as_table("/#/experiments/1/runs/7")
+    """
+    table = page.removesuffix(CHARTS)
+    return None if table == page else table
 
 
 def plain_link(experiment_id: str, *, sweep: str | None, objective: str, ascending: bool) -> str:
@@ -254,5 +269,5 @@ def _view(sweep: str | None, state: Json) -> str:
 
 def _link(experiment_id: str, search: dict[str, str]) -> str:
     # without the workflow, the page opens among MLflow's tools for language models
-    query = {"workflowType": "machine_learning", **search, "compareRunsMode": "CHART"}
-    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}"
+    query = {"workflowType": "machine_learning", **search}
+    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}{CHARTS}"
