@@ -24,6 +24,7 @@ from digit_exp.app.losses import Losses, Tolerated
 from digit_exp.app.record import CHECKPOINT
 from digit_exp.app.room import require_room
 from digit_exp.app.schema import RunConfig
+from digit_exp.app.serving import SERVED, deployed
 from digit_exp.app.threads import choose_threads
 from digit_exp.arrays import Array
 from digit_exp.data.dataset import Dataset, Split
@@ -38,6 +39,7 @@ from digit_exp.team import team
 from digit_exp.tracking.callback import LogEpochs
 from digit_exp.tracking.provenance import git_diff, provenance
 from digit_exp.tracking.tracker import Status, Tracker
+from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
 from digit_exp.training.callbacks import (
     Callback,
     EarlyStopping,
@@ -148,6 +150,7 @@ class Experiment:
             probabilities = None
             if result.status is Status.FINISHED:
                 probabilities = self._test(trainer, summary)
+                summary |= self._calibration()
         self._keep(tracker, result, state, probabilities)
         result.lost.extend(self.losses.sentences())
         interruption.raise_if_asked()
@@ -162,6 +165,19 @@ class Experiment:
         summary["test_loss"] = -float(np.log(np.maximum(likelihood, tiny)).mean())
         summary["test_acc"] = float((probabilities.argmax(axis=1) == test.labels).mean())
         return probabilities
+
+    def _calibration(self) -> dict[str, float]:
+        """Fit the temperature on the validation set; without one, confidence stays as it is."""
+        if not len(self.val):
+            return {}
+        labels = self.val.labels
+        raw = self.network.predict_proba(self.val.images[self.val.rows])
+        temperature = fit_temperature(raw, labels)
+        return {
+            "temperature": temperature,
+            "val_ece": calibration_error(raw, labels),
+            "val_ece_tempered": calibration_error(tempered(raw, temperature), labels),
+        }
 
     def _trainer(self, callbacks: Sequence[Callback]) -> Trainer:
         config, settings = self.config, self.config.trainer
@@ -267,6 +283,10 @@ class Experiment:
         if probabilities is not None:
             with self.losses.tolerated(report.PREDICTIONS):
                 tracker.log_file(report.write_predictions(self, probabilities))
+            with self.losses.tolerated(SERVED):
+                temperature = result.summary.get("temperature", 1.0)
+                network = deployed(self.network, self.dataset.image_shape, temperature)
+                tracker.log_model(network.save(self.folder / SERVED))
         for file in report.draw(self, state, probabilities, self.losses):
             tracker.log_file(file, "figures")
         report.conclude(self, result, state)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from digit_exp.arrays import Metrics
 from digit_exp.data.dataset import Dataset
-from digit_exp.tracking import inputs, viewing
+from digit_exp.tracking import inputs, models, viewing
 from digit_exp.tracking.store import Store
 from digit_exp.tracking.tracker import Tracker
 
@@ -123,6 +123,10 @@ class MLflowTracker(Tracker):
     def log_text(self, text: str, file: str) -> None:
         """Write a text as the artifact `file`."""
         self._client.log_text(self._run, text, file)
+
+    def log_model(self, network: Path) -> None:
+        """Log a pyfunc model as the run's outcome, unless it has one."""
+        models.log_model(self._client, self._run, self._experiment_id, network)
 
     def where(self) -> list[str]:
         """Return the command and the link that open this run in the MLflow UI."""

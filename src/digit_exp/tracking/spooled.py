@@ -77,10 +77,10 @@ class SpooledTracker(Tracker):
         self._post("dataset", described=described(dataset))
 
     def log_file(self, path: Path, folder: str | None = None) -> None:
-        path = path.absolute()
-        if path.is_relative_to(self._base):  # the folder may be moved before it is sent
-            path = path.relative_to(self._base)
-        self._post("file", path=str(path), folder=folder)
+        self._post("file", path=self._from_base(path), folder=folder)
+
+    def log_model(self, network: Path) -> None:
+        self._post("model", network=self._from_base(network))
 
     def log_text(self, text: str, file: str) -> None:
         self._post("text", text=text, file=file)
@@ -107,6 +107,11 @@ class SpooledTracker(Tracker):
     def close(self, patience: float = PATIENCE) -> int:
         """Wait until the store has everything, within reason; return how many entries it lacks."""
         return self._sender.close(patience)
+
+    def _from_base(self, path: Path) -> str:
+        """Return the path as it is from the run's folder, which may be moved before it is sent."""
+        path = path.absolute()
+        return str(path.relative_to(self._base) if path.is_relative_to(self._base) else path)
 
     def _post(self, what: str, **values: object) -> None:
         self._sender.post({"what": what, "at": time.time_ns() // 1_000_000, **values})
@@ -142,6 +147,8 @@ def deliver(target: MLflowTracker, entry: Entry, base: Path) -> None:
             target.log_inputs(**values)
         case "file":
             target.log_file(base / values["path"], values["folder"])
+        case "model":
+            target.log_model(base / values["network"])
         case "text":
             target.log_text(**values)
         case "end":

@@ -56,6 +56,9 @@ class Tracker:
     def log_text(self, text: str, file: str) -> None:
         """Keep a text as the artifact `file`."""
 
+    def log_model(self, network: Path) -> None:
+        """Keep the network, a file of `reader.classifier`, as a model that can be served."""
+
     def end(self) -> None:
         """Remember how the run ended: `status`. Nothing may be said after it."""
 

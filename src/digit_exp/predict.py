@@ -1,0 +1,68 @@
+"""`python -m digit_exp.predict RUN image.png ...`: what a run's network reads in pictures."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from digit_exp.app.commands import RUN, add_store, command_parser, guarded
+from digit_exp.app.find import Runs
+from digit_exp.app.pictures import Reader, as_table, pictures
+
+DESCRIPTION = """\
+Reads a handwritten digit in each picture: a photo, a scan or a drawing, dark on light or light on
+dark, of any size. The picture is brought to the form of MNIST and given to the network of a run.
+"""
+EPILOG = """\
+examples:
+  python -m digit_exp.predict latest photo.jpg
+  python -m digit_exp.predict best scans/ --show seen.png      what the network saw, as a picture
+  python -m digit_exp.predict best - --json < digit.png        from standard input, as JSON
+
+Exit code 0 if a digit was found in every picture, 1 if not in all, 2 if the command is wrong.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print what is read; return 1 if there is a picture without a digit."""
+    parser = command_parser("predict", DESCRIPTION, EPILOG)
+    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or - for stdin"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a picture and line")
+    parser.add_argument(
+        "--show", metavar="FILE.png", type=Path, help="draw the pictures and what the network saw"
+    )
+    add_store(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _predict(options))
+
+
+def _predict(options: Namespace) -> int:
+    run = Runs.around(uri=options.uri).one(options.run)
+    reader = Reader.of(run)
+    readings = [reader.read(name, data) for name, data in pictures(options.images)]
+    if options.json:
+        print(*(json.dumps(reading.plain()) for reading in readings), sep="\n")
+    else:
+        calibrated = reader.temperature is not None
+        print(f"run {run.label}, confidence {'calibrated' if calibrated else 'not calibrated'}")
+        print(*as_table(readings), sep="\n")
+    if options.show:
+        from digit_exp.plots.canvas import save
+        from digit_exp.plots.seen import seen
+
+        drawn = [
+            (r.name, r.levels, r.seen, r.problem or f"{r.digit}, {r.confidence:.1%}")
+            for r in readings
+        ]
+        print(f"drawn in {save(seen(drawn), options.show)}", file=sys.stderr)
+    return 0 if all(reading.digit is not None for reading in readings) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

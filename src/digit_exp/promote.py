@@ -1,0 +1,85 @@
+"""`python -m digit_exp.promote RUN`: a run's model becomes the champion, if it is not worse."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from digit_exp.app.commands import RUN, add_store, command_parser, guarded
+from digit_exp.app.find import Runs
+from digit_exp.app.found import FoundRun, RunError
+from digit_exp.app.promotion import duel
+from digit_exp.app.serving import SERVED, served_file
+
+REFUSED = 1
+"""Exit code if the champion stays."""
+
+DESCRIPTION = """\
+Registers the model of a run and makes it the champion, models:/digits@champion. Where there is a
+champion, the run must not be worse by a paired test on the validation set. The old one stays as
+models:/digits@previous.
+"""
+EPILOG = """\
+examples:
+  python -m digit_exp.promote best
+  python -m digit_exp.promote my-sweep            the winner of a sweep
+  python -m digit_exp.promote 4f2a --force        whatever the test says
+
+Exit code 0 if the run is the champion now, 1 if the champion stays, 2 if the command is wrong.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Promote a run; return 1 if the champion stays."""
+    parser = command_parser("promote", DESCRIPTION, EPILOG)
+    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument("--force", action="store_true", help="do not compare with the champion")
+    add_store(parser)
+    options = parser.parse_args(arguments)
+    return guarded(lambda: _promote(options))
+
+
+def _promote(options: Namespace) -> int:
+    runs = Runs.around(uri=options.uri)
+    run = runs.one(options.run)
+    if run.store is None and run.run_id is not None:  # found by its folder
+        run = runs.one(run.run_id)
+    if run.store is None or run.trial is None:
+        raise RunError(f"{run.label} is not tracked in MLflow, where the champion is kept")
+    if run.status != "FINISHED":
+        raise RunError(f"{run.label} is {run.status.lower()}; only a finished run is promoted")
+    from digit_exp.tracking.models import NAME
+    from digit_exp.tracking.registry import CHAMPION, PREVIOUS, Models
+
+    models = Models(run.store)
+    old = models.champion()
+    if old is not None and old.run_id == run.run_id:
+        print(f"{run.label} is the champion already: version {old.number} of {NAME}")
+        return 0
+    if old is not None and not options.force and not _stands(run, runs.one(old.run_id)):
+        return REFUSED
+    with tempfile.TemporaryDirectory() as work:
+        new = models.crown(run.trial, served_file(run, Path(work) / SERVED))
+    print(
+        f"{run.label} is version {new.number} of {NAME} and the champion: models:/{NAME}@{CHAMPION}"
+    )
+    if old is not None:
+        print(f"version {old.number} is kept as models:/{NAME}@{PREVIOUS}")
+    return 0
+
+
+def _stands(run: FoundRun, champion: FoundRun) -> bool:
+    """Compare with the champion, and say what came of it."""
+    print(f"challenger: {run.label}\nchampion:   {champion.label}")
+    result = duel(run, champion)
+    print(*result.lines(), sep="\n")
+    if result.is_worse:
+        print("the challenger is worse; the champion stays (--force promotes it all the same)")
+    return not result.is_worse
+
+
+if __name__ == "__main__":
+    sys.exit(main())

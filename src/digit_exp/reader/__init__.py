@@ -1,0 +1,1 @@
+"""Reads digits in pictures, with NumPy and Pillow alone: each served model carries a copy of it."""

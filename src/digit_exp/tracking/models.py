@@ -1,0 +1,87 @@
+"""A network as a model in MLflow: logged with its run, registered, and called champion.
+
+Everything goes through a client. `mlflow.pyfunc.log_model` would ask the global state which store
+and which run are meant.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import digit_exp.reader
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+CODE = Path(__file__).with_name("served_model.py")
+READER = Path(digit_exp.reader.__file__).parent
+NAME = "digits"
+"""Of the models that runs log, and of the registered one."""
+PACKAGES = ("numpy", "pillow", "mlflow")
+"""What a model needs, pinned to what it was made with."""
+
+
+def log_model(client: MlflowClient, run_id: str, experiment_id: str, network: Path) -> str:
+    """Log a network as the outcome of a run, unless it has one, and return the model's id."""
+    from mlflow.entities import LoggedModelOutput
+
+    if (known := model_of(client, run_id)) is not None:
+        return known
+    model = client.create_logged_model(
+        experiment_id, name=NAME, source_run_id=run_id, model_type="pyfunc"
+    )
+    with tempfile.TemporaryDirectory() as work:
+        folder = Path(work) / "model"
+        _save(network, folder)
+        client.log_model_artifacts(model.model_id, str(folder))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    return str(model.model_id)
+
+
+def model_of(client: MlflowClient, run_id: str) -> str | None:
+    """Return the id of the model that a run has logged, if it has."""
+    outputs = client.get_run(run_id).outputs
+    models = outputs.model_outputs if outputs else []
+    return str(models[-1].model_id) if models else None
+
+
+def _save(network: Path, folder: Path) -> None:
+    with warnings.catch_warnings():
+        # MLflow's words on its own type hints, when it is imported, and on a check that is tested
+        warnings.filterwarnings("ignore", "(?s).*(Any type hint|An input example was not)")
+        from mlflow import pyfunc
+
+        pyfunc.save_model(
+            path=str(folder),
+            python_model=str(CODE),
+            artifacts={"network": str(network)},
+            code_paths=[str(READER)],
+            signature=_signature(),
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in PACKAGES],
+        )
+
+
+def _signature() -> ModelSignature:
+    """Return what goes in and out. Images and texts share one input, so its type is any."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+    from mlflow.types.schema import Array
+
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype("O"), (-1,))]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.long, "class", required=False),
+                ColSpec(DataType.double, "confidence"),
+                ColSpec(Array(DataType.double), "probabilities"),
+                ColSpec(DataType.string, "problem"),
+            ]
+        ),
+    )

@@ -1,0 +1,112 @@
+"""The code of every logged model, which MLflow copies and runs: models from code, no pickle.
+
+It stands alone. Beside it lie `artifacts/model.npz` and `code/reader/`, a copy of that package as
+it was when the model was made; both need NumPy, and Pillow only for pictures.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import sys
+import zlib
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mlflow.exceptions import MlflowException
+from mlflow.models import set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+
+class Refused(MlflowException):
+    """A request that cannot be answered. The server says 400 with the message as it stands here."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)
+        self._sentence = sentence
+
+    def serialize_as_json(self) -> str:
+        """Return the body of the answer; MLflow would put the whole request before the message."""
+        return json.dumps({"error_code": self.error_code, "message": self._sentence})
+
+
+class DigitReader(PythonModel):
+    """Takes images of the network's shape, or base64 of encoded pictures."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the network and the code that came with it."""
+        network = Path(context.artifacts["network"])  # in the folder `artifacts` of the model
+        package = _imported(network.parents[1] / "code" / "reader")
+        self._classifier = import_module(f"{package}.classifier").Classifier.load(network)
+        self._package = package
+
+    def predict(
+        self,
+        context: PythonModelContext,
+        model_input: np.ndarray,
+        params: dict[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return class, confidence and probabilities of each image.
+
+        A picture without a digit has the class null, and `problem` says what was seen.
+        """
+        images = np.asarray(model_input)
+        if images.ndim == 1 and all(isinstance(item, str) for item in images):
+            return [self._picture(number, text) for number, text in enumerate(images)]
+        return self._images(images)
+
+    def _images(self, images: np.ndarray) -> list[dict[str, Any]]:
+        try:
+            if images.dtype != np.uint8:
+                images = images.astype(np.float32)
+                if images.size and not (images.min() >= 0 and images.max() <= 255):
+                    raise ValueError("pixels must be from 0 to 1, or from 0 to 255")
+                if images.size and images.max() > 1:
+                    images = images / np.float32(255)
+            return [_answer(row) for row in self._classifier(images)]
+        except (ValueError, TypeError) as error:
+            height, width = self._classifier.shape
+            raise Refused(
+                f"{error}. Send a list of {height} × {width} arrays, or of base64 texts"
+            ) from error
+
+    def _picture(self, number: int, text: str) -> dict[str, Any]:
+        normalize, pictures, shapes = (  # with Pillow: only for who sends pictures
+            import_module(f"{self._package}.{name}") for name in ("normalize", "pictures", "shapes")
+        )
+        try:
+            data = base64.b64decode(text.partition("base64,")[2] or text, validate=True)
+            pixels = normalize.read(data, self._classifier.shape)
+        except (binascii.Error, pictures.PictureError) as error:
+            raise Refused(f"picture {number} cannot be read: {error}") from error
+        except shapes.NoDigit as error:
+            return {"class": None, "confidence": 0.0, "probabilities": [], "problem": str(error)}
+        return _answer(self._classifier(pixels[None])[0])
+
+
+def _answer(probabilities: np.ndarray) -> dict[str, Any]:
+    best = int(probabilities.argmax())
+    rounded = [round(float(p), 6) for p in probabilities]
+    return {"class": best, "confidence": rounded[best], "probabilities": rounded, "problem": ""}
+
+
+def _imported(folder: Path) -> str:
+    """Import a package under a name of its own: two models in one process may differ in code."""
+    name = f"digit_reader_{zlib.crc32(str(folder).encode()):08x}"
+    if name not in sys.modules:
+        found = spec_from_file_location(
+            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        if found is None or found.loader is None:
+            raise ImportError(f"{folder} is not a package")
+        sys.modules[name] = module_from_spec(found)
+        found.loader.exec_module(sys.modules[name])
+    return name
+
+
+set_model(DigitReader())
