@@ -167,3 +167,9 @@ def test_names_are_text_wherever_they_end(tmp_path):
         capture_output=True,
     )
     assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
+
+
+def test_a_password_in_an_address_is_refused_and_not_repeated():
+    (problem,) = check(["tracking.uri=postgresql://me:correct-horse@host/runs"])
+    assert "Give it in the environment: MLFLOW_TRACKING_URI" in str(problem)
+    assert "correct-horse" not in str(problem)

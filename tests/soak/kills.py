@@ -2,9 +2,9 @@
 
     python tests/soak/kills.py 50 --seed 1 --folder /tmp/kills
 
-Every kill is SIGKILL. The moment is drawn between the start of the process and a little after the
-end of an undisturbed run, so that starting, creating the store, training, saving, logging,
-drawing and ending are all hit. A run is resumed until it ends, and is killed again on its way.
+Every kill is SIGKILL. The moment is drawn between the start of the process and the time that an
+undisturbed run takes, so that starting, creating the store, training, saving, logging, drawing and
+ending are all hit. A run is resumed until it ends, and is killed again on its way.
 Prints a line for each run and the table of `docs/reliability.md`.
 """
 
@@ -26,6 +26,9 @@ import numpy as np
 WORDS = ["data=synthetic", "model.hidden=[16]", "trainer.epochs=6", "augmentation=shift"]
 WORDS += ["regularization=dropout", "trainer.ema=0.9", "trainer.early_stopping.patience=4"]
 COMMAND = [sys.executable, "-m", "digit_exp"]
+
+KILLS_A_RUN = 8
+"""At most: it has to end."""
 
 
 def main() -> int:
@@ -73,8 +76,7 @@ def _disturbed(
     folder.mkdir(parents=True)
     moments = []
     while True:
-        # at most three kills a run: it has to end
-        moment = round(draw.uniform(0, 1.1 * seconds), 2) if len(moments) < 3 else None
+        moment = round(draw.uniform(0, seconds), 2) if len(moments) < KILLS_A_RUN else None
         if _ended(folder, moment):
             return moments
         assert moment is not None

@@ -70,3 +70,23 @@ def test_without_git_nothing_fails(repository, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert git_tags(repository / "source") == {}
     assert git_diff(repository / "source") is None
+
+
+def test_what_usually_holds_secrets_is_not_in_the_diff(repository):
+    secret = "correct-horse-battery-staple"
+    for name in (".env", "source/.env.local", "deep.env", "source/server.key"):
+        (repository / name).write_text("old\n")
+    subprocess.run(["git", "-C", repository, "add", "-f", "."], check=True)
+    subprocess.run(["git", "-C", repository, *IDENTITY, "commit", "-qm", "two"], check=True)
+    for name in (".env", "source/.env.local", "deep.env", "source/server.key"):
+        (repository / name).write_text(f"TOKEN={secret}\n")
+    (repository / "untracked").write_text(secret)
+    (repository / "source" / "code.py").write_text("x = 2\n")
+    diff = git_diff(repository / "source")
+    assert "x = 2" in diff
+    assert secret not in diff
+
+
+def test_the_environment_is_in_no_tag(repository, monkeypatch):
+    monkeypatch.setenv("API_TOKEN", "correct-horse-battery-staple")
+    assert "correct-horse" not in str(provenance(1, repository / "source"))

@@ -28,7 +28,7 @@ from digit_exp.registry import (
     Registry,
 )
 from digit_exp.sweep.pruners import PRUNERS, Pruner
-from digit_exp.tracking.store import locate
+from digit_exp.tracking.store import locate, without_password
 
 FAMILIES: dict[str, Registry[Any]] = {
     "data": DATASETS,
@@ -125,6 +125,12 @@ class TrackingSettings(Component):
 
     def conflicts(self) -> Iterator[Problem]:
         if self.uri is not None:
+            if (shown := without_password(self.uri)) != self.uri:
+                yield Problem(
+                    "uri",
+                    f"{shown} has a password, and a configuration is written to files and to"
+                    " MLflow. Give it in the environment: MLFLOW_TRACKING_URI",
+                )
             try:
                 locate(self.uri, Path.cwd())
             except ConfigError as error:

@@ -52,10 +52,8 @@ def connect(store: Store) -> MlflowClient:
                 client = MlflowClient(store.uri)
                 client.search_experiments(max_results=1)
         elif store.database:
-            store.database.parent.mkdir(parents=True, exist_ok=True)
-            lock = store.database.with_name(f"{store.database.name}.lock")
-            with FileLock(lock, timeout=LOCK_SECONDS):
-                client = _open_database(store)
+            _make(store)
+            client = _open_database(store)
         else:
             client = _open_database(store)
     return client
@@ -134,12 +132,23 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
 def _open_database(store: Store) -> MlflowClient:
     from mlflow import MlflowClient
 
-    if store.database and not store.database.exists():
-        _create(store.database)
     _refuse_other_schema(store)
     client = MlflowClient(store.uri)
     client.search_experiments(max_results=1)
     return client
+
+
+def _make(store: Store) -> None:
+    """Create the database if it is not there. One that is there is whole, and needs no lock."""
+    database = store.database
+    if database is None or database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(database.with_name(f"{database.name}.lock"), timeout=LOCK_SECONDS):
+        if not database.exists():  # another process was faster
+            _create(database)
+        # the first access writes too: the default experiment
+        _open_database(store)
 
 
 def _create(database: Path) -> None:

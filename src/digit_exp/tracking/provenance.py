@@ -13,6 +13,9 @@ from threadpoolctl import threadpool_info
 
 PACKAGES = ("digit-exp", "numpy", "scipy", "hydra-core", "omegaconf", "mlflow", "matplotlib")
 HERE = Path(__file__).parent
+SECRETS = [
+    f":(top,exclude,glob)**/{name}" for name in (".env*", "*.env", "*.pem", "*.key", ".netrc")
+]
 LONGEST_DIFF = 1_000_000  # characters
 GIT_SECONDS = 10
 
@@ -36,10 +39,14 @@ def git_tags(source: Path = HERE) -> dict[str, str]:
 
 
 def git_diff(source: Path = HERE) -> str | None:
-    """Return what differs from the commit, in tracked files, or None if nothing does."""
+    """Return what differs from the commit, in tracked files, or None if nothing does.
+
+    Files that usually hold secrets are left out.
+    """
     if not _is_tracked(source):
         return None
-    diff = _git(source, "diff", "HEAD", "--no-color", "--no-ext-diff", "--no-textconv")
+    options = ("--no-color", "--no-ext-diff", "--no-textconv")
+    diff = _git(source, "diff", "HEAD", *options, "--", ":/", *SECRETS)
     if not diff:
         return None
     if len(diff) > LONGEST_DIFF:
