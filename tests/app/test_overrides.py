@@ -55,7 +55,10 @@ def test_a_right_command_line_has_no_problems(overrides):
         ("optimizer=adamm", f"unknown optimizer 'adamm'. Did you mean 'adam'? Known: {OPTIMIZERS}"),
         ("optimizer=null", f"unknown optimizer null. Known: {OPTIMIZERS}"),
         ("optimizer=[adam]", f"unknown optimizer ['adam']. Known: {OPTIMIZERS}"),
-        ("experiment=debgu", "unknown experiment 'debgu'. Did you mean 'debug'? Known: debug"),
+        (
+            "experiment=debgu",
+            "unknown experiment 'debgu'. Did you mean 'debug'? Known: debug, five_minutes, no_augmentation, record",
+        ),
         ("tracking=schema", "unknown tracking 'schema'. Known: mlflow, none"),
         ("optimizer.name=sgd", "cannot be set; write optimizer=sgd"),
         (
