@@ -56,7 +56,7 @@ OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
 class SGD(Optimizer):
     """Stochastic gradient descent (Robbins & Monro 1951):  θ ← θ − η g."""
 
-    lr: NonNegative = 0.1
+    lr: NonNegative = 0.2
 
     def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
         grads *= lr
@@ -110,7 +110,7 @@ class Nesterov(Optimizer):
 class Adagrad(Optimizer):
     """Adagrad (Duchi, Hazan & Singer 2011):  s ← s + g²;  θ ← θ − η g / (√s + ε)."""
 
-    lr: NonNegative = 0.01
+    lr: NonNegative = 0.03
     eps: Epsilon = 1e-10
     initial_accumulator: NonNegative = 0.0  # s before the first step
 
@@ -257,7 +257,7 @@ class Lion(Optimizer):
     sum M = m / (1−β₂); the sign is that of β₁ (1−β₂) / (1−β₁) · M + g.
     """
 
-    lr: NonNegative = 0.0001
+    lr: NonNegative = 0.0002
     beta1: Fraction = 0.9
     beta2: Fraction = 0.99
     weight_decay: NonNegative = 0.0  # λ
