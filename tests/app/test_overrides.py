@@ -57,7 +57,8 @@ def test_a_right_command_line_has_no_problems(overrides):
         ("optimizer=[adam]", f"unknown optimizer ['adam']. Known: {OPTIMIZERS}"),
         (
             "experiment=debgu",
-            "unknown experiment 'debgu'. Did you mean 'debug'? Known: debug, five_minutes, no_augmentation, record",
+            "unknown experiment 'debgu'. Did you mean 'debug'?"
+            " Known: debug, five_minutes, no_augmentation, record",
         ),
         ("tracking=schema", "unknown tracking 'schema'. Known: mlflow, none"),
         ("optimizer.name=sgd", "cannot be set; write optimizer=sgd"),
