@@ -3,11 +3,16 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.job import LOG, execute
@@ -22,17 +27,18 @@ TINY = [
     *("model.hidden=[16]", "trainer.epochs=3", "tracking=none"),
 ]
 OWN = {"MLFLOW_TRACKING_URI", "HYDRA_FULL_ERROR", "DIGIT_EXP_SWEEP"}
+SECONDS_TO_START = 120
 
 
 class Command:
     """Runs `python -m digit_exp` in a folder."""
 
-    def run(self, folder, *words, expect=0, module="digit_exp"):
+    def run(self, folder, *words, expect=0, module="digit_exp", **environment):
         """Run to the end, check the exit code and return what was printed."""
         done = subprocess.run(
             [*PYTHON, module, *words],
             cwd=folder,
-            env=_environment(),
+            env=_environment() | environment,
             capture_output=True,
             text=True,
             timeout=240,
@@ -62,6 +68,110 @@ class Command:
             process.kill()
             process.wait()
             process.stdout.close()
+
+    @contextmanager
+    def started(self, folder, *words, **environment):
+        """Start it and yield the process, which does not outlive the `with` block."""
+        process = subprocess.Popen(
+            [*COMMAND, *words],
+            cwd=folder,
+            env=_environment() | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+class Reading:
+    """Reads back what a sweep left."""
+
+    @staticmethod
+    def client(store):
+        """Return a client of a server's address, or of the database below a folder."""
+        is_address = str(store).startswith("http")
+        return MlflowClient(store if is_address else f"sqlite:///{store}/mlruns/mlflow.db")
+
+    def runs(self, store, kind="trial", experiment="digits"):
+        """Return the runs of a kind: trial, sweep, superseded."""
+        client = self.client(store)
+        number = client.get_experiment_by_name(experiment).experiment_id
+        return client.search_runs([number], f"tags.\"digit_exp.kind\" = '{kind}'")
+
+    def files(self, store, run):
+        """Return the names of a run's artifacts, at the top."""
+        return {file.path for file in self.client(store).list_artifacts(run.info.run_id)}
+
+    @staticmethod
+    def table(printed):
+        """Return the ranking at the end of a sweep."""
+        return printed[printed.index("\n#  ") : printed.index("\nreport:")]
+
+
+class Servers:
+    """Starts processes that answer on a port of this machine, and ends them."""
+
+    @staticmethod
+    def free_port():
+        with closing(socket.socket()) as candidate:
+            candidate.bind(("127.0.0.1", 0))
+            return candidate.getsockname()[1]
+
+    @contextmanager
+    def mlflow(self, database, folder):
+        """Yield the address of an MLflow server, which keeps its files in `folder`."""
+        folder.mkdir(exist_ok=True)
+        port = self.free_port()
+        address = f"http://127.0.0.1:{port}"
+        store = [
+            "--backend-store-uri",
+            database,
+            "--artifacts-destination",
+            str(folder / "artifacts"),
+        ]
+        words = [*store, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        command = [sys.executable, "-m", "mlflow", "server", *words]
+
+        def answer():
+            urllib.request.urlopen(f"{address}/health", timeout=1).close()
+
+        environment = os.environ | quiet
+        with self.running(command, folder, answer, stop=signal.SIGTERM, env=environment):
+            yield address
+
+    @contextmanager
+    def running(self, command, folder, answer, *, stop, **options):
+        """Run a process in a group of its own, which ends with it, once `answer` does not raise."""
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=folder, stdout=log, stderr=log, start_new_session=True, **options
+            )
+            try:
+                self._wait(process, folder, answer)
+                yield process
+            finally:
+                process.send_signal(stop)
+                try:
+                    process.wait(timeout=30)
+                finally:
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+    @staticmethod
+    def _wait(process, folder, answer):
+        deadline = time.monotonic() + SECONDS_TO_START
+        while True:
+            assert process.poll() is None, (folder / "log").read_text()
+            try:
+                return answer()
+            except OSError:
+                assert time.monotonic() < deadline, (folder / "log").read_text()
+                time.sleep(0.2)
 
 
 def _environment():
@@ -110,3 +220,13 @@ def train():
         return folder
 
     return run
+
+
+@pytest.fixture(scope="session")
+def reading():
+    return Reading()
+
+
+@pytest.fixture(scope="session")
+def servers():
+    return Servers()

@@ -1,9 +1,14 @@
-"""Sweeps through the launchers of the extras: Ray on this machine, submitit's local executor."""
+"""Sweeps through the launchers of the extras: Ray, submitit, and what they take for a cluster."""
 
-import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
+
+import slurm
 
 GRID = ["-m", "data=synthetic", "trainer.epochs=3", "optimizer=sgd,adam", "sweep.name=mine"]
 RAY = [
@@ -12,46 +17,63 @@ RAY = [
     "+hydra.launcher.ray.init.num_cpus=2",
 ]
 SUBMITIT = ["hydra/launcher=submitit_local"]
+SLURM = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=any"]
+
+pytestmark = pytest.mark.slow
 
 
-def words(folder):
-    """Return how the jobs ended, from the sweep's folder: a launcher may hold back its output."""
-    lines = (folder / "outputs/sweeps/mine/jobs.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line)["word"] for line in lines]
-
-
-def table(printed):
-    """Return the ranking at the end of a sweep; a worker's line may still come after it."""
-    return printed[printed.index("\n#  ") : printed.index("\nreport:")]
-
-
-def check_a_sweep_and_the_same_again(folder, command, launcher):
-    printed = command.run(folder, *GRID, *launcher).stdout
-    assert words(folder) == ["done"] * 2
+def check_a_sweep_and_the_same_again(folder, command, reading, launcher, **environment):
+    printed = command.run(folder, *GRID, *launcher, **environment).stdout
+    before_the_ranking = printed[: printed.index("\n#  ")]
+    assert before_the_ranking.count(" done: optimizer=") == 2
+    assert "[2/2]" in before_the_ranking
     assert (folder / "outputs/sweeps/mine/report.html").is_file()
 
-    again = command.run(folder, *GRID, *launcher).stdout
-    assert words(folder)[2:] == ["was done before"] * 2
-    assert table(again) == table(printed)
+    again = command.run(folder, *GRID, *launcher, **environment).stdout
+    assert again[: again.index("\n#  ")].count(" was done before: ") == 2
+    assert reading.table(again) == reading.table(printed)
 
-    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
-    experiment = client.get_experiment_by_name("digits").experiment_id
-    parents, trials = (
-        client.search_runs([experiment], f"tags.\"digit_exp.kind\" = '{kind}'")
-        for kind in ("sweep", "trial")
-    )
+    parents, trials = reading.runs(folder, "sweep"), reading.runs(folder)
     assert [run.info.status for run in parents] == ["FINISHED"]
     assert [run.info.status for run in trials] == ["FINISHED"] * 2
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parents[0].info.run_id}
 
 
-@pytest.mark.slow
-def test_a_sweep_runs_through_ray_and_its_jobs_are_recognised_again(tmp_path, command):
+def test_a_sweep_runs_through_ray_and_its_jobs_are_recognised_again(tmp_path, command, reading):
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
-    check_a_sweep_and_the_same_again(tmp_path, command, RAY)
+    check_a_sweep_and_the_same_again(tmp_path, command, reading, RAY)
 
 
-@pytest.mark.slow
-def test_a_sweep_runs_through_submitit_and_its_jobs_are_recognised_again(tmp_path, command):
+def test_a_sweep_runs_on_a_ray_that_was_there_before(tmp_path, command, reading, servers):
+    pytest.importorskip("hydra_plugins.hydra_ray_launcher")
+    place, port = tmp_path / "ray", servers.free_port()
+    place.mkdir()
+    program = Path(sys.executable).with_name("ray")
+    head = [program, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}"]
+    options = ["--num-cpus=2", "--include-dashboard=false", "--disable-usage-stats"]
+
+    def answer():
+        socket.create_connection(("127.0.0.1", port), 1).close()
+
+    with servers.running([*head, *options], place, answer, stop=signal.SIGTERM):
+        address = f"hydra.launcher.ray.init.address=127.0.0.1:{port}"
+        memory = "+hydra.launcher.ray.init.object_store_memory=null"
+        launcher = [RAY[0], address, memory]
+        check_a_sweep_and_the_same_again(tmp_path, command, reading, launcher)
+
+
+def test_a_sweep_runs_through_submitit_and_its_jobs_are_recognised_again(
+    tmp_path, command, reading
+):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    check_a_sweep_and_the_same_again(tmp_path, command, SUBMITIT)
+    check_a_sweep_and_the_same_again(tmp_path, command, reading, SUBMITIT)
+
+
+def test_a_sweep_runs_through_the_commands_of_slurm(tmp_path, command, reading):
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    slurm.install(commands)
+    path = f"{commands}{os.pathsep}{os.environ['PATH']}"
+    check_a_sweep_and_the_same_again(tmp_path, command, reading, SLURM, PATH=path)
+    assert (commands / "states").read_text().count("COMPLETED") == 4

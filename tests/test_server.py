@@ -5,20 +5,17 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-SECONDS_TO_START = 120
 ROOTS_SUBSTITUTE = "postgres"  # the Debian package makes this user; PostgreSQL refuses root
+SECONDS_TO_TRAIN = 120
 
 pytestmark = [
     pytest.mark.slow,
@@ -29,19 +26,29 @@ pytestmark = [
 GRID = ["-m", "data=synthetic", "trainer.epochs=3", "optimizer=sgd,adam", "model.hidden=[8],[16]"]
 
 
-@pytest.fixture
-def server(tmp_path):
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, servers):
     """Yield the address of a fresh server."""
-    with _database() as database, _mlflow(database, tmp_path / "server") as address:
+    folder = tmp_path_factory.mktemp("server")
+    with _database(servers) as database, servers.mlflow(database, folder) as address:
         yield address
 
 
+@pytest.fixture
+def folders(tmp_path):
+    """Return two folders, as of two machines that share nothing but the server."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    return here, there
+
+
 @contextmanager
-def _database():
+def _database(servers):
     """Run a cluster of its own, in a folder that its user may enter."""
     user = ROOTS_SUBSTITUTE if os.geteuid() == 0 else None
     identity = {"user": user, "group": user, "extra_groups": []} if user else {}
-    folder, port = Path(tempfile.mkdtemp(prefix="digit-exp-")), _free_port()
+    folder, port = Path(tempfile.mkdtemp(prefix="digit-exp-")), servers.free_port()
     try:
         if user:
             shutil.chown(folder, user, user)
@@ -56,119 +63,98 @@ def _database():
         )
         words = ["-h", "127.0.0.1", "-p", str(port), "-c", "unix_socket_directories="]
         command = [bin_folder / "postgres", "-D", data, *words]
-        with _running(command, folder, stop=signal.SIGINT, **identity) as process:
-            _wait(process, folder, lambda: socket.create_connection(("127.0.0.1", port), 1).close())
+
+        def answer():
+            socket.create_connection(("127.0.0.1", port), 1).close()
+
+        with servers.running(command, folder, answer, stop=signal.SIGINT, **identity):
             # The driver by name: SQLAlchemy 2.1 takes psycopg 3 for a bare postgresql://
             yield f"postgresql+psycopg2://mlflow@127.0.0.1:{port}/postgres"
     finally:
         shutil.rmtree(folder)
 
 
-@contextmanager
-def _mlflow(database, folder):
-    folder.mkdir()
-    port = _free_port()
-    address = f"http://127.0.0.1:{port}"
-    store = ["--backend-store-uri", database, "--artifacts-destination", str(folder / "artifacts")]
-    words = [*store, "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = [sys.executable, "-m", "mlflow", "server", *words]
-    with _running(command, folder, stop=signal.SIGTERM, env=environment) as process:
-        _wait(
-            process, folder, lambda: urllib.request.urlopen(f"{address}/health", timeout=1).close()
-        )
-        yield address
-
-
-@contextmanager
-def _running(command, folder, *, stop, **options):
-    """Run a process in a group of its own, which ends with it: servers have workers."""
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True, **options
-        )
-        try:
-            yield process
-        finally:
-            process.send_signal(stop)
-            try:
-                process.wait(timeout=30)
-            finally:
-                _kill_group(process.pid)
-                process.wait()
-
-
-def _kill_group(number):
-    try:
-        os.killpg(number, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def _wait(process, folder, answer):
-    """Return when `answer` raises nothing any more; fail with the log in `folder`."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while True:
-        assert process.poll() is None, (folder / "log").read_text()
-        try:
-            return answer()
-        except OSError:
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.2)
-
-
-def _free_port():
-    with closing(socket.socket()) as candidate:
-        candidate.bind(("127.0.0.1", 0))
-        return candidate.getsockname()[1]
-
-
-def _runs(address, kind):
-    client = MlflowClient(address)
-    experiment = client.get_experiment_by_name("digits").experiment_id
-    return client, client.search_runs([experiment], f"tags.\"digit_exp.kind\" = '{kind}'")
-
-
-def _table(printed):
-    """Return the ranking at the end of a sweep."""
-    return printed[printed.index("\n#  ") : printed.index("\nreport:")]
-
-
-def test_a_grid_on_a_server_runs_once_and_leaves_no_store_in_the_folder(tmp_path, command, server):
-    folder = tmp_path / "work"
-    folder.mkdir()
-    words = [*GRID, f"tracking.uri={server}"]
+def test_a_grid_on_a_server_runs_once_and_leaves_no_store_in_the_folder(
+    folders, command, reading, server
+):
+    folder, other = folders
+    words = [*GRID, f"tracking.uri={server}", "tracking.experiment=grid"]
     printed = command.run(folder, *words).stdout
-    client, trials = _runs(server, "trial")
-    _, (parent,) = _runs(server, "sweep")
+    trials = reading.runs(server, experiment="grid")
+    (parent,) = reading.runs(server, "sweep", experiment="grid")
     assert [trial.info.status for trial in trials] == ["FINISHED"] * 4
     assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
     assert parent.info.status == "FINISHED"
-    artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"report.html", "report.md", "figures", "experiment"} <= artifacts
+    assert {"report.html", "report.md", "figures", "experiment"} <= reading.files(server, parent)
     assert f"{server}/#/" in printed
+
+    again = command.run(other, *words).stdout  # the test predictions too are had from the server
+    assert again.count("was done before, elsewhere") == 4
+    assert reading.table(again) == reading.table(printed)
+    assert "worse" in reading.table(again)
+    assert len(reading.runs(server, experiment="grid")) == 4
+    assert len(reading.runs(server, "sweep", experiment="grid")) == 1
     assert not (folder / "mlruns").exists()
-
-    again = command.run(folder, *words).stdout
-    assert again.count("was done before") == 4
-    assert _table(again) == _table(printed)
-    assert len(_runs(server, "trial")[1]) == 4
-    assert len(_runs(server, "sweep")[1]) == 1
-    assert not (folder / "mlruns").exists()
+    assert not (other / "mlruns").exists()
 
 
-def test_two_people_run_the_halves_of_one_grid_in_folders_of_their_own(tmp_path, command, server):
-    here, there = tmp_path / "here", tmp_path / "there"
-    here.mkdir()
-    there.mkdir()
-    shared = [*GRID[:-1], "sweep.name=both", f"tracking.uri={server}"]
+def test_two_people_run_the_halves_of_one_grid_in_folders_of_their_own(
+    folders, command, reading, server
+):
+    here, there = folders
+    place = [f"tracking.uri={server}", "tracking.experiment=halves", "sweep.name=both"]
+    shared = [*GRID[:-1], *place]
     command.run(here, *shared, "model.hidden=[8]")
     printed = command.run(there, *shared, "model.hidden=[16]").stdout
-    assert len(_table(printed).splitlines()) == 3 + 4
-    assert len(_runs(server, "sweep")[1]) == 1
+    assert len(reading.table(printed).splitlines()) == 3 + 4
+    assert len(reading.runs(server, "sweep", experiment="halves")) == 1
 
     whole = command.run(there, *shared, "model.hidden=[8],[16]").stdout
     assert whole.count("was done before, elsewhere") == 2
     assert whole.count("was done before") == 4
-    assert _table(whole) == _table(printed)
-    assert len(_runs(server, "trial")[1]) == 4
+    assert reading.table(whole) == reading.table(printed)
+    assert len(reading.runs(server, experiment="halves")) == 4
+
+
+def test_a_job_killed_in_one_folder_goes_on_in_another_from_the_server(
+    folders, command, reading, server
+):
+    here, there = folders
+    epochs = 300
+    long = [f"trainer.epochs={epochs}", "trainer.early_stopping.enabled=false"]
+    words = ["-m", "data=synthetic", *long, "model.hidden=[8],[16]", "sweep.name=long"]
+    place = [f"tracking.uri={server}", "tracking.experiment=killed"]
+    with command.started(here, *words, *place) as process:
+        killed = _first_with_a_checkpoint(reading, server, process)
+        process.send_signal(signal.SIGKILL)
+    printed = command.run(there, *words, *place).stdout
+    assert printed.count(" resumed and done: ") == 1
+    assert printed.count(" done: ") == 2
+
+    runs = {run.info.run_id: run for run in reading.runs(server, experiment="killed")}
+    assert [run.info.status for run in runs.values()] == ["FINISHED"] * 2
+    points = reading.client(server).get_metric_history(killed, "train_loss")
+    assert sorted(point.step for point in points) == list(range(1, epochs + 1))
+    (log,) = (
+        log
+        for log in there.glob("outputs/sweeps/long/*/digit_exp.log")
+        if "resuming" in log.read_text()
+    )
+    assert "resuming after epoch 0" not in log.read_text()
+
+    undisturbed = command.run(here, *words, "tracking=none", "sweep.rerun=true").stdout
+    assert reading.table(printed) == reading.table(undisturbed)
+
+
+def _first_with_a_checkpoint(reading, server, process):
+    """Return the id of the first run that has a checkpoint in the store, once there is one."""
+    client, deadline = reading.client(server), time.monotonic() + SECONDS_TO_TRAIN
+    while True:
+        assert process.poll() is None, "the sweep ended too early"
+        assert time.monotonic() < deadline
+        if client.get_experiment_by_name("killed") is not None:
+            for run in reading.runs(server, experiment="killed"):
+                kept = client.list_artifacts(run.info.run_id, "checkpoints")
+                if "checkpoints/last.npz" in {file.path for file in kept}:
+                    return run.info.run_id
+        time.sleep(0.1)

@@ -6,43 +6,42 @@ import subprocess
 
 import numpy as np
 import pytest
-from mlflow import MlflowClient
 
 GRID = ["-m", "data=synthetic", "trainer.epochs=3", "optimizer=sgd,adam", "model.hidden=[8],[16]"]
 UNTRACKED = [*GRID, "tracking=none"]
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 
 
-def runs(folder, kind):
-    client = MlflowClient(f"sqlite:///{folder}/mlruns/mlflow.db")
-    experiment = client.get_experiment_by_name("digits").experiment_id
-    return client, client.search_runs([experiment], f"tags.\"digit_exp.kind\" = '{kind}'")
-
-
-def table(printed):
-    """Return the ranking at the end of a sweep."""
-    return printed[printed.index("\n#  ") : printed.index("\nreport:")]
+def write_digits(folder, images=40):
+    """Write four IDX files, of noise in two classes."""
+    folder.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (images, 5, 5), np.uint8)
+    labels = np.arange(images, dtype=np.uint8) % 2
+    for stem in ("train", "t10k"):
+        for kind, values in (("images-idx3", pixels), ("labels-idx1", labels)):
+            sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
+            header = bytes([0, 0, 8, values.ndim])
+            (folder / f"{stem}-{kind}-ubyte").write_bytes(header + sizes + values.tobytes())
 
 
 @pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
-def test_a_grid_runs_once_under_one_parent_with_a_report(tmp_path, command, launcher):
+def test_a_grid_runs_once_under_one_parent_with_a_report(tmp_path, command, reading, launcher):
     printed = command.run(tmp_path, *GRID, *launcher).stdout
     assert "4 jobs" in printed
     assert "[4/4]" in printed
-    client, trials = runs(tmp_path, "trial")
-    _, (parent,) = runs(tmp_path, "sweep")
+    trials = reading.runs(tmp_path)
+    (parent,) = reading.runs(tmp_path, "sweep")
     assert [trial.info.status for trial in trials] == ["FINISHED"] * 4
     assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
     assert parent.info.status == "FINISHED"
-    artifacts = {file.path for file in client.list_artifacts(parent.info.run_id)}
-    assert {"report.html", "report.md", "figures", "experiment"} <= artifacts
+    assert {"report.html", "report.md", "figures", "experiment"} <= reading.files(tmp_path, parent)
     assert "viewStateShareKey=" in printed
 
     again = command.run(tmp_path, *GRID, *launcher).stdout
     assert again.count("was done before") == 4
-    assert table(again) == table(printed)
-    assert len(runs(tmp_path, "trial")[1]) == 4
-    assert len(runs(tmp_path, "sweep")[1]) == 1
+    assert reading.table(again) == reading.table(printed)
+    assert len(reading.runs(tmp_path)) == 4
+    assert len(reading.runs(tmp_path, "sweep")) == 1
 
 
 def test_the_winner_runs_again_from_its_preset_to_the_same_result(tmp_path, command):
@@ -55,40 +54,55 @@ def test_the_winner_runs_again_from_its_preset_to_the_same_result(tmp_path, comm
     assert "experiment=best" in printed
 
 
-def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(tmp_path, command):
+def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(
+    tmp_path, command, reading
+):
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     whole.mkdir()
     halved.mkdir()
-    expected = table(command.run(whole, *UNTRACKED).stdout)
+    expected = reading.table(command.run(whole, *UNTRACKED).stdout)
     code, _ = command.interrupt(halved, *GRID, after="[2/4]", by=signal.SIGKILL)
     assert code == -signal.SIGKILL
     printed = command.run(halved, *GRID).stdout
     assert printed.count("was done before") == 2
-    assert table(printed) == expected
-    _, trials = runs(halved, "trial")
+    assert reading.table(printed) == expected
+    trials = reading.runs(halved)
     assert sorted(trial.info.status for trial in trials) == ["FINISHED"] * 4
-    assert len(runs(halved, "sweep")[1]) == 1
+    assert len(reading.runs(halved, "sweep")) == 1
 
 
-def test_ctrl_c_ends_a_sweep_with_a_report_and_the_truth(tmp_path, command):
+def test_ctrl_c_ends_a_sweep_with_a_report_and_the_truth(tmp_path, command, reading):
     code, printed = command.interrupt(tmp_path, *GRID, after="[1/4]", by=signal.SIGINT)
     assert code == 130
     assert "Traceback" not in printed
-    _, (parent,) = runs(tmp_path, "sweep")
+    (parent,) = reading.runs(tmp_path, "sweep")
     assert parent.info.status == "KILLED"
-    assert "RUNNING" not in {trial.info.status for trial in runs(tmp_path, "trial")[1]}
+    assert "RUNNING" not in {trial.info.status for trial in reading.runs(tmp_path)}
     assert list(tmp_path.glob("outputs/sweeps/*/report.html"))
 
 
-def test_a_failing_job_is_told_at_once_and_the_others_go_on(tmp_path, command):
-    words = ["-m", "tracking=none", "data=idx", "data.dir=a,b", "seed=1,2"]
+def test_a_failing_job_is_told_at_once_and_the_others_go_on(tmp_path, command, reading):
+    words = ["-m", "data=idx", "data.dir=a,b", "trainer.epochs=1"]
     done = command.run(tmp_path, *words, expect=1)
-    assert done.stdout.count(" failed: ") == 4
+    assert done.stdout.count(" failed: ") == 2
     assert "a is not a folder" in done.stdout
+    assert "[2/2]" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
     (report,) = tmp_path.glob("outputs/sweeps/*/report.md")
     assert "b is not a folder" in report.read_text(encoding="utf-8")
-    assert "[4/4]" in done.stdout
-    assert "Traceback" not in done.stdout + done.stderr
+    (parent,) = reading.runs(tmp_path, "sweep")
+    assert parent.info.status == "FAILED"
+    trials = reading.runs(tmp_path)
+    assert [trial.info.status for trial in trials] == ["FAILED"] * 2
+    assert "a is not a folder" in " ".join(trial.data.tags["digit_exp.error"] for trial in trials)
+    assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
+
+    write_digits(tmp_path / "a")
+    done = command.run(tmp_path, *words, expect=1)
+    assert done.stdout.count(" failed: ") == 1
+    found = {trial.data.params["data.dir"]: trial.info.status for trial in reading.runs(tmp_path)}
+    assert found == {"a": "FINISHED", "b": "FAILED"}
+    assert len(reading.runs(tmp_path, "superseded")) == 2
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path, command):
@@ -107,56 +121,58 @@ def test_one_invalid_job_refuses_the_sweep_before_the_first_starts(tmp_path, com
     assert list(tmp_path.iterdir()) == []
 
 
-def test_rerun_starts_over_under_the_same_parent(tmp_path, command):
+def test_rerun_starts_over_under_the_same_parent(tmp_path, command, reading):
     words = [*GRID[:-1], "sweep.name=mine"]
     command.run(tmp_path, *words)
     printed = command.run(tmp_path, *words, "sweep.rerun=true").stdout
     assert "was done before" not in printed
-    assert len(runs(tmp_path, "trial")[1]) == 2
-    assert len(runs(tmp_path, "superseded")[1]) == 2
-    assert [parent.info.run_name for parent in runs(tmp_path, "sweep")[1]] == ["mine"]
+    assert len(reading.runs(tmp_path)) == 2
+    assert len(reading.runs(tmp_path, "superseded")) == 2
+    assert [parent.info.run_name for parent in reading.runs(tmp_path, "sweep")] == ["mine"]
 
 
-def test_two_halves_under_one_name_make_one_sweep(tmp_path, command):
+def test_two_halves_under_one_name_make_one_sweep(tmp_path, command, reading):
     command.run(tmp_path, *GRID[:-2], "sweep.name=both", "model.hidden=[8]", "optimizer=sgd,adam")
     words = [*GRID[:-2], "sweep.name=both", "model.hidden=[16]", "optimizer=sgd,adam"]
     printed = command.run(tmp_path, *words).stdout
-    assert len(table(printed).splitlines()) == 3 + 4
-    assert len(runs(tmp_path, "sweep")[1]) == 1
+    assert len(reading.table(printed).splitlines()) == 3 + 4
+    assert len(reading.runs(tmp_path, "sweep")) == 1
 
 
-def test_a_search_goes_on_to_its_total_with_the_jobs_of_an_undisturbed_one(tmp_path, command):
+def test_a_search_goes_on_to_its_total_with_the_jobs_of_an_undisturbed_one(
+    tmp_path, command, reading
+):
     words = ["sweep=tpe", "data=synthetic", "experiment=debug", "tracking=none"]
     whole, halved = tmp_path / "whole", tmp_path / "halved"
     whole.mkdir()
     halved.mkdir()
-    expected = table(command.run(whole, *words, "hydra.sweeper.n_trials=4").stdout)
+    expected = reading.table(command.run(whole, *words, "hydra.sweeper.n_trials=4").stdout)
     command.run(halved, *words, "hydra.sweeper.n_trials=2")
     printed = command.run(halved, *words, "hydra.sweeper.n_trials=4").stdout
     assert "[2/4]" in printed
     assert "[3/4]" not in printed
-    assert table(printed) == expected
+    assert reading.table(printed) == expected
 
 
-def test_a_losing_run_is_pruned_and_says_why(tmp_path, command):
+def test_a_losing_run_is_pruned_and_says_why(tmp_path, command, reading):
     rates = "optimizer.lr=0.00001,0.0001,0.003,0.00002"
     words = ["-m", "data=synthetic", "experiment=debug", "pruner=asha", "pruner.eta=2", rates]
     printed = command.run(tmp_path, *words).stdout
     assert "job 3 pruned" in printed
-    _, trials = runs(tmp_path, "trial")
+    trials = reading.runs(tmp_path)
     (pruned,) = [trial for trial in trials if trial.data.params["optimizer.lr"] == "2e-05"]
     assert pruned.info.status == "KILLED"
     assert pruned.data.tags["digit_exp.stop_reason"] == "pruned"
     assert float(pruned.data.tags["pruned.threshold"]) > pruned.data.metrics["best_val_acc"]
     assert "test_acc" not in pruned.data.metrics
-    assert table(printed).splitlines()[3].split()[1] == "0.003"
+    assert reading.table(printed).splitlines()[3].split()[1] == "0.003"
 
 
 @pytest.mark.slow
-def test_eight_workers_meet_a_fresh_store(tmp_path, command):
+def test_eight_workers_meet_a_fresh_store(tmp_path, command, reading):
     words = [*GRID[:3], "seed=1,2,3,4,5,6,7,8", JOBLIB[0], "hydra.launcher.n_jobs=8"]
     command.run(tmp_path, *words)
-    assert [trial.info.status for trial in runs(tmp_path, "trial")[1]] == ["FINISHED"] * 8
+    assert [trial.info.status for trial in reading.runs(tmp_path)] == ["FINISHED"] * 8
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from digit_exp.app.found import RunError
 from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.run import open_tracker
-from digit_exp.tracking.sweeps import identity
+from digit_exp.tracking.trials import identity
 from digit_exp.training.checkpoint import load_checkpoint
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)

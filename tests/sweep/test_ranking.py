@@ -21,7 +21,7 @@ BASE = {"seed": 1, "run_name": None, "optimizer": "adam", "optimizer.lr": 0.001}
 def job(number, score=0.9, *, status="FINISHED", metrics=None, predictions=None, **config):
     config = {key.replace("__", "."): value for key, value in config.items()}
     metrics = {"best_val_acc": score} if metrics is None else metrics
-    return JobResult(number, None, status, BASE | config, metrics, predictions=predictions)
+    return JobResult(number, None, status, BASE | config, metrics, predictions=lambda: predictions)
 
 
 def jobs_of(table):

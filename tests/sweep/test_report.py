@@ -4,6 +4,7 @@ import base64
 import math
 import re
 import shlex
+from functools import partial
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -81,7 +82,14 @@ def grid(config):
                         {"epoch": e, "val_acc": score - 0.1 / e, "val_loss": 1 / e} for e in (1, 2)
                     ]
                     jobs.append(
-                        JobResult(len(jobs), None, "FINISHED", config | own, metrics, history)
+                        JobResult(
+                            len(jobs),
+                            None,
+                            "FINISHED",
+                            config | own,
+                            metrics,
+                            partial(list, history),
+                        )
                     )
     jobs[0] = JobResult(0, None, "PRUNED", jobs[0].config, {"best_val_acc": 0.9}, reason="slow <b>")
     jobs[-1] = JobResult(53, None, "DIVERGED", jobs[-1].config, {}, reason="the loss | is nan")
@@ -92,7 +100,7 @@ def grid(config):
 @pytest.fixture(scope="module")
 def written(grid, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep") / "my grid"
-    return folder, write_report(grid, folder, name="lr × <size>")
+    return folder, write_report(rank(grid), folder, name="lr × <size>")
 
 
 class Page(HTMLParser):
@@ -265,7 +273,7 @@ def test_a_search_beside_a_grid_and_a_loss_can_be_reported(config, tmp_path):
         )
         for n in range(12)
     ]
-    write_report(jobs, tmp_path, name="search", objective="best_val_loss")
+    write_report(rank(jobs, "best_val_loss"), tmp_path, name="search")
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     best = min(job.metrics["best_val_loss"] for job in jobs)
     assert row_of(page, "1")[-7] == f"{best:.4g}"
@@ -274,7 +282,8 @@ def test_a_search_beside_a_grid_and_a_loss_can_be_reported(config, tmp_path):
 @pytest.mark.parametrize("status", ["FINISHED", "FAILED"])
 def test_a_sweep_of_one_job_is_reported(config, tmp_path, status):
     metrics = {"best_val_acc": 0.9} if status == "FINISHED" else {}
-    files = write_report([JobResult(0, None, status, config, metrics)], tmp_path, name="one")
+    job = JobResult(0, None, status, config, metrics)
+    files = write_report(rank([job]), tmp_path, name="one")
     page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     has_winner = status == "FINISHED"
     assert ("there is no winner" in page.text) != has_winner
@@ -315,7 +324,7 @@ def test_only_what_is_not_default_is_in_the_command_if_that_is_known(grid, tmp_p
     def shorten(config):
         return {key: config[key] for key in ("seed", "model.hidden", "optimizer")}
 
-    write_report(grid[:2], tmp_path, name="short", shorten=shorten)
+    write_report(rank(grid[:2]), tmp_path, name="short", shorten=shorten)
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     assert re.search(
         r"^python -m digit_exp optimizer=adam seed=\d 'model.hidden=\[.*\]'$", text, re.M

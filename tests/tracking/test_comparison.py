@@ -16,8 +16,9 @@ from digit_exp.tracking.comparison import (
     view_state,
 )
 from digit_exp.tracking.run import open_tracker
-from digit_exp.tracking.sweeps import Trial, open_sweep
+from digit_exp.tracking.sweeps import open_sweep
 from digit_exp.tracking.tracker import Status
+from digit_exp.tracking.trials import Trial
 
 GRID = ["optimizer.lr", "trainer.batch_size", "model.hidden"]
 ASKED = {

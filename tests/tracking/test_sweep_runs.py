@@ -2,16 +2,17 @@ import os
 import platform
 import subprocess
 import sys
+import time
 
 import pytest
 
 from digit_exp.registry import ConfigError
-from digit_exp.tracking import owner, sweeps
+from digit_exp.tracking import owner, trials
 from digit_exp.tracking.connection import connect
 from digit_exp.tracking.run import open_tracker
 from digit_exp.tracking.store import locate
 from digit_exp.tracking.sweeps import open_sweep
-from digit_exp.tracking.tracker import Status
+from digit_exp.tracking.tracker import Status, TrackingError
 
 OPEN_SLOWLY = """
 import sys, time
@@ -151,7 +152,7 @@ def test_children_are_those_of_this_sweep_only(folder, sweep):
 
 def test_all_pages_of_children_are_read(folder, sweep, monkeypatch):
     made = [leave_running(sweep) for _ in range(5)]
-    monkeypatch.setattr(sweeps, "PAGE", 2)
+    monkeypatch.setattr(trials, "PAGE", 2)
     assert sorted(trial.run_id for trial in sweep.children()) == sorted(made)
 
 
@@ -193,6 +194,62 @@ def test_only_trials_of_dead_processes_of_this_machine_are_called_killed(folder,
         "FINISHED",
     ]
     assert sweep.mark_dead() == []
+
+
+def test_a_trial_of_another_machine_is_dead_after_five_silent_minutes(folder, sweep):
+    elsewhere = {"digit_exp.host": "another", "digit_exp.pid": "1"}
+    silent = leave_running(
+        sweep, **elsewhere, **{"digit_exp.heartbeat": f"{time.time() - 310:.0f}"}
+    )
+    heard = leave_running(sweep, **elsewhere, **{"digit_exp.heartbeat": f"{time.time() - 200:.0f}"})
+    assert [trial.run_id for trial in sweep.running() if trial.is_running] == [heard]
+    assert [trial.run_id for trial in sweep.mark_dead()] == [silent]
+    assert status_of(folder, silent) == "KILLED"
+    with pytest.raises(TrackingError, match=r"still running, as process 1 on another, last heard"):
+        run_trial(folder, sweep, run_id=heard)
+    assert run_trial(folder, sweep, run_id=silent) == silent
+
+
+def test_a_process_that_was_thought_dead_learns_that_its_run_was_taken_over(folder, sweep):
+    identity = sweep.identity("abc")
+
+    def beat(tracker, **tags):
+        for name, text in {"heartbeat": "0", **tags}.items():
+            sweep.client.set_tag(tracker.run_id, f"digit_exp.{name}", text)
+        tracker.beat()
+
+    with open_tracker("mlflow", folder=folder, identity=identity) as tracker:
+        beat(tracker)
+    heard = sweep.find("abc").tags["digit_exp.heartbeat"]
+    assert abs(int(heard) - time.time()) < 60
+    with (
+        pytest.raises(TrackingError, match=r"taken over by process 1 on another"),
+        open_tracker("mlflow", folder=folder, identity=identity) as tracker,
+    ):
+        beat(tracker, host="another", pid="1")
+    (failed,) = [trial for trial in sweep.children() if trial.status == "FAILED"]
+    assert "taken over" in failed.tags["digit_exp.error"]
+
+
+def test_of_two_that_begin_the_same_job_at_once_the_older_run_counts(folder, sweep):
+    first = leave_running(sweep)
+    assert not sweep.is_taken("abc", first)
+    second = leave_running(sweep)
+    assert not sweep.is_taken("abc", first)
+    assert sweep.is_taken("abc", second)
+    sweep.client.set_terminated(first, "FAILED")
+    assert not sweep.is_taken("abc", second)
+
+
+def test_files_of_a_trial_are_fetched_if_it_has_them(folder, sweep, tmp_path):
+    run_id = run_trial(folder, sweep)
+    (trial,) = sweep.children()
+    assert sweep.fetch(trial, "checkpoints", tmp_path / "new") is None
+    sweep.client.log_text(run_id, "state", "checkpoints/last.npz")
+    found = sweep.fetch(trial, "checkpoints", tmp_path / "new")
+    assert found == tmp_path / "new" / "checkpoints"
+    assert (found / "last.npz").read_text() == "state"
+    assert sweep.fetch(trial, "checkpoints/best.npz", tmp_path / "new") is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when a process started")

@@ -36,7 +36,7 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
 from digit_exp.sweep.pruning import PruneLosing
 from digit_exp.team import team
-from digit_exp.tracking.callback import LogEpochs
+from digit_exp.tracking.callback import Heartbeat, KeepCheckpoints, LogEpochs
 from digit_exp.tracking.provenance import git_diff, provenance
 from digit_exp.tracking.tracker import Status, Tracker
 from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
@@ -205,7 +205,7 @@ class Experiment:
         """
         settings = self.config.trainer
         stopping, checkpoint = settings.early_stopping, settings.checkpoint.filename
-        memo = self._memo(tracker)
+        memo, folder = self._memo(tracker), self.folder / CHECKPOINT.parent
         early_stopping = EarlyStopping(
             stopping.monitor.value,
             mode=stopping.mode.value,
@@ -221,7 +221,9 @@ class Experiment:
             *([self._pruning(rivalry)] if rivalry is not None else []),
             Tolerated(self._model_checkpoint(memo), self.losses, CHECKPOINT.parent / checkpoint),
             Tolerated(LastCheckpoint(self.folder / CHECKPOINT, memo), self.losses, CHECKPOINT),
+            *([KeepCheckpoints(tracker, folder)] if rivalry is not None else []),
             LogEpochs(tracker),
+            Heartbeat(tracker),
             Progress(settings.epochs, steps, log.info),
         ]
 

@@ -26,10 +26,10 @@ from digit_exp.sweep.objective import Objective
 from digit_exp.sweep.results import JobResult
 from digit_exp.tracking.runs import RunStore
 from digit_exp.tracking.store import Store, locate
+from digit_exp.tracking.trials import OBJECTIVE
 
 OUTPUTS = Path("outputs")
 LATEST, BEST = "latest", "best"
-OBJECTIVE = "digit_exp.objective"
 LISTED = 5
 """Runs that an error shows."""
 

@@ -20,7 +20,7 @@ from digit_exp.app.schema import RunConfig
 from digit_exp.arrays import Array, Labels, Metrics
 from digit_exp.nn.network import Network
 from digit_exp.tracking.runs import RunStore
-from digit_exp.tracking.sweeps import SWEEP, Trial
+from digit_exp.tracking.trials import SWEEP, Trial
 from digit_exp.training.checkpoint import Checkpoint, load_checkpoint
 
 STOP_REASON = "digit_exp.stop_reason"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -12,15 +13,20 @@ from digit_exp.app.found import STOP_REASON, value_of
 from digit_exp.app.record import CHECKPOINT, CONFIG, FILE, OVER, RunRecord
 from digit_exp.app.report import PREDICTIONS
 from digit_exp.sweep.results import JobResult
-from digit_exp.tracking.sweeps import CONFIG_HASH, Sweep, Trial
+from digit_exp.tracking.run import ERROR
+from digit_exp.tracking.sweeps import Sweep
+from digit_exp.tracking.trials import CONFIG_HASH, JOB, Trial
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
 
 CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
 
 
 def results_in_store(sweep: Sweep, folder: Path) -> list[JobResult]:
-    """Return every job of a tracked sweep, whoever ran it; pictures of predictions if it was us."""
-    return [_from_trial(sweep, trial, folder) for trial in sweep.children()]
+    """Return every job of a tracked sweep, whoever ran it and wherever.
+
+    Curves and predictions, which the report needs of a few jobs, are fetched when asked for.
+    """
+    return [_from_trial(sweep, trial, folder) for trial in sweep.children() if trial.params]
 
 
 def results_in_folders(folder: Path) -> list[JobResult]:
@@ -30,23 +36,29 @@ def results_in_folders(folder: Path) -> list[JobResult]:
 
 def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
     reason = trial.tags.get(STOP_REASON)
-    predictions = folder / trial.tags[CONFIG_HASH] / PREDICTIONS
+    place = folder / trial.tags[CONFIG_HASH]
     return JobResult(
-        number=int(trial.tags.get("digit_exp.job", 0)),
+        number=int(trial.tags.get(JOB, 0)),
         run_id=trial.run_id,
         status=ended(trial.status, reason),
         config={key: value_of(text) for key, text in trial.params.items()},
         metrics=trial.metrics,
-        history=sweep.history(trial, *CURVES),
+        history=lambda: sweep.history(trial, *CURVES),
         reason=_why(reason, trial.tags),
-        predictions=predictions if predictions.is_file() else None,
+        predictions=lambda: (
+            _existing(place / PREDICTIONS) or sweep.fetch(trial, PREDICTIONS, place)
+        ),
     )
 
 
+def _existing(file: Path) -> Path | None:
+    return file if file.is_file() else None
+
+
 def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
-    """Say of a pruned run at which epoch it had to reach what."""
+    """Say why a run failed, and of a pruned one at which epoch it had to reach what."""
     if reason != "pruned":
-        return reason
+        return reason or tags.get(ERROR)
     return f"below {tags['pruned.threshold']} at epoch {tags['pruned.epoch']}"
 
 
@@ -79,16 +91,15 @@ def _from_folders(folder: Path) -> Iterator[JobResult]:
     for number, note in enumerate(sorted(folder.glob(f"*/{FILE}"))):
         record, place = RunRecord.read(note.parent), note.parent
         values = OmegaConf.to_container(OmegaConf.load(place / CONFIG))
-        predictions = place / PREDICTIONS
         yield JobResult(
             number=number,
             run_id=record.run_id,
             status=ended(record.status, record.reason),
             config=flatten(from_mapping(values)),  # type: ignore[arg-type]
             metrics=record.summary,
-            history=_history(place),
+            history=partial(_history, place),
             reason=record.reason,
-            predictions=predictions if predictions.is_file() else None,
+            predictions=partial(_existing, place / PREDICTIONS),
         )
 
 

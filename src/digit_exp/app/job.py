@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -32,6 +34,25 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errn
 """Errors of the file system that a person understands without a traceback."""
 
 
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that is tracked and has a record in its folder, until it is closed."""
+
+    tracker: Tracker
+    record: RunRecord
+
+    def conduct(
+        self, experiment: Experiment, interruption: Interruption, rivalry: Rivalry | None = None
+    ) -> Result:
+        """Run the experiment and write down what it came to; `rivalry` tells of its sweep."""
+        self.tracker.set_tags(experiment.made_with)
+        self.record.tags |= experiment.made_with
+        result = experiment.run(self.tracker, interruption, rivalry)
+        self.record.status, self.record.summary = result.status, result.summary
+        self.record.reason = result.stop_reason
+        return result
+
+
 def run_job(cfg: DictConfig, folder: Path) -> Result:
     """Run what Hydra composed, in `folder`; raise JobFailed for whatever goes wrong."""
     try:
@@ -39,7 +60,7 @@ def run_job(cfg: DictConfig, folder: Path) -> Result:
             checkpoint = _load(cfg.resume) if cfg.resume else None
             discard_drafts(folder)
             config = from_mapping(checkpoint.config["run"]) if checkpoint else structure(cfg)
-            result, where = execute(config, folder, interruption, checkpoint=checkpoint)
+            result, where = execute(config, folder, interruption, checkpoint)
     except JobFailed:
         raise
     except Exception as error:
@@ -53,34 +74,54 @@ def execute(
     config: RunConfig,
     folder: Path,
     interruption: Interruption,
+    checkpoint: Checkpoint | None = None,
+) -> tuple[Result, list[str]]:
+    """Run inside a tracked run, and return where that can be looked at as well.
+
+    What can be refused is refused before the run is opened.
+    """
+    experiment = Experiment.prepare(config, folder, checkpoint)
+    with opened(config, folder, checkpoint=checkpoint) as run:
+        result = run.conduct(experiment, interruption)
+    return result, run.tracker.where()
+
+
+@contextmanager
+def opened(
+    config: RunConfig,
+    folder: Path,
     *,
     checkpoint: Checkpoint | None = None,
     name: str | None = None,
     identity: Mapping[str, str] | None = None,
-    rivalry: Rivalry | None = None,
-) -> tuple[Result, list[str]]:
-    """Run inside a tracked run, and return where that can be looked at as well.
+) -> Iterator[OpenRun]:
+    """Open a run, or that of `checkpoint` again, and close it with the truth about its end.
 
-    In a sweep, `identity` are the tags that say which, and `rivalry` tells of its other runs.
+    In a sweep, `identity` are the tags that say which. An exception becomes JobFailed.
     """
-    experiment = Experiment.prepare(config, folder, checkpoint)
     name = name or report.run_name(config)
-    tags = {**config.tracking.tags, **experiment.made_with}
-    opened = open_tracker(
+    tracked = open_tracker(
         config.tracking.backend.value,
         uri=config.tracking.uri,
         experiment=config.tracking.experiment,
-        tags=tags,
+        tags=config.tracking.tags,
         run_name=name,
         run_id=checkpoint.config["run_id"] if checkpoint else None,
         identity=identity,
         spool=folder / UNSENT,
     )
-    with opened as tracker:
-        note = RunRecord(tracker.run_id, name=name, tags={**tags, **(identity or {})})
+    with tracked as tracker:
+        note = RunRecord(
+            tracker.run_id, name=name, tags={**config.tracking.tags, **(identity or {})}
+        )
         with recorded(folder, note) as record:
-            result = _run(experiment, tracker, interruption, record, rivalry)
-    return result, tracker.where()
+            try:
+                yield OpenRun(tracker, record)
+            except Exception as error:
+                raise logged(error) from error
+            finally:
+                tracker.log_file(folder / LOG)
+            tracker.end()  # before the note says so: of two killed apart, the store catches up
 
 
 def _load(file: str) -> Checkpoint:
@@ -91,26 +132,6 @@ def _load(file: str) -> Checkpoint:
     return checkpoint
 
 
-def _run(
-    experiment: Experiment,
-    tracker: Tracker,
-    interruption: Interruption,
-    record: RunRecord,
-    rivalry: Rivalry | None,
-) -> Result:
-    """Run, and leave in `record` what came of it."""
-    try:
-        result = experiment.run(tracker, interruption, rivalry)
-    except Exception as error:
-        raise logged(error) from error
-    finally:
-        tracker.log_file(experiment.folder / LOG)
-    record.status, record.summary = result.status, result.summary
-    record.reason = result.stop_reason
-    tracker.end()  # before the note says so: of two that were killed apart, the store catches up
-    return result
-
-
 def logged(error: Exception) -> JobFailed:
     """Put into the log what went wrong: a sentence where that is enough, else the traceback."""
     if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError):
@@ -119,4 +140,4 @@ def logged(error: Exception) -> JobFailed:
         log.error("%s cannot be written: %s", error.filename, error.strerror)
     else:
         log.error("the run failed", exc_info=error)
-    return JobFailed(str(error))
+    return JobFailed(str(error) or type(error).__name__)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from digit_exp.app.find import BEST, LATEST, OBJECTIVE, Runs, job_result
+from digit_exp.app.find import BEST, LATEST, Runs, job_result
 from digit_exp.app.found import FoundRun, RunError
 from digit_exp.sweep.objective import Objective
 from digit_exp.tracking.comparison import comparison_page
+from digit_exp.tracking.trials import OBJECTIVE
 from digit_exp.tracking.viewing import run_page
 
 COLUMNS = ("test_acc", "best_epoch", "training_seconds")

@@ -2,36 +2,31 @@
 
 Hydra makes the jobs and runs them, one after the other or through a launcher; whether a job is
 done, goes on or fails is its own affair (`trial`). Whatever happens to the jobs, the report is made
-from what the store and the folders hold.
+from what the store holds, or the folders if nothing is tracked.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import shlex
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from digit_exp.app.config import differences, flatten, from_flat
+from digit_exp.app.conclusion import conclude
+from digit_exp.app.config import flatten
 from digit_exp.app.experiment import load
-from digit_exp.app.gather import results_in_folders, results_in_store
-from digit_exp.app.interruption import Interruption
+from digit_exp.app.follower import Follower
 from digit_exp.app.ledger import Ledger
 from digit_exp.app.overrides import Plan
 from digit_exp.app.report import from_here
 from digit_exp.app.schema import Backend, RunConfig
-from digit_exp.app.ticket import Ticket, issued
+from digit_exp.app.ticket import Ticket
 from digit_exp.data.idx import DataError
 from digit_exp.sweep.groups import varied
 from digit_exp.sweep.objective import Objective
-from digit_exp.sweep.ranking import Ranking, rank
-from digit_exp.sweep.report import write_report
 from digit_exp.sweep.results import JobResult
-from digit_exp.sweep.terminal import terminal_table
-from digit_exp.tracking.comparison import comparison_lines
 from digit_exp.tracking.sweeps import Sweep, open_sweep
 from digit_exp.tracking.tracker import Status
 
@@ -51,20 +46,27 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     sweep = _open(plan.jobs[0], name)
     ticket = _ticket(plan, name, _swept(planned), sweep)
     _announce(plan, planned, ticket)
-    status = Status.KILLED
+    status, silent = Status.KILLED, list[JobResult]()
+    follower = Follower(ticket, Ledger(ticket, sweep))
     try:
-        with issued(ticket):
+        with follower:
             launch(_settings(ticket))
-        status = Status.FINISHED
+        silent = _silent(planned, follower, ticket)
+        status = Status.FAILED if silent or follower.failures else Status.FINISHED
     finally:
-        failures = {} if plan.trials else Ledger(ticket).failures()
-        status = _conclude(
-            ticket,
-            sweep,
-            status,
-            [replace(planned[n], status="FAILED", reason=why) for n, why in failures.items()],
-        )
+        status = conclude(ticket, sweep, status, silent)
     return int(status is not Status.FINISHED)
+
+
+def _silent(planned: Sequence[JobResult], follower: Follower, ticket: Ticket) -> list[JobResult]:
+    """Return the jobs that a launcher took and that left no word, not even of a failure."""
+    if ticket.is_search or (ticket.fail_fast and follower.failures):
+        return []
+    heard = {entry.number for entry in follower.entries}
+    reason = "it left no word: see what the launcher keeps of its output"
+    return [
+        replace(job, status="FAILED", reason=reason) for job in planned if job.number not in heard
+    ]
 
 
 def _open(config: RunConfig, name: str) -> Sweep | None:
@@ -87,6 +89,7 @@ def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Tick
     settings = plan.launch["sweep"]
     return Ticket(
         name=name,
+        command=uuid.uuid4().hex[:12],
         folder=str((FOLDER / name).absolute()),
         jobs=plan.trials or len(plan.jobs),
         varied=keys,
@@ -95,7 +98,6 @@ def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Tick
         fail_fast=settings["fail_fast"],
         is_search=plan.trials is not None,
         objective=settings["objective"],
-        started=time.time(),
     )
 
 
@@ -116,6 +118,7 @@ def _settings(ticket: Ticket) -> list[str]:
     search = [f"hydra.sweeper.study_name='{ticket.name}'", f"hydra.sweeper.direction={direction}"]
     folder = ticket.folder.replace("\\", "\\\\").replace("'", "\\'")
     return [
+        ticket.setting,
         f"hydra.sweep.dir='{folder}'",
         "hydra.sweep.subdir=.",
         "hydra.output_subdir=null",
@@ -143,68 +146,3 @@ def _parameters(config: RunConfig) -> Iterator[int]:
     except DataError:
         return
     yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)
-
-
-def _conclude(
-    ticket: Ticket, sweep: Sweep | None, status: Status, failed: Sequence[JobResult]
-) -> Status:
-    """Write the report, print the ranking, close the parent; return how the sweep has ended.
-
-    `status` is how its jobs were launched; one of them that failed makes it FAILED.
-    """
-    with Interruption():
-        found = (
-            results_in_folders(ticket.path)
-            if sweep is None
-            else results_in_store(sweep, ticket.path)
-        )
-        # A job whose data could not be read left nothing behind that could be found.
-        known = [job.config for job in found]
-        found += [job for job in failed if job.config not in known]
-        is_failed = Ledger(ticket).failures() or any(job.status == "FAILED" for job in found)
-        if status is Status.FINISHED and is_failed:
-            status = Status.FAILED
-        if found:
-            files = write_report(
-                found,
-                ticket.path,
-                name=ticket.name,
-                objective=ticket.objective,
-                shorten=_not_default,
-            )
-            ranking = rank(found, ticket.objective)
-            _print_ranking(ranking, ticket)
-            if sweep is not None:
-                _publish(sweep, ranking, files, ticket)
-        if sweep is not None:
-            sweep.end(status)
-    return status
-
-
-def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
-    """Return what a command line must say to come to a configuration."""
-    changed = differences(from_flat(config))
-    return {key: value for key, value in config.items() if key in changed}
-
-
-def _print_ranking(ranking: Ranking, ticket: Ticket) -> None:
-    print(f"\n{terminal_table(ranking)}\n\nreport: {from_here(ticket.path) / 'report.html'}")
-    if ranking.winner is not None:
-        folder = shlex.quote(str(from_here(ticket.path)))
-        print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
-
-
-def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: Ticket) -> None:
-    """Put the report on the parent's page, and print where the jobs can be compared."""
-    for file in files:
-        folder = file.parent.relative_to(ticket.path)
-        sweep.parent.log_file(file, None if folder == Path() else str(folder))
-    sweep.parent.log_note((ticket.path / "report.md").read_text(encoding="utf-8")[:4900])
-    lines = comparison_lines(
-        sweep,
-        parameters=ranking.parameters,
-        metrics=[ticket.objective, "test_acc", "training_seconds"],
-        objective=ticket.objective,
-        ascending=not Objective(ticket.objective).is_share,
-    )
-    print("\n".join(["to compare the jobs in MLflow:", *lines]), flush=True)

@@ -1,14 +1,14 @@
-"""What a sweep tells its jobs, in whatever process they run: one environment variable.
+"""What a sweep tells its jobs, in whatever process and on whatever machine they run.
 
-It reaches the workers of every launcher, and nothing else has to be shared but the store.
+It travels as a setting of Hydra's, which puts it into the environment of each job. So it reaches
+the workers of every launcher, those too that were started before the command.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ class Ticket:
     """The sweep that a job belongs to."""
 
     name: str
+    command: str
+    """Tells this start of the sweep from every other."""
     folder: str
     """Where its jobs have their folders."""
     jobs: int
@@ -32,26 +34,20 @@ class Ticket:
     is_search: bool
     """Whether a sampler chooses the jobs: it wants to hear of those that fail."""
     objective: str
-    started: float
-    """When this command began, in seconds since the epoch."""
 
     @property
     def path(self) -> Path:
         """The folder of the sweep."""
         return Path(self.folder)
 
-
-@contextmanager
-def issued(ticket: Ticket) -> Iterator[None]:
-    """Let every process that is started inside the `with` block find the ticket."""
-    os.environ[VARIABLE] = json.dumps(asdict(ticket))
-    try:
-        yield
-    finally:
-        del os.environ[VARIABLE]
+    @property
+    def setting(self) -> str:
+        """Return what Hydra must be told, in characters that neither it nor a shell reads."""
+        text = base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
+        return f"++hydra.job.env_set.{VARIABLE}='{text}'"
 
 
 def current_ticket() -> Ticket | None:
     """Return the ticket of the sweep that this process works for, if any."""
     text = os.environ.get(VARIABLE)
-    return None if text is None else Ticket(**json.loads(text))
+    return None if text is None else Ticket(**json.loads(base64.urlsafe_b64decode(text)))

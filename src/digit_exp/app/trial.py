@@ -11,32 +11,29 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 from filelock import FileLock, Timeout
 from omegaconf import DictConfig
 
-from digit_exp.app.config import structure
+from digit_exp.app import past, report
+from digit_exp.app.config import flatten, structure
 from digit_exp.app.endings import JobFailed
-from digit_exp.app.experiment import Rivalry, load
-from digit_exp.app.found import STOP_REASON
-from digit_exp.app.gather import (
-    histories_in_folders,
-    histories_in_store,
-    number_of,
-)
+from digit_exp.app.experiment import Experiment, Rivalry, load
+from digit_exp.app.gather import histories_in_folders, histories_in_store, number_of
 from digit_exp.app.identity import config_hash
 from digit_exp.app.interruption import Interruption
-from digit_exp.app.job import LOG, execute, logged
-from digit_exp.app.ledger import Ledger
-from digit_exp.app.record import CHECKPOINT, FILE, OVER, RunRecord
-from digit_exp.app.report import monitored, run_name
+from digit_exp.app.job import LOG, OpenRun, logged, opened
+from digit_exp.app.ledger import Entry, Ledger
+from digit_exp.app.past import Past
 from digit_exp.app.schema import RunConfig
 from digit_exp.app.ticket import Ticket
-from digit_exp.tracking.sweeps import Sweep, Trial, identity, join_sweep
-from digit_exp.tracking.tracker import TrackingError
-from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from digit_exp.tracking.sweeps import Sweep, join_sweep
+from digit_exp.tracking.tracker import Status, TrackingError
+from digit_exp.tracking.trials import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
+from digit_exp.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -44,129 +41,27 @@ log = logging.getLogger(__name__)
 def run_trial(cfg: DictConfig, ticket: Ticket, number: int) -> float:
     """Bring a job to its end and return its objective, NaN if it has none.
 
-    A job that fails is told at once and does not end the sweep. If that is asked for, those that
-    come after it, in whatever process, are not begun.
+    A job that fails says so in the ledger and does not end the sweep. If that is asked for, those
+    that come after it, in whatever process, are not begun.
     """
-    ledger = Ledger(ticket)
+    config = structure(cfg)
+    sweep = _joined(config, ticket)
+    ledger = Ledger(ticket, sweep)
     if ticket.fail_fast and ledger.failures():
         return math.nan
-    config = structure(cfg)
-    name = run_name(config, ticket.varied)
+    name = report.run_name(config, ticket.varied)
     with Interruption() as interruption:
         try:
-            outcome = _Job(config, ticket, number).finish(interruption)
+            outcome = _Job(config, ticket, number, name, sweep).finish(interruption)
         except Exception as error:
             failure = error if isinstance(error, JobFailed) else logged(error)
-            ledger.enter(number, name, "failed", math.nan, str(failure))
+            ledger.enter(Entry(number, name, "failed", reason=str(failure)))
             if ticket.is_search:  # the search asks for it again when it is started again
                 raise failure from error
             return math.nan
     value = outcome.summary.get(ticket.objective, math.nan)
-    ledger.enter(number, name, outcome.word, value)
+    ledger.enter(Entry(number, name, outcome.word, value if math.isfinite(value) else None))
     return value
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What is known of a job that has ended."""
-
-    word: str
-    """How it came to its end, in this command."""
-    summary: dict[str, float]
-
-
-class _Job:
-    """A configuration at its place in a sweep."""
-
-    def __init__(self, config: RunConfig, ticket: Ticket, number: int) -> None:
-        self._config = config
-        self._ticket = ticket
-        self._number = number
-        self._hash = config_hash(config, load(config.data).digest)
-        self._folder = ticket.path / self._hash
-        self._sweep = _joined(config, ticket)
-
-    def finish(self, interruption: Interruption) -> _Outcome:
-        """Return the outcome of the job, from an earlier run if there is one."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with FileLock(self._folder / ".lock", blocking=False):
-                return self._finish(interruption)
-        except Timeout:
-            return _Outcome("is running in another process", {})
-
-    def _finish(self, interruption: Interruption) -> _Outcome:
-        record, trial = self._record(), self._trial()
-        if self._ticket.rerun:
-            self._forget(trial)
-            record = trial = None
-        if record is not None and record.is_over:
-            summary = {} if record.reason == "diverged" else record.summary
-            return _Outcome("was done before", summary)
-        if trial is not None and (
-            trial.status == "FINISHED" or trial.tags.get(STOP_REASON) in OVER
-        ):
-            return _Outcome("was done before, elsewhere", dict(trial.metrics))
-        if trial is not None and trial.status == "RUNNING":
-            return _Outcome("is running elsewhere", {})
-        checkpoint = self._checkpoint()
-        if checkpoint is None:
-            self._forget(trial)
-        with _logging_to(self._folder / LOG):
-            result, _ = execute(
-                self._config,
-                self._folder,
-                interruption,
-                checkpoint=checkpoint,
-                name=run_name(self._config, self._ticket.varied),
-                identity=self._identity(),
-                rivalry=Rivalry(number_of(self._hash), self._rivals),
-            )
-        if result.stop_reason == "pruned":
-            return _Outcome("pruned", result.summary)
-        if result.is_failure:
-            return _Outcome(result.stop_reason or "failed", {})
-        return _Outcome("resumed and done" if checkpoint else "done", result.summary)
-
-    def _rivals(self) -> Mapping[int, Mapping[int, float]]:
-        """Return what the other jobs have measured; none, if the store does not answer now."""
-        metric = monitored(self._config).monitor.value
-        if self._sweep is None:
-            return histories_in_folders(self._ticket.path, metric)
-        try:
-            return histories_in_store(self._sweep, metric)
-        except TrackingError as error:
-            log.warning("nothing is pruned for now: %s", error)
-            return {}
-
-    def _record(self) -> RunRecord | None:
-        return RunRecord.read(self._folder) if (self._folder / FILE).is_file() else None
-
-    def _trial(self) -> Trial | None:
-        return None if self._sweep is None else self._sweep.find(self._hash)
-
-    def _checkpoint(self) -> Checkpoint | None:
-        """Return where an interrupted or failed run of this job can go on, if it can."""
-        try:
-            return load_checkpoint(self._folder / CHECKPOINT)
-        except CheckpointError:
-            return None
-
-    def _forget(self, trial: Trial | None) -> None:
-        """Put away what earlier commands left of this job."""
-        if trial is not None and self._sweep is not None:
-            self._sweep.supersede(trial)
-        for path in self._folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path.name != ".lock":
-                path.unlink()
-
-    def _identity(self) -> dict[str, str]:
-        tags = identity(self._ticket.name, self._hash)
-        tracked = {} if self._sweep is None else self._sweep.identity(self._hash)
-        number, objective = str(self._number), self._ticket.objective
-        return {**tags, **tracked, "digit_exp.job": number, "digit_exp.objective": objective}
 
 
 def _joined(config: RunConfig, ticket: Ticket) -> Sweep | None:
@@ -176,6 +71,162 @@ def _joined(config: RunConfig, ticket: Ticket) -> Sweep | None:
     return join_sweep(
         ticket.name, ticket.parent_id, uri=settings.uri, experiment=settings.experiment
     )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What is known of a job that has ended."""
+
+    word: str
+    """How it came to its end, in this command."""
+    summary: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A configuration at its place in a sweep."""
+
+    config: RunConfig
+    ticket: Ticket
+    number: int
+    name: str
+    sweep: Sweep | None
+
+    def finish(self, interruption: Interruption) -> _Outcome:
+        """Return the outcome of the job, from an earlier run if there is one."""
+        unread = self._home(None)
+        try:
+            digest = load(self.config.data).digest
+        except Exception as error:
+            unread.fail(error)
+        unread.forget(unread.past())  # now the data can be read
+        return self._home(digest).finish(interruption)
+
+    def _home(self, data_digest: str | None) -> _Home:
+        name = config_hash(self.config, data_digest)
+        return _Home(self, name, self.ticket.path / name)
+
+
+@dataclass(frozen=True)
+class _Home:
+    """Where a job is kept, in the store and in a folder, under the hash of what it is."""
+
+    job: _Job
+    identity: str
+    folder: Path
+
+    def past(self) -> Past:
+        """Return what earlier commands left of the job."""
+        if self.job.sweep is None:
+            return past.past_in_folder(self.folder)
+        return past.past_in_store(self.job.sweep, self.identity, self.folder)
+
+    def finish(self, interruption: Interruption) -> _Outcome:
+        """Return the outcome of the job, unless another process of this machine is at it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / ".lock", blocking=False):
+                return self._finish(interruption)
+        except Timeout:
+            return _Outcome("is running in another process")
+
+    def _finish(self, interruption: Interruption) -> _Outcome:
+        earlier = self.past()
+        if earlier.runner is not None:
+            return _Outcome(f"is running elsewhere ({earlier.runner})")
+        if self.job.ticket.rerun:
+            self.forget(earlier)
+            earlier = Past()
+        if earlier.is_over:
+            where = "" if earlier.is_here else ", elsewhere"
+            return _Outcome(f"was done before{where}", earlier.summary)
+        checkpoint = self._checkpoint(earlier)
+        if checkpoint is None:
+            self.forget(earlier)
+        return self._run(checkpoint, interruption)
+
+    def _run(self, checkpoint: Checkpoint | None, interruption: Interruption) -> _Outcome:
+        with self._opened(checkpoint) as run:
+            if self._is_taken(run):
+                return _Outcome("is running elsewhere")
+            experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
+            rivalry = Rivalry(number_of(self.identity), self._rivals)
+            result = run.conduct(experiment, interruption, rivalry)
+        if result.stop_reason == "pruned":
+            return _Outcome("pruned", result.summary)
+        if result.is_failure:
+            return _Outcome(result.stop_reason or "failed")
+        return _Outcome("resumed and done" if checkpoint else "done", result.summary)
+
+    def fail(self, error: Exception) -> NoReturn:
+        """Leave a run that has FAILED, of a job that cannot begin."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.forget(self.past())
+        with self._opened(None):
+            raise error
+
+    def forget(self, earlier: Past) -> None:
+        """Put away what earlier commands left of this job."""
+        if earlier.trial is not None and self.job.sweep is not None:
+            self.job.sweep.supersede(earlier.trial)
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ".lock":
+                path.unlink()
+
+    @contextmanager
+    def _opened(self, checkpoint: Checkpoint | None) -> Iterator[OpenRun]:
+        """Open the run of the job, with a log of its own; its configuration is there at once."""
+        job = self.job
+        report.write_config(job.config, self.folder)
+        opening = opened(
+            job.config,
+            self.folder,
+            checkpoint=checkpoint,
+            name=job.name,
+            identity=self._tags(),
+        )
+        with _logging_to(self.folder / LOG), opening as run:
+            if checkpoint is None:
+                run.tracker.log_params(flatten(job.config))
+            yield run
+
+    def _tags(self) -> dict[str, str]:
+        """Return what says of which sweep the run is, tracked or not, and which of its jobs."""
+        ticket, sweep = self.job.ticket, self.job.sweep
+        of_sweep = (
+            identity(ticket.name, self.identity) if sweep is None else sweep.identity(self.identity)
+        )
+        return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: ticket.objective}
+
+    def _is_taken(self, run: OpenRun) -> bool:
+        """Give way to a process that began the same job at the same moment, on another machine."""
+        sweep = self.job.sweep
+        if sweep is None or not sweep.is_taken(self.identity, run.tracker.run_id):
+            return False
+        run.tracker.set_tags({KIND: SUPERSEDED})
+        run.tracker.status, run.record.status = Status.KILLED, Status.KILLED
+        return True
+
+    def _checkpoint(self, earlier: Past) -> Checkpoint | None:
+        """Return where an interrupted or failed run of this job can go on, if it can."""
+        if self.job.sweep is None:
+            return past.checkpoint_in_folder(self.folder)
+        if earlier.trial is None:
+            return None
+        return past.checkpoint_in_store(self.job.sweep, earlier.trial, self.folder)
+
+    def _rivals(self) -> Mapping[int, Mapping[int, float]]:
+        """Return what the other jobs have measured; none, if the store does not answer now."""
+        metric = report.monitored(self.job.config).monitor.value
+        if self.job.sweep is None:
+            return histories_in_folders(self.job.ticket.path, metric)
+        try:
+            return histories_in_store(self.job.sweep, metric)
+        except TrackingError as error:
+            log.warning("nothing is pruned for now: %s", error)
+            return {}
 
 
 @contextmanager

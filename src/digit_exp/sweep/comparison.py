@@ -72,7 +72,7 @@ def _pair(winner: Group, other: Group, objective: Objective) -> Comparison | Non
 
 
 def _on_images(ours: JobResult, theirs: JobResult) -> Comparison | None:
-    a, b = _read(ours.predictions), _read(theirs.predictions)
+    a, b = _read(ours.predictions()), _read(theirs.predictions())
     if a is None or b is None or not np.array_equal(a.labels, b.labels):
         return None
     advantage = float(a.is_right.mean() - b.is_right.mean())

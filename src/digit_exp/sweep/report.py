@@ -14,9 +14,8 @@ from digit_exp.sweep.findings import conclusion
 from digit_exp.sweep.groups import Config
 from digit_exp.sweep.objective import Objective
 from digit_exp.sweep.page import write_page
-from digit_exp.sweep.ranking import Place, Ranking, rank
+from digit_exp.sweep.ranking import Place, Ranking
 from digit_exp.sweep.rerun import PROGRAM, command, preset
-from digit_exp.sweep.results import JobResult
 from digit_exp.sweep.sections import sections
 from digit_exp.sweep.statistics import Summary
 from digit_exp.sweep.tables import UNFINISHED
@@ -47,11 +46,10 @@ class Best:
 
 
 def write_report(
-    results: Sequence[JobResult],
+    ranking: Ranking,
     folder: Path,
     *,
     name: str,
-    objective: str = "best_val_acc",
     shorten: Callable[[Config], Config] = dict,
 ) -> list[Path]:
     """Write `report.html`, `report.md`, the figures and the winner's preset; return the files.
@@ -59,7 +57,6 @@ def write_report(
     `shorten` returns the part of a job's configuration that is not default anyway: the words of
     the command that runs the winner again. Without it they are all there.
     """
-    ranking = rank(results, objective)
     found = list(sections(ranking))
     figures = {
         section.key: save(section.figure, folder / "figures" / f"{section.key}.png")

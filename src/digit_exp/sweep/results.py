@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +23,9 @@ class JobResult:
     """Flattened: `optimizer: adam`, `optimizer.lr: 0.001`, `model.hidden: [128, 64]`, `seed: 1`."""
     metrics: Mapping[str, float]
     """The summary: best_val_acc, best_epoch, test_acc, test_loss, training_seconds, ..."""
-    history: Sequence[Metrics] = ()
-    """One mapping for each epoch."""
+    history: Callable[[], Sequence[Metrics]] = tuple
+    """Returns one mapping for each epoch."""
     reason: str | None = None
     """Why it did not finish."""
-    predictions: Path | None = None
-    """`test_predictions.npz` with labels and probabilities."""
+    predictions: Callable[[], Path | None] = lambda: None
+    """Returns `test_predictions.npz` with labels and probabilities, if there is one."""

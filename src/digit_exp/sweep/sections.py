@@ -102,7 +102,7 @@ def _pairs(ranking: Ranking) -> Section:
 def _curves(ranking: Ranking) -> Section:
     runs = {
         f"#{rank}  {label(place.group, ranking.parameters)}": [
-            job.history for job in place.group.results if job.history
+            history for job in place.group.results if (history := job.history())
         ]
         for rank, place in enumerate(ranking.with_numbers[:TOP], 1)
     }

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from digit_exp.tracking import viewing
-from digit_exp.tracking.sweeps import Sweep, Trial, is_trial_of, trials
+from digit_exp.tracking.sweeps import Sweep
+from digit_exp.tracking.trials import Trial, is_trial_of, trials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

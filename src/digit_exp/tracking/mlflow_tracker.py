@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from digit_exp.arrays import Metrics
 from digit_exp.data.dataset import Dataset
-from digit_exp.tracking import inputs, models, viewing
+from digit_exp.tracking import inputs, models, owner, viewing
 from digit_exp.tracking.store import Store
-from digit_exp.tracking.tracker import Tracker
+from digit_exp.tracking.tracker import Tracker, TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -127,6 +127,16 @@ class MLflowTracker(Tracker):
     def log_model(self, network: Path) -> None:
         """Log a pyfunc model as the run's outcome, unless it has one."""
         models.log_model(self._client, self._run, self._experiment_id, network)
+
+    def beat(self) -> None:
+        """Write the heartbeat, unless another process took the silence of this one for death."""
+        tags = self._client.get_run(self._run).data.tags
+        if not owner.is_this(tags):
+            raise TrackingError(
+                f"the MLflow run {self._run} was taken over by {owner.described(tags)}, as nothing"
+                f" was heard of this process for {owner.SILENCE_SECONDS} seconds"
+            )
+        self.set_tags(owner.beat())
 
     def where(self) -> list[str]:
         """Return the command and the link that open this run in the MLflow UI."""

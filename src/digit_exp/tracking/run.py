@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from digit_exp.tracking import owner
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from digit_exp.tracking.spooled import SpooledTracker
 
 logger = logging.getLogger(__name__)
+
+ERROR = "digit_exp.error"
+"""The tag that says why a run has FAILED; the whole traceback is an artifact."""
+ERROR_LENGTH = 500
 
 HURRY = 5.0
 """Seconds of patience with the store for somebody who has pressed Ctrl-C."""
@@ -131,7 +136,7 @@ def _reopen(client: MlflowClient, store: Store, run_id: str, identity: Mapping[s
         raise TrackingError(f"the MLflow run {run_id} was deleted; restore it to resume it")
     if run.info.status == "RUNNING" and owner.is_another(run.data.tags):
         raise TrackingError(
-            f"the MLflow run {run_id} is still running, as process {run.data.tags[owner.PID]}."
+            f"the MLflow run {run_id} is still running, as {owner.described(run.data.tags)}."
             " Wait for it or stop it"
         )
     # claimed before it is RUNNING: else another start would find it RUNNING and its owner dead
@@ -160,6 +165,8 @@ def _end_after(error: BaseException, tracker: SpooledTracker) -> None:
     tracker.status = Status.KILLED if killed else Status.FAILED
     tracker.end()  # first: a full disk still takes a word, but perhaps no file
     if not killed:
+        reason = shorten(str(error), ERROR_LENGTH) or type(error).__name__
+        tracker.set_tags({ERROR: reason})
         text = "".join(traceback.format_exception(error))
         tracker.log_text(text, "traceback.txt")
     _wait(tracker, HURRY if killed else PATIENCE)

@@ -13,7 +13,7 @@ from digit_exp.arrays import Metrics
 from digit_exp.tracking import viewing
 from digit_exp.tracking.connection import connect, explained
 from digit_exp.tracking.store import Store
-from digit_exp.tracking.sweeps import Trial, epochs_of, is_trial_of, search
+from digit_exp.tracking.trials import Trial, epochs_of, is_trial_of, search
 
 
 class RunStore:

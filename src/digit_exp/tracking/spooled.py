@@ -17,7 +17,7 @@ from digit_exp.tracking.inputs import described
 from digit_exp.tracking.mlflow_tracker import MLflowTracker, spelled
 from digit_exp.tracking.sender import PATIENCE, Sender, Unacceptable
 from digit_exp.tracking.spool import Entry, Spool
-from digit_exp.tracking.tracker import Status, Tracker
+from digit_exp.tracking.tracker import Status, Tracker, TrackingError
 
 HOPELESS = {
     "BAD_REQUEST",
@@ -32,7 +32,7 @@ class SpooledTracker(Tracker):
     """Says to `target`, later and in order, what is said to it.
 
     First comes what an earlier process left in the spool. If the run `goes_on`, how that one ended
-    is no longer true.
+    is no longer true, and its heart beats no more.
     """
 
     def __init__(self, target: MLflowTracker, spool: Spool, *, goes_on: bool = True) -> None:
@@ -43,8 +43,9 @@ class SpooledTracker(Tracker):
         self._epochs = set(target.epochs)
         self._latest = dict(target.latest)
         self._ended: Status | None = None
+        self._lost: str | None = None  # to which process, and why
         for number, entry in spool.entries().items():
-            if entry["what"] == "end" and goes_on:
+            if entry["what"] == "beat" or (entry["what"] == "end" and goes_on):
                 spool.remove(number)
             elif entry["what"] == "epoch":
                 self._epochs.add(entry["epoch"])
@@ -85,6 +86,11 @@ class SpooledTracker(Tracker):
     def log_text(self, text: str, file: str) -> None:
         self._post("text", text=text, file=file)
 
+    def beat(self) -> None:
+        if self._lost is not None:
+            raise TrackingError(self._lost)
+        self._post("beat")
+
     def where(self) -> list[str]:
         return self._target.where()
 
@@ -119,12 +125,17 @@ class SpooledTracker(Tracker):
     def _deliver(self, entry: Entry) -> None:
         from mlflow.exceptions import MlflowException
 
+        if self._lost is not None:  # the run is another's now
+            raise Unacceptable(self._lost)
         try:
             deliver(self._target, entry, self._base)
         except MlflowException as error:
             if error.error_code in HOPELESS:
                 raise Unacceptable(str(error)) from error
             raise
+        except TrackingError as error:
+            self._lost = str(error)
+            raise Unacceptable(self._lost) from error
         except FileNotFoundError as error:
             raise Unacceptable(str(error)) from error
 
@@ -151,6 +162,8 @@ def deliver(target: MLflowTracker, entry: Entry, base: Path) -> None:
             target.log_model(base / values["network"])
         case "text":
             target.log_text(**values)
+        case "beat":
+            target.beat()
         case "end":
             target.status = Status(values["status"])
             target.end(at)

@@ -1,7 +1,7 @@
 """A sweep in MLflow: one parent run for each name, and its trials, found by tags.
 
-The parent is found again when the sweep goes on, by whoever works on it. Trials are found by the
-sweep's name, not by their parent: nothing is lost if a server was given two parents at once.
+The parent is found again when the sweep goes on, by whoever works on it. All that they share is the
+store: what a job has come to, and the checkpoint to go on from, is there.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ import getpass
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,34 +21,28 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking import owner
 from digit_exp.tracking.connection import LOCK_SECONDS, connect, experiment_id, explained
 from digit_exp.tracking.run import author
+from digit_exp.tracking.shelf import RunShelf
 from digit_exp.tracking.store import Store, locate
 from digit_exp.tracking.tracker import Status
+from digit_exp.tracking.trials import (
+    CONFIG_HASH,
+    KIND,
+    SUPERSEDED,
+    SWEEP,
+    Trial,
+    epochs_of,
+    identity,
+    parents,
+    trials,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
 
     from digit_exp.tracking.mlflow_tracker import MLflowTracker
 
-KIND, SWEEP, CONFIG_HASH = "digit_exp.kind", "digit_exp.sweep", "digit_exp.config_hash"
 PARENT = "mlflow.parentRunId"
-PAGE = 1000  # runs a call
 NAME = re.compile(r"[^'\"`\\\x00-\x1f]{1,200}")
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What the store knows of one run. `metrics` holds the last value of each."""
-
-    run_id: str
-    status: str
-    tags: Mapping[str, str]
-    params: Mapping[str, str]
-    metrics: Metrics
-    name: str = ""
-    experiment_id: str = ""
-    started: float = 0.0
-    """Seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +54,16 @@ class Sweep:
     store: Store
     experiment_id: str
     parent: MLflowTracker
+    _histories: dict[tuple[str, ...], list[Metrics]] = field(default_factory=dict, repr=False)
+    """Of trials that have ended, which will not change."""
 
     def identity(self, config_hash: str) -> dict[str, str]:
         """Return the tags that make a run a trial of this sweep, for `open_tracker(identity=)`."""
         return {PARENT: str(self.parent.run_id), **identity(self.name, config_hash)}
+
+    def shelf(self, folder: str) -> RunShelf:
+        """Return a place for texts, in a folder of the parent's artifacts."""
+        return RunShelf(self.client, self.store, str(self.parent.run_id), folder)
 
     def children(self) -> list[Trial]:
         """Return all trials, the oldest first."""
@@ -73,31 +72,59 @@ class Sweep:
 
     def find(self, config_hash: str) -> Trial | None:
         """Return the trial of a configuration: the one that finished, else the latest one."""
-        condition = f"tags.\"{CONFIG_HASH}\" = '{config_hash}'"
-        with explained(self.store):
-            found = trials(self.client, self.experiment_id, self.name, condition)
+        found = self._with(config_hash)
         finished = [trial for trial in found if trial.status == Status.FINISHED]
         return next(reversed(finished or found), None)
+
+    def is_taken(self, config_hash: str, run_id: str | None) -> bool:
+        """Tell whether another process was faster to begin the same: the older run counts."""
+        rivals = [trial for trial in self._with(config_hash) if trial.is_running]
+        return bool(rivals) and rivals[0].run_id != run_id
+
+    def _with(self, config_hash: str) -> list[Trial]:
+        condition = f"tags.\"{CONFIG_HASH}\" = '{config_hash}'"
+        with explained(self.store):
+            return trials(self.client, self.experiment_id, self.name, condition)
 
     def history(self, trial: Trial, *metrics: str) -> list[Metrics]:
         """Return these metrics of each epoch, with its number as `epoch`, as a trainer's history.
 
         A metric that was not measured in an epoch is left out of it.
         """
+        key = (trial.run_id, *metrics)
+        if key in self._histories:
+            return self._histories[key]
         with explained(self.store):
-            return epochs_of(self.client, trial.run_id, metrics)
+            found = epochs_of(self.client, trial.run_id, metrics)
+        if trial.status != "RUNNING":
+            self._histories[key] = found
+        return found
+
+    def fetch(self, trial: Trial, path: str, folder: Path) -> Path | None:
+        """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
+        parent = str(Path(path).parent)
+        with explained(self.store):
+            known = self.client.list_artifacts(trial.run_id, None if parent == "." else parent)
+            if path not in {file.path for file in known}:
+                return None
+            folder.mkdir(parents=True, exist_ok=True)
+            return Path(self.client.download_artifacts(trial.run_id, path, str(folder)))
 
     def supersede(self, trial: Trial) -> None:
         """Take a trial out of the sweep, because its configuration is run anew. It stays a run."""
         with explained(self.store):
-            self.client.set_tag(trial.run_id, KIND, "superseded")
+            self.client.set_tag(trial.run_id, KIND, SUPERSEDED)
 
-    def mark_dead(self) -> list[Trial]:
-        """Call those trials KILLED whose process on this machine died without a word."""
+    def running(self) -> list[Trial]:
+        """Return the trials that are RUNNING, or were when their process died without a word."""
         running = "attributes.status = 'RUNNING'"
         with explained(self.store):
-            found = trials(self.client, self.experiment_id, self.name, running)
-            dead = [trial for trial in found if owner.is_gone(trial.tags)]
+            return trials(self.client, self.experiment_id, self.name, running)
+
+    def mark_dead(self) -> list[Trial]:
+        """Call those trials KILLED whose process died without a word; see `owner`."""
+        dead = [trial for trial in self.running() if not trial.is_running]
+        with explained(self.store):
             for trial in dead:
                 self.client.set_terminated(trial.run_id, str(Status.KILLED))
         return dead
@@ -145,88 +172,18 @@ def join_sweep(
     return Sweep(name, client, store, number, parent)
 
 
-def identity(name: str, config_hash: str) -> dict[str, str]:
-    """Return the tags of a job of the sweep `name`, tracked or not."""
-    return {KIND: "trial", SWEEP: name, CONFIG_HASH: config_hash}
-
-
-def is_trial_of(name: str | None) -> str:
-    """Return the condition, in MLflow's search language, that a run is a trial of this sweep.
-
-    Without a name, of any sweep or of none: a run of this program that is no sweep's parent.
-    """
-    is_trial = f"tags.\"{KIND}\" = 'trial'"
-    return is_trial if name is None else f"tags.\"{SWEEP}\" = '{name}' AND {is_trial}"
-
-
-def trials(
-    client: MlflowClient, experiment: str, name: str | None, condition: str | None = None
-) -> list[Trial]:
-    """Return the trials of a sweep, or of all, that meet the condition, the oldest first."""
-    where = is_trial_of(name) + (f" AND {condition}" if condition else "")
-    return list(search(client, [experiment], where))
-
-
-def epochs_of(client: MlflowClient, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
-    """Return these metrics of each epoch; the numbers of the whole run stand at step 0."""
-    epochs: dict[int, dict[str, float]] = {}
-    for name in metrics:
-        for point in client.get_metric_history(run_id, name):
-            if point.step > 0:
-                epochs.setdefault(point.step, {"epoch": point.step})[name] = point.value
-    return [epochs[step] for step in sorted(epochs)]
-
-
-def search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Trial]:
-    """Go through the runs that meet a condition in MLflow's search language, the oldest first."""
-    for run in _search(client, experiments, where):
-        info, data = run.info, run.data
-        yield Trial(
-            info.run_id,
-            info.status,
-            data.tags,
-            data.params,
-            data.metrics,
-            name=info.run_name or "",
-            experiment_id=str(info.experiment_id),
-            started=(info.start_time or 0) / 1000,
-        )
-
-
 def _parent(client: MlflowClient, experiment: str, name: str) -> str:
     """Return the run id of the parent, set RUNNING under this process."""
     from mlflow.entities import RunTag
 
-    if not _parents(client, experiment, name):
+    if not parents(client, experiment, name):
         tags = {**author(), **owner.claim(), KIND: "sweep", SWEEP: name}
         client.create_run(experiment, tags=tags, run_name=name)
     # asked again, since another machine holds another lock: on a server the oldest one counts
-    parent = _parents(client, experiment, name)[0].info.run_id
+    parent = parents(client, experiment, name)[0].info.run_id
     client.update_run(parent, status="RUNNING")
     client.log_batch(parent, tags=[RunTag(key, text) for key, text in owner.claim().items()])
     return str(parent)
-
-
-def _parents(client: MlflowClient, experiment: str, name: str) -> list[Run]:
-    where = f"tags.\"{SWEEP}\" = '{name}' AND tags.\"{KIND}\" = 'sweep'"
-    return list(_search(client, [experiment], where))
-
-
-def _search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Run]:
-    """Go through the runs that meet a condition, the oldest first, page by page."""
-    token: str | None = None
-    while True:
-        page = client.search_runs(
-            list(experiments),
-            where,
-            max_results=PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _lock(store: Store) -> Path:

@@ -62,6 +62,9 @@ class Tracker:
     def end(self) -> None:
         """Remember how the run ended: `status`. Nothing may be said after it."""
 
+    def beat(self) -> None:
+        """Tell other machines that the process lives; raise TrackingError if the run was lost."""
+
     def where(self) -> list[str]:
         """Return the lines that tell a person how to open this run, if there is anything to open.
 
