@@ -80,7 +80,7 @@ def test_a_store_that_fails_last_does_not_hide_why_the_run_failed(folder, monkey
     monkeypatch.setattr(MLflowTracker, "end", unreachable)
     with pytest.raises(ZeroDivisionError), open_tracker("mlflow", folder=folder):
         1 / 0  # noqa: B018
-    assert "MLflow lacks 2 entries" in caplog.text
+    assert "MLflow lacks 3 entries" in caplog.text
     assert "disk full" in caplog.text
 
 
