@@ -181,11 +181,11 @@ def test_the_history_of_a_trial_has_each_epoch_with_what_it_measured(folder, swe
 
 
 def test_only_trials_of_dead_processes_of_this_machine_are_called_killed(folder, sweep):
-    gone = ended_process()
+    finished = run_trial(folder, sweep, "def")
+    gone = ended_process()  # after that one, as whoever opens a run looks for the dead
     dead = leave_running(sweep, **{"digit_exp.pid": gone})
     mine = leave_running(sweep)
     elsewhere = leave_running(sweep, **{"digit_exp.pid": gone, "digit_exp.host": "another"})
-    finished = run_trial(folder, sweep, "def")
     assert [trial.run_id for trial in sweep.mark_dead()] == [dead]
     assert [status_of(folder, run) for run in (dead, mine, elsewhere, finished)] == [
         "KILLED",
