@@ -8,7 +8,7 @@ from pathlib import Path
 from digit_exp.tracking.connection import explained
 from digit_exp.tracking.models import NAME, log_model
 from digit_exp.tracking.runs import RunStore
-from digit_exp.tracking.sweeps import Trial
+from digit_exp.tracking.trials import Trial
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
