@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from digit_exp.app.config import resolved
-from digit_exp.app.experiment import load
 from digit_exp.app.find import Runs
 from digit_exp.app.found import RunError
+from digit_exp.app.ingredients import load
 from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.run import open_tracker

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from digit_exp.app.experiment import load, splits
 from digit_exp.app.find import OUTPUTS
 from digit_exp.app.found import FoundRun, RunError
+from digit_exp.app.ingredients import load, splits
 from digit_exp.arrays import Pixels
 from digit_exp.data.idx import DataError
 from digit_exp.plots.canvas import save

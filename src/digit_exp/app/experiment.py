@@ -11,14 +11,13 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from digit_exp.app import report
 from digit_exp.app.config import flatten, resolved
+from digit_exp.app.evaluation import calibration, read_test_set
+from digit_exp.app.ingredients import load, splits, untrained
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.losses import Losses, Tolerated
 from digit_exp.app.record import CHECKPOINT
@@ -28,18 +27,13 @@ from digit_exp.app.serving import SERVED, deployed
 from digit_exp.app.threads import choose_threads
 from digit_exp.arrays import Array
 from digit_exp.data.dataset import Dataset, Split
-from digit_exp.data.sources import DataSource, Normalize
-from digit_exp.data.splits import pixel_statistics, subset, train_val_split
-from digit_exp.nn.models import PixelStatistics
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.rng import Rng
 from digit_exp.sweep.pruning import PruneLosing
 from digit_exp.team import team
 from digit_exp.tracking.callback import Heartbeat, KeepCheckpoints, LogEpochs
 from digit_exp.tracking.provenance import git_diff, provenance
 from digit_exp.tracking.tracker import Status, Tracker
-from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
 from digit_exp.training.callbacks import (
     Callback,
     EarlyStopping,
@@ -109,7 +103,7 @@ class Experiment:
         dataset = load(config.data)
         train, val = splits(config, dataset)
         if checkpoint is None:
-            network = _network(config, dataset, train)
+            network = untrained(config, dataset, train)
             require_room(folder, network)
             return cls(config, folder, dataset, train, val, network, None)
         if checkpoint.config["data_digest"] != dataset.digest:
@@ -149,35 +143,12 @@ class Experiment:
             result = Result(_status(state), summary, state.stop_reason)
             probabilities = None
             if result.status is Status.FINISHED:
-                probabilities = self._test(trainer, summary)
-                summary |= self._calibration()
+                probabilities, measured = read_test_set(self.network, self.dataset.test)
+                summary |= {**measured, **calibration(self.network, self.val)}
         self._keep(tracker, result, state, probabilities)
         result.lost.extend(self.losses.sentences())
         interruption.raise_if_asked()
         return result
-
-    def _test(self, trainer: Trainer, summary: dict[str, float]) -> Array:
-        """Read the test set, once, with the weights that training ended with."""
-        test = self.dataset.test
-        probabilities = self.network.predict_proba(test.images[test.rows])
-        likelihood = probabilities[np.arange(len(test)), test.labels].astype(np.float64)
-        tiny = np.finfo(np.float64).tiny  # a probability that underflowed costs much, not infinity
-        summary["test_loss"] = -float(np.log(np.maximum(likelihood, tiny)).mean())
-        summary["test_acc"] = float((probabilities.argmax(axis=1) == test.labels).mean())
-        return probabilities
-
-    def _calibration(self) -> dict[str, float]:
-        """Fit the temperature on the validation set; without one, confidence stays as it is."""
-        if not len(self.val):
-            return {}
-        labels = self.val.labels
-        raw = self.network.predict_proba(self.val.images[self.val.rows])
-        temperature = fit_temperature(raw, labels)
-        return {
-            "temperature": temperature,
-            "val_ece": calibration_error(raw, labels),
-            "val_ece_tempered": calibration_error(tempered(raw, temperature), labels),
-        }
 
     def _trainer(self, callbacks: Sequence[Callback]) -> Trainer:
         config, settings = self.config, self.config.trainer
@@ -294,12 +265,6 @@ class Experiment:
         report.conclude(self, result, state)
 
 
-@lru_cache(maxsize=1)
-def load(source: DataSource) -> Dataset:
-    """Return the data set of `source`; the jobs of a sweep in one process read it once."""
-    return source.load()
-
-
 def _status(state: TrainState) -> Status:
     reasons = {
         "diverged": Status.FAILED,
@@ -313,31 +278,3 @@ def _pruned(state: TrainState) -> dict[str, str]:
     """Return the tags of a run that was pruned: when, and what it should have reached."""
     memory = state.callback_memory.get(PruneLosing.__name__, {})
     return {f"pruned.{name}": f"{value:.6g}" for name, value in memory.items()}
-
-
-def splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
-    """Return the training and the validation set of a run."""
-    rng, data = Rng(config.seed)("split"), config.data
-    train, val = train_val_split(
-        dataset.train, val_ratio=data.val_ratio, rng=rng, stratified=data.stratified
-    )
-    if data.val_ratio and not len(val):
-        message = f"leaves no image for validation: {data.val_ratio} of {len(dataset.train)}"
-        raise ConfigError(Problem("data.val_ratio", f"{message}. Use a larger share, or 0"))
-    if data.train_size is not None:
-        train = subset(train, data.train_size, rng, data.stratified)
-    return train, val
-
-
-def _network(config: RunConfig, dataset: Dataset, train: Split) -> Network:
-    standardize = None
-    if config.data.normalize is Normalize.standardize:
-        mean, std = pixel_statistics(train)
-        standardize = PixelStatistics(mean=mean, std=std)
-    return config.model.build(
-        dataset.image_shape,
-        dataset.classes,
-        seed=config.seed,
-        dropout=config.regularization.dropout,
-        standardize=standardize,
-    )

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from digit_exp.app.conclusion import conclude
 from digit_exp.app.config import flatten
-from digit_exp.app.experiment import load
 from digit_exp.app.follower import Follower
+from digit_exp.app.ingredients import load
 from digit_exp.app.ledger import Ledger
 from digit_exp.app.overrides import Plan
 from digit_exp.app.report import from_here

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from digit_exp.app.experiment import load, splits
 from digit_exp.app.found import FoundRun, RunError
+from digit_exp.app.ingredients import load, splits
 from digit_exp.data.dataset import Dataset
 
 FEWEST = 200

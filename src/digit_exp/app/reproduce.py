@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from digit_exp.app.experiment import load
 from digit_exp.app.find import Runs
 from digit_exp.app.found import FoundRun, RunError
+from digit_exp.app.ingredients import load
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.job import execute
 from digit_exp.app.schema import Backend, RunConfig

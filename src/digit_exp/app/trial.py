@@ -21,9 +21,10 @@ from omegaconf import DictConfig
 from digit_exp.app import past, report
 from digit_exp.app.config import flatten, structure
 from digit_exp.app.endings import JobFailed
-from digit_exp.app.experiment import Experiment, Rivalry, load
+from digit_exp.app.experiment import Experiment, Rivalry
 from digit_exp.app.gather import histories_in_folders, histories_in_store, number_of
 from digit_exp.app.identity import config_hash
+from digit_exp.app.ingredients import load
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.job import LOG, OpenRun, logged, opened
 from digit_exp.app.ledger import Entry, Ledger
