@@ -63,8 +63,11 @@ def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(
     expected = reading.table(command.run(whole, *UNTRACKED).stdout)
     code, _ = command.interrupt(halved, *GRID, after="[2/4]", by=signal.SIGKILL)
     assert code == -signal.SIGKILL
+    # a line comes a moment after its job: one more may have ended before the kill
+    ended = [trial.info.status for trial in reading.runs(halved)].count("FINISHED")
+    assert ended in (2, 3)
     printed = command.run(halved, *GRID).stdout
-    assert printed.count("was done before") == 2
+    assert printed.count("was done before") == ended
     assert reading.table(printed) == expected
     trials = reading.runs(halved)
     assert sorted(trial.info.status for trial in trials) == ["FINISHED"] * 4
