@@ -12,8 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-JOB = "7"
-
 
 def install(folder):
     """Write the commands into `folder`, which belongs on the PATH then."""
@@ -25,13 +23,13 @@ def install(folder):
 
 def sbatch(script):
     """Begin the tasks of an array and return at once, as Slurm does."""
-    text = Path(script).read_text(encoding="utf-8")
+    text, job = Path(script).read_text(encoding="utf-8"), _next_job()
     found = re.search(r"^#SBATCH --array=(\d+)-(\d+)", text, re.M)
     tasks = range(int(found[1]), int(found[2]) + 1) if found else [None]
     kept = {"PATH": os.environ["PATH"], "HOME": os.environ["HOME"]}
     if "PYTHONPATH" in os.environ:  # where a checkout is tested that is not installed
         kept["PYTHONPATH"] = os.environ["PYTHONPATH"]
-    print(f"Submitted batch job {JOB}", flush=True)
+    print(f"Submitted batch job {job}", flush=True)
     if os.fork():
         return
     os.setsid()
@@ -40,10 +38,12 @@ def sbatch(script):
         os.dup2(quiet, stream)
     for task in tasks:
         number = (
-            {} if task is None else {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_JOB_ID": JOB}
+            {}
+            if task is None
+            else {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_JOB_ID": str(job)}
         )
         own = {
-            "SLURM_JOB_ID": JOB if task is None else str(int(JOB) + 1 + task),
+            "SLURM_JOB_ID": str(job if task is None else job + 1 + task),
             "SLURM_JOB_NODELIST": "localhost",
             "SLURM_NTASKS": "1",
             "SLURM_JOB_NUM_NODES": "1",
@@ -52,7 +52,7 @@ def sbatch(script):
             "SLURM_LOCALID": "0",
         }
         done = subprocess.run(["bash", script], env=kept | number | own, check=False)
-        name = JOB if task is None else f"{JOB}_{task}"
+        name = str(job) if task is None else f"{job}_{task}"
         state = "COMPLETED" if done.returncode == 0 else "FAILED"
         with _states().open("a", encoding="utf-8") as states:
             states.write(f"{name}|{state}|localhost\n")
@@ -62,10 +62,11 @@ def srun(*words):
     """Run the command that follows the options, its output in the files they name."""
     command, files = list(words), {}
     task = os.environ.get("SLURM_ARRAY_TASK_ID", "0")
+    job = os.environ.get("SLURM_ARRAY_JOB_ID") or os.environ["SLURM_JOB_ID"]
     while command[0].startswith("--"):
         option = command.pop(0)
         if option in ("--output", "--error"):
-            name = command.pop(0).replace("%A", JOB).replace("%j", JOB)
+            name = command.pop(0).replace("%A", job).replace("%j", job)
             files[option] = Path(name.replace("%a", task).replace("%t", "0"))
     with files["--output"].open("w") as out, files["--error"].open("w") as err:
         sys.exit(subprocess.run(command, stdout=out, stderr=err, check=False).returncode)
@@ -75,6 +76,14 @@ def sacct(*_):
     """Say how the tasks have ended; submitit takes those it does not find for waiting."""
     print("JobID|State|NodeList")
     print(_states().read_text(encoding="utf-8") if _states().exists() else "", end="")
+
+
+def _next_job():
+    """Return a number that no job before has, nor any of its tasks."""
+    file = _states().with_name("job")
+    job = int(file.read_text()) + 100 if file.exists() else 100
+    file.write_text(str(job))
+    return job
 
 
 def _states():

@@ -44,8 +44,11 @@ def test_a_sweep_runs_through_ray_and_its_jobs_are_recognised_again(tmp_path, co
     check_a_sweep_and_the_same_again(tmp_path, command, reading, RAY)
 
 
-def test_a_sweep_runs_on_a_ray_that_was_there_before(tmp_path, command, reading, servers):
+def test_a_sweep_runs_on_a_ray_that_was_there_before(
+    tmp_path, command, reading, servers, monkeypatch
+):
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else both sides need a token
     place, port = tmp_path / "ray", servers.free_port()
     place.mkdir()
     program = Path(sys.executable).with_name("ray")
@@ -58,7 +61,8 @@ def test_a_sweep_runs_on_a_ray_that_was_there_before(tmp_path, command, reading,
     with servers.running([*head, *options], place, answer, stop=signal.SIGTERM):
         address = f"hydra.launcher.ray.init.address=127.0.0.1:{port}"
         memory = "+hydra.launcher.ray.init.object_store_memory=null"
-        launcher = [RAY[0], address, memory]
+        store = f"tracking.uri=sqlite:///{tmp_path}/mlruns/mlflow.db"  # its jobs start elsewhere
+        launcher = [RAY[0], address, memory, store]
         check_a_sweep_and_the_same_again(tmp_path, command, reading, launcher)
 
 
