@@ -44,6 +44,7 @@ def test_the_example_trains_saves_and_loads(tmp_path, capsys):
     assert "109,386" in capsys.readouterr().out
 
 
+@pytest.mark.slow  # a minute: it trains, sweeps, compares and reproduces
 def test_the_tour_can_be_followed_from_top_to_bottom(tmp_path, command):
     command.run(tmp_path, *TINY, "run_name=defaults")  # the command of the start, but tiny
     for module, words in tour():
@@ -66,5 +67,6 @@ def test_every_link_into_the_repository_leads_to_a_file():
     links = re.findall(r"\]\((?!http|#)([^)]+)\)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
-    headings = {line.lstrip("# ").lower() for line in README.splitlines() if line[:1] == "#"}
-    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= headings
+    headings = re.findall(r"^#+ (.+)", README, re.M)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= anchors

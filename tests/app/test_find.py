@@ -47,6 +47,11 @@ def test_a_run_is_meant_by_its_id_its_name_or_what_is_special_about_it(outputs, 
     assert Runs(outputs).one(text).run_id == run_id
 
 
+def test_of_equally_good_runs_the_first_is_the_best(outputs):
+    leave(outputs, "copy", name="again: lr=0.1", day=4, accuracy=0.99)
+    assert Runs(outputs).one("best").run_id == "aab2"
+
+
 def test_a_text_that_several_runs_share_is_refused_with_all_of_them(outputs):
     for text in ("defaults", "aa"):
         with pytest.raises(RunError, match=f"'{text}' may be one of") as error:

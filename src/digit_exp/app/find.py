@@ -100,7 +100,8 @@ class Runs:
         scored = [run for run in self.all if run.status == "FINISHED" and metric in run.metrics]
         if not scored:
             raise self._missing(BEST)
-        return max(scored, key=lambda run: run.metrics[metric])
+        # of equals the first: a run that was reproduced is not bested by its copy
+        return min(scored, key=lambda run: (-run.metrics[metric], run.started))
 
     def _matching(self, text: str) -> list[FoundRun]:
         """Return the runs of that id, else those of that name, else those whose id begins so."""
