@@ -34,7 +34,13 @@ def main() -> None:
     """Serve, ask, print."""
     calls = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     port = free_port()
-    server = subprocess.Popen(command(port), env=environment(), start_new_session=True)
+    server = subprocess.Popen(
+        command(port),
+        env=environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,  # a line for each request
+        stderr=subprocess.DEVNULL,
+    )
     try:
         connection = connected(server, port)
         images = Mnist().load().test.images
