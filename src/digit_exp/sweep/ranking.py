@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,9 +62,11 @@ def rank(results: Sequence[JobResult], objective: str = "best_val_acc") -> Ranki
     return ranking if ranking.winner is None else _compared(ranking, ranking.winner)
 
 
-def _order(place: Place, objective: Objective) -> tuple[bool, bool, float]:
+def _order(place: Place, objective: Objective) -> tuple[bool, bool, float, str]:
     mean = objective.loss(place.summary.mean) if place.summary else math.inf
-    return place.summary is None, place.group.count("DIVERGED") > 0, mean
+    # equals stand in the same order wherever the jobs were found, in a store or in folders
+    configuration = json.dumps(place.group.parameters, sort_keys=True)
+    return place.summary is None, place.group.count("DIVERGED") > 0, mean, configuration
 
 
 def _compared(ranking: Ranking, winner: Place) -> Ranking:
