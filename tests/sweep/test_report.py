@@ -430,6 +430,14 @@ def test_a_value_without_a_number_or_far_below_is_marked(mean, mark):
     assert axes.get_ylim()[0] > 0.8
 
 
+def test_wide_intervals_of_few_jobs_leave_the_means_apart():
+    effect = Effect("x", ["a", "b"], [0.97, 0.98], [0.1, 0.2], [1.8, 1.7])
+    (axes,) = main_effects([effect], ACCURACY).axes
+    low, high = axes.get_ylim()
+    assert 0.9 < low < 0.97
+    assert 0.98 < high <= 1.005
+
+
 def test_all_panels_of_effects_have_one_scale():
     effects = [Effect(n, [1, 2], [0.1 * i, 0.9], [0, 0.8], [0.2, 1]) for i, n in enumerate("ab")]
     first, second = main_effects(effects, ACCURACY).axes

@@ -5,11 +5,13 @@ import re
 import shutil
 import subprocess
 import zlib
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 import pytest
 
 from digit_exp.tracking.comparison import (
+    Comparison,
     comparison_lines,
     plain_link,
     save_view,
@@ -21,12 +23,7 @@ from digit_exp.tracking.tracker import Status
 from digit_exp.tracking.trials import Trial
 
 GRID = ["optimizer.lr", "trainer.batch_size", "model.hidden"]
-ASKED = {
-    "parameters": GRID,
-    "metrics": ["test_acc", "training_seconds"],
-    "objective": "best_val_acc",
-    "ascending": False,
-}
+ASKED = Comparison("grid", GRID, ["test_acc", "training_seconds"], "best_val_acc", ascending=False)
 ONLY_TRIALS = "tags.\"digit_exp.sweep\" = 'grid' AND tags.\"digit_exp.kind\" = 'trial'"
 
 
@@ -36,8 +33,7 @@ def trial(**params):
 
 
 def charts(trials, parameters):
-    state = view_state("grid", trials, parameters, [], objective="best_val_acc", ascending=False)
-    return state["compareRunCharts"]
+    return view_state(replace(ASKED, parameters=parameters), trials)["compareRunCharts"]
 
 
 def axes(trials, parameters):
@@ -71,8 +67,7 @@ def sweep(folder):
 
 
 def save(sweep, **changes):
-    options = {"sweep": sweep.name, **ASKED, **changes}
-    return save_view(sweep.client, sweep.experiment_id, **options)
+    return save_view(sweep.client, sweep.experiment_id, replace(ASKED, sweep=sweep.name, **changes))
 
 
 def test_a_saved_view_holds_what_was_asked(sweep):
@@ -101,7 +96,7 @@ def test_a_view_is_saved_anew_in_its_place_and_each_sweep_has_its_own(folder, sw
 
 
 def test_each_chart_is_in_a_section_that_is_there():
-    state = view_state("grid", [trial(a="1")], ["a"], [], objective="best_val_acc", ascending=False)
+    state = view_state(replace(ASKED, parameters=["a"]), [trial(a="1")])
     sections = {section["uuid"] for section in state["compareRunSections"]}
     assert {chart["metricSectionId"] for chart in state["compareRunCharts"]} <= sections
     numbered = [chart["uuid"] for chart in state["compareRunCharts"]]
@@ -151,14 +146,14 @@ def test_a_view_that_cannot_be_saved_is_a_warning_and_a_plain_link(sweep, monkey
         raise OSError("disk full")
 
     monkeypatch.setattr(sweep.client, "set_experiment_tag", refuse)
-    *_, link = comparison_lines(sweep, **ASKED)
+    *_, link = comparison_lines(sweep, ASKED)
     assert "viewStateShareKey" not in link
     assert query(link)["searchFilter"] == ONLY_TRIALS
     assert "could not be saved as a view in MLflow: disk full" in caplog.text
 
 
 def test_the_link_opens_the_saved_view_and_has_no_search_that_would_undo_it(sweep):
-    command, link = comparison_lines(sweep, **ASKED)
+    command, link = comparison_lines(sweep, ASKED)
     assert command.split(" -m ")[1].startswith("digit_exp.ui grid")
     assert link.startswith(f"http://127.0.0.1:5000/#/experiments/{sweep.experiment_id}/runs?")
     assert query(link) == {
@@ -169,7 +164,7 @@ def test_the_link_opens_the_saved_view_and_has_no_search_that_would_undo_it(swee
 
 
 def test_the_plain_link_searches_and_sorts():
-    link = plain_link("7", sweep="a & b", objective="best_val_acc", ascending=False)
+    link = plain_link("7", replace(ASKED, sweep="a & b"))
     assert link.startswith("/#/experiments/7/runs?")
     assert query(link) == {
         "workflowType": "machine_learning",
@@ -221,7 +216,7 @@ def cards(page):
 def test_the_browser_draws_all_trials_best_first_with_the_right_axes(server, tmp_path):
     sweep = open_sweep("grid", uri=server, folder=tmp_path)
     log_grid(sweep, server, tmp_path)
-    (link,) = comparison_lines(sweep, **ASKED)
+    (link,) = comparison_lines(sweep, ASKED)
     page = drawn_page(link, tmp_path / "profile")
 
     assert re.search(r">12</strong> matching runs", page)

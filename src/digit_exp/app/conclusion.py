@@ -16,7 +16,7 @@ from digit_exp.sweep.ranking import Ranking, rank
 from digit_exp.sweep.report import write_report
 from digit_exp.sweep.results import JobResult
 from digit_exp.sweep.terminal import terminal_table
-from digit_exp.tracking.comparison import comparison_lines
+from digit_exp.tracking.comparison import Comparison, comparison_lines
 from digit_exp.tracking.sweeps import Sweep
 from digit_exp.tracking.tracker import Status
 
@@ -78,11 +78,12 @@ def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: Tick
         folder = file.parent.relative_to(ticket.path)
         sweep.parent.log_file(file, None if folder == Path() else str(folder))
     sweep.parent.log_note((ticket.path / "report.md").read_text(encoding="utf-8")[:4900])
-    lines = comparison_lines(
-        sweep,
-        parameters=ranking.parameters,
+    asked = Comparison(
+        sweep.name,
+        ranking.parameters,
         metrics=[ticket.objective, "test_acc", "training_seconds"],
         objective=ticket.objective,
         ascending=not Objective(ticket.objective).is_share,
     )
+    lines = comparison_lines(sweep, asked)
     print("\n".join(["to compare the jobs in MLflow:", *lines]), flush=True)

@@ -62,31 +62,6 @@ def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
     return f"below {tags['pruned.threshold']} at epoch {tags['pruned.epoch']}"
 
 
-def histories_in_store(sweep: Sweep, metric: str) -> dict[int, dict[int, float]]:
-    """Return a metric of every tracked job so far, by the number of its hash and by epoch."""
-    return {
-        number_of(trial.tags[CONFIG_HASH]): {
-            int(epoch["epoch"]): epoch[metric] for epoch in sweep.history(trial, metric)
-        }
-        for trial in sweep.children()
-    }
-
-
-def histories_in_folders(folder: Path, metric: str) -> dict[int, dict[int, float]]:
-    """Return the same for the jobs of a sweep that is not tracked."""
-    return {
-        number_of(note.parent.name): {
-            int(epoch["epoch"]): epoch[metric] for epoch in _history(note.parent) if metric in epoch
-        }
-        for note in folder.glob(f"*/{FILE}")
-    }
-
-
-def number_of(config_hash: str) -> int:
-    """Return a number for a job that no other job of any plan has."""
-    return int(config_hash, 16) % 2**31
-
-
 def _from_folders(folder: Path) -> Iterator[JobResult]:
     for number, note in enumerate(sorted(folder.glob(f"*/{FILE}"))):
         record, place = RunRecord.read(note.parent), note.parent
@@ -97,13 +72,14 @@ def _from_folders(folder: Path) -> Iterator[JobResult]:
             status=ended(record.status, record.reason),
             config=flatten(from_mapping(values)),  # type: ignore[arg-type]
             metrics=record.summary,
-            history=partial(_history, place),
+            history=partial(folder_history, place),
             reason=record.reason,
             predictions=partial(_existing, place / PREDICTIONS),
         )
 
 
-def _history(folder: Path) -> list[dict[str, float]]:
+def folder_history(folder: Path) -> list[dict[str, float]]:
+    """Return the metrics of each epoch, as the checkpoint in a run's folder has them."""
     try:
         return load_checkpoint(folder / CHECKPOINT).state.history
     except CheckpointError:

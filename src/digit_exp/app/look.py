@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from digit_exp.app.find import BEST, LATEST, Runs, job_result
 from digit_exp.app.found import FoundRun, RunError
 from digit_exp.sweep.objective import Objective
-from digit_exp.tracking.comparison import comparison_page
+from digit_exp.tracking.comparison import Comparison, comparison_page
 from digit_exp.tracking.trials import OBJECTIVE
 from digit_exp.tracking.viewing import run_page
 
@@ -56,12 +56,11 @@ def _comparison(found: Sequence[FoundRun], sweep: str | None) -> str:
     objective = Objective(
         found[0].tags.get(OBJECTIVE, Objective().metric) if sweep else "best_val_acc"
     )
-    return comparison_page(
-        store.client,
-        trial.experiment_id,
-        sweep=sweep,
-        parameters=[*keys[:MOST_PARAMETERS], *(["seed"] if len(seeds) > 1 else [])],
-        metrics=COLUMNS,
+    asked = Comparison(
+        sweep,
+        [*keys[:MOST_PARAMETERS], *(["seed"] if len(seeds) > 1 else [])],
+        COLUMNS,
         objective=objective.metric,
         ascending=not objective.is_share,
     )
+    return comparison_page(store.client, trial.experiment_id, asked)

@@ -22,21 +22,20 @@ from digit_exp.app import past, report
 from digit_exp.app.config import flatten, structure
 from digit_exp.app.endings import JobFailed
 from digit_exp.app.experiment import Experiment, Rivalry
-from digit_exp.app.gather import histories_in_folders, histories_in_store, number_of
 from digit_exp.app.identity import config_hash
 from digit_exp.app.ingredients import load
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.job import LOG, OpenRun, logged, opened
 from digit_exp.app.ledger import Entry, Ledger
+from digit_exp.app.logfile import LogFile
 from digit_exp.app.past import Past
+from digit_exp.app.rivals import Rivals, number_of
 from digit_exp.app.schema import RunConfig
 from digit_exp.app.ticket import Ticket
 from digit_exp.tracking.sweeps import Sweep, join_sweep
-from digit_exp.tracking.tracker import Status, TrackingError
+from digit_exp.tracking.tracker import Status
 from digit_exp.tracking.trials import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
 from digit_exp.training.checkpoint import Checkpoint
-
-log = logging.getLogger(__name__)
 
 
 def run_trial(cfg: DictConfig, ticket: Ticket, number: int) -> float:
@@ -151,8 +150,7 @@ class _Home:
             if self._is_taken(run):
                 return _Outcome("is running elsewhere")
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
-            rivalry = Rivalry(number_of(self.identity), self._rivals)
-            result = run.conduct(experiment, interruption, rivalry)
+            result = run.conduct(experiment, interruption, self._rivalry())
         if result.stop_reason == "pruned":
             return _Outcome("pruned", result.summary)
         if result.is_failure:
@@ -218,22 +216,16 @@ class _Home:
             return None
         return past.checkpoint_in_store(self.job.sweep, earlier.trial, self.folder)
 
-    def _rivals(self) -> Mapping[int, Mapping[int, float]]:
-        """Return what the other jobs have measured; none, if the store does not answer now."""
+    def _rivalry(self) -> Rivalry:
         metric = report.monitored(self.job.config).monitor.value
-        if self.job.sweep is None:
-            return histories_in_folders(self.job.ticket.path, metric)
-        try:
-            return histories_in_store(self.job.sweep, metric)
-        except TrackingError as error:
-            log.warning("nothing is pruned for now: %s", error)
-            return {}
+        rivals = Rivals(self.job.sweep, self.job.ticket.path, metric)
+        return Rivalry(number_of(self.identity), rivals)
 
 
 @contextmanager
 def _logging_to(file: Path) -> Iterator[None]:
     """Give the job a log file of its own; several jobs share a process, one after the other."""
-    handler = logging.FileHandler(file, encoding="utf-8")
+    handler = LogFile(file, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     try:

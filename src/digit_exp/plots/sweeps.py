@@ -47,6 +47,9 @@ ROOM = 4
 """Colours end this many times the distance of the median from the best below the best: one
 configuration that does not train must not make all others look alike."""
 
+REACH = 2
+"""How far beyond the means intervals are drawn, in parts of the distance between the means."""
+
 MOST_RANKS = 20
 """Ranks that are written beside points, but for those on the Pareto front."""
 
@@ -217,7 +220,11 @@ def _name(axes: Axes, at: tuple[float, float], rank: int, is_on_front: bool, sca
 
 
 def _window(effects: Sequence[Effect], scale: Scale) -> tuple[float, float]:
-    """Return the limits of the y axis: around all intervals, but for those of far outliers."""
+    """Return the limits of the y axis: around all intervals, but for those of far outliers.
+
+    Intervals of two or three jobs are many times as wide as what there is to see. They may take
+    REACH times the room of the means on either side, and are cut off there.
+    """
     rows = np.array(
         [row for e in effects for row in zip(e.means, e.lows, e.highs, strict=True)], float
     )
@@ -226,7 +233,9 @@ def _window(effects: Sequence[Effect], scale: Scale) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = scale.limits(means)
     near = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)]
-    low, high = float(np.nanmin(near)), float(np.nanmax(near))
+    reach = REACH * float(np.ptp(near[:, 0])) or math.inf
+    low = max(float(np.nanmin(near)), float(near[:, 0].min()) - reach)
+    high = min(float(np.nanmax(near)), float(near[:, 0].max()) + reach)
     margin = 0.08 * (high - low) or 0.01
     return low - margin, min(high + margin, 1.005) if scale.is_share else high + margin
 

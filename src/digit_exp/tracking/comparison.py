@@ -18,6 +18,7 @@ import math
 import time
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -39,75 +40,42 @@ CHARTS = "&compareRunsMode=CHART"
 Json = dict[str, object]
 
 
-def comparison_lines(
-    sweep: Sweep,
-    *,
-    parameters: Sequence[str],
-    metrics: Sequence[str],
-    objective: str,
-    ascending: bool,
-) -> list[str]:
+@dataclass(frozen=True)
+class Comparison:
+    """What a person compares: the trials of a sweep, or all runs if that is None.
+
+    The columns are the parameters and the metrics; the best of the objective is first.
+    """
+
+    sweep: str | None
+    parameters: Sequence[str]
+    metrics: Sequence[str]
+    objective: str
+    ascending: bool
+    """Whether a smaller objective is better."""
+
+
+def comparison_lines(sweep: Sweep, asked: Comparison) -> list[str]:
     """Save the view; return the command that starts MLflow's page, if any, and the link to it."""
-    page = comparison_page(
-        sweep.client,
-        sweep.experiment_id,
-        sweep=sweep.name,
-        parameters=parameters,
-        metrics=metrics,
-        objective=objective,
-        ascending=ascending,
-    )
+    page = comparison_page(sweep.client, sweep.experiment_id, asked)
     return viewing.opening(sweep.store, page, sweep.name)
 
 
-def comparison_page(
-    client: MlflowClient,
-    experiment_id: str,
-    *,
-    sweep: str | None,
-    parameters: Sequence[str],
-    metrics: Sequence[str],
-    objective: str,
-    ascending: bool,
-) -> str:
-    """Save the view of a sweep, or of all runs, and return its address, from the `/#` on."""
-    key = save_view(
-        client,
-        experiment_id,
-        sweep=sweep,
-        parameters=parameters,
-        metrics=metrics,
-        objective=objective,
-        ascending=ascending,
-    )
+def comparison_page(client: MlflowClient, experiment_id: str, asked: Comparison) -> str:
+    """Save the view, and return its address, from the `/#` on; the plain one, if that fails."""
+    key = save_view(client, experiment_id, asked)
     if key is not None:
         return comparison_link(experiment_id, key)
-    return plain_link(experiment_id, sweep=sweep, objective=objective, ascending=ascending)
+    return plain_link(experiment_id, asked)
 
 
-def save_view(
-    client: MlflowClient,
-    experiment_id: str,
-    *,
-    sweep: str | None,
-    parameters: Sequence[str],
-    metrics: Sequence[str],
-    objective: str,
-    ascending: bool,
-) -> str | None:
-    """Save the view of a sweep, or of all runs, and return its key; None if it cannot be saved.
-
-    `ascending`: whether a smaller objective is better. Columns are the parameters and the metrics.
-    """
+def save_view(client: MlflowClient, experiment_id: str, asked: Comparison) -> str | None:
+    """Save the view with the experiment and return its key; None if it cannot be saved."""
     try:
-        done = trials(client, experiment_id, sweep)
-        state = view_state(
-            sweep, done, parameters, metrics, objective=objective, ascending=ascending
-        )
-        key = hashlib.sha256((sweep or "").encode()).hexdigest()[:16]
-        client.set_experiment_tag(
-            experiment_id, f"mlflow.sharedViewState.{key}", _view(sweep, state)
-        )
+        done = trials(client, experiment_id, asked.sweep)
+        key = hashlib.sha256((asked.sweep or "").encode()).hexdigest()[:16]
+        text = _view(asked.sweep, view_state(asked, done))
+        client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{key}", text)
     except Exception as error:  # a convenience must not cost anybody a sweep
         logger.warning("the comparison could not be saved as a view in MLflow: %s", error)
         return None
@@ -135,35 +103,28 @@ def as_table(page: str) -> str | None:
     return None if table == page else table
 
 
-def plain_link(experiment_id: str, *, sweep: str | None, objective: str, ascending: bool) -> str:
+def plain_link(experiment_id: str, asked: Comparison) -> str:
     """Return the address of the same trials, best first, in charts that MLflow chooses."""
     # sorted by a metric, trials are rows of their own; by time, they are folded under the parent
     search = {
-        "searchFilter": is_trial_of(sweep),
-        "orderByKey": _metric(objective),
-        "orderByAsc": str(ascending).lower(),
+        "searchFilter": is_trial_of(asked.sweep),
+        "orderByKey": _metric(asked.objective),
+        "orderByAsc": str(asked.ascending).lower(),
     }
     return _link(experiment_id, search)
 
 
-def view_state(
-    sweep: str | None,
-    done: Sequence[Trial],
-    parameters: Sequence[str],
-    metrics: Sequence[str],
-    *,
-    objective: str,
-    ascending: bool,
-) -> Json:
-    """Return the state of MLflow's page in which runs can be compared."""
-    columns = dict.fromkeys([objective, *metrics])
+def view_state(asked: Comparison, done: Sequence[Trial]) -> Json:
+    """Return the state of MLflow's page in which the runs that are done can be compared."""
+    objective = asked.objective
+    columns = dict.fromkeys([objective, *asked.metrics])
     return {
-        "searchFilter": is_trial_of(sweep),
+        "searchFilter": is_trial_of(asked.sweep),
         "orderByKey": _metric(objective),
-        "orderByAsc": ascending,
-        "selectedColumns": [*map(_param, parameters), *map(_metric, columns)],
+        "orderByAsc": asked.ascending,
+        "selectedColumns": [*map(_param, asked.parameters), *map(_metric, columns)],
         "runsHiddenMode": "SHOW_ALL",  # the first ten are its default
-        "compareRunCharts": _charts(done, parameters, objective),
+        "compareRunCharts": _charts(done, asked.parameters, objective),
         "compareRunSections": [
             _section(ALL, "All parameters", columns=1, height=360),
             _section(EACH, f"{objective} by parameter", columns=3, height=360),

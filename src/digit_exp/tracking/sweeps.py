@@ -181,8 +181,9 @@ def _parent(client: MlflowClient, experiment: str, name: str) -> str:
         client.create_run(experiment, tags=tags, run_name=name)
     # asked again, since another machine holds another lock: on a server the oldest one counts
     parent = parents(client, experiment, name)[0].info.run_id
-    client.update_run(parent, status="RUNNING")
+    # claimed first: RUNNING under an owner who is dead, it would be called KILLED
     client.log_batch(parent, tags=[RunTag(key, text) for key, text in owner.claim().items()])
+    client.update_run(parent, status="RUNNING")
     return str(parent)
 
 
