@@ -53,8 +53,8 @@ def light_on_dark(digit, rng):
     return encoded(15 + 225 * page(digit, rng))
 
 
-def photo(digit, rng, contrast=0.75):
-    ink = page(digit, rng)
+def photo(digit, rng, contrast=0.75, **size):
+    ink = page(digit, rng, **size)
     light = 255 * 0.85 * lamp(ink.shape, rng, 0.55) * (1 - contrast * ink)
     noisy = np.clip(light + rng.normal(0, 6, ink.shape), 0, 255).astype(np.uint8)
     return encoded(Image.fromarray(noisy).filter(ImageFilter.GaussianBlur(1)), "JPEG", quality=75)
@@ -62,6 +62,10 @@ def photo(digit, rng, contrast=0.75):
 
 def pencil(digit, rng):
     return photo(digit, rng, contrast=0.3)
+
+
+def small_on_a_large_page(digit, rng):
+    return photo(digit, rng, height=900, width=700, size=80)
 
 
 def shadow(digit, rng):
@@ -113,4 +117,5 @@ SCENES = [
     *(as_stored, scan, light_on_dark, photo, pencil, shadow, black_on_transparent),
     *(white_on_transparent, palette, sixteen_bits, turned_by_the_camera, cropped),
     framed_by_the_scanner,
+    small_on_a_large_page,
 ]

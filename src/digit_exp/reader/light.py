@@ -12,16 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .histogram import Histogram
 from .pictures import Grey
 
 Mask = NDArray[np.bool_]
-Axis = NDArray[np.float64]
 
 WINDOW = 1 / 3
 """In longer sides of the picture: wider than the strokes of a digit that fills it."""
-
-SMOOTHING = 1 / 200
-"""Radius of the mean over the noise of a photo, in longer sides of the picture."""
 
 SAMPLES = 32
 """Places at each side of the picture where its light is looked up."""
@@ -32,6 +29,9 @@ PAPER = 0.55
 ROUNDS = 6
 FLOOR = 0.02
 """Differences from the paper, of 1 between black and white, that a clean picture has too."""
+
+LEAST_CONTRAST = 0.05
+"""Of 1 between black and white: what ink must differ from paper by."""
 
 CLEARLY = 0.4
 """Share of the other's contrast below which one of two explanations is noise."""
@@ -52,7 +52,13 @@ class Ink:
     separation: float
     """Share of the variance that lies between ink and paper; 2/π for noise without ink."""
     steps: Grey
-    """How much the light varies within a few pixels of each place."""
+    """How much the light varies between the neighbours of each place, and of the paper around: each
+    side is longer by two."""
+
+    @property
+    def clarity(self) -> float:
+        """How far ink and paper are apart, 0 if one sees no difference."""
+        return self.separation if self.contrast >= LEAST_CONTRAST else 0.0
 
 
 def inks(levels: Grey) -> list[Ink]:
@@ -61,24 +67,25 @@ def inks(levels: Grey) -> list[Ink]:
     A smooth surface describes lamps and vignettes, and misleads where a shadow has an edge; of the
     picture with and without it, the one counts whose ink and paper are further apart.
     """
-    smooth = blurred(levels, int(SMOOTHING * max(levels.shape)))
-    steps = _steps(smooth)
-    flat = smooth - _surface(smooth)
-    readings = [_dark_and_light(smooth, steps), _dark_and_light(flat, steps)]
-    found = max(readings, key=lambda pair: max(ink.separation for ink in pair))
+    framed, surface = _framed(levels), _surface(levels)
+    steps = _steps(framed)
+    readings = [_dark_and_light(framed, steps)]
+    if np.ptp(surface) > FLOOR:
+        readings.append(_dark_and_light(_framed(levels - surface), steps))
+    found = max(readings, key=lambda pair: max(ink.clarity for ink in pair))
     strongest = max(ink.contrast for ink in found)
     return [ink for ink in found if ink.contrast >= CLEARLY * strongest]
 
 
-def _steps(levels: Grey) -> Grey:
-    radius = max(1, max(levels.shape) // 128)
-    wide = np.pad(levels, radius, "edge")
-    return _extremes(wide, radius, np.maximum) - _extremes(wide, radius, np.minimum)
+def _steps(framed: Grey) -> Grey:
+    wide = np.pad(framed, 1, "edge")
+    return _extremes(wide, 1, np.maximum) - _extremes(wide, 1, np.minimum)
 
 
-def _dark_and_light(levels: Grey, steps: Grey) -> tuple[Ink, Ink]:
+def _dark_and_light(framed: Grey, steps: Grey) -> tuple[Ink, Ink]:
+    levels = framed[1:-1, 1:-1]
     radius = max(2, round(WINDOW * max(levels.shape) / 2))
-    padded = np.pad(_framed(levels), 2 * radius - 1, "edge")
+    padded = np.pad(framed, 2 * radius - 1, "edge")
     closed = _extremes(_extremes(padded, radius, np.maximum), radius, np.minimum)
     opened = _extremes(_extremes(padded, radius, np.minimum), radius, np.maximum)
     return _separated(closed - levels, steps), _separated(levels - opened, steps)
@@ -90,9 +97,10 @@ def _surface(levels: Grey) -> Grey:
     Least squares, again and again with weights 1/(1 + (error/scale)²), so that ink does not count.
     """
     places = [np.unique(np.linspace(0, n - 1, SAMPLES).astype(int)) for n in levels.shape]
-    y, x = (place / max(n - 1, 1) for place, n in zip(places, levels.shape, strict=True))
-    terms = _terms(y, x).reshape(6, -1)
     some = levels[np.ix_(*places)].reshape(-1).astype(np.float64)
+    axes = (place / max(n - 1, 1) for place, n in zip(places, levels.shape, strict=True))
+    y, x = (axis.reshape(-1) for axis in np.meshgrid(*axes, indexing="ij"))
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y])
     weights = np.ones_like(some)
     for _ in range(ROUNDS):
         weighted = terms * weights
@@ -100,15 +108,11 @@ def _surface(levels: Grey) -> Grey:
         c = np.linalg.solve(weighted @ terms.T + 1e-6 * np.eye(6), weighted @ some)
         error = np.abs(some - c @ terms)
         weights = 1 / (1 + (error / max(1.5 * float(np.median(error)), FLOOR)) ** 2)
-    surface = np.tensordot(c, _terms(*(np.linspace(0, 1, n) for n in levels.shape)), 1)
-    return surface.astype(np.float32)
-
-
-def _terms(y: Axis, x: Axis) -> NDArray[np.float64]:
-    """Return the terms at the crossings of rows `y` and columns `x`, shape `(6, rows, columns)`."""
-    y, x = y[:, None], x[None, :]
-    one = np.ones((y.size, x.size))
-    return np.stack([one, one * x, one * y, one * x**2, x * y, one * y**2])
+    down, across = (np.linspace(0, 1, n, dtype=np.float32) for n in levels.shape)
+    c = c.astype(np.float32)
+    rows, columns = c[0] + c[2] * down + c[5] * down**2, c[1] * across + c[3] * across**2
+    surface: Grey = rows[:, None] + columns + c[4] * down[:, None] * across
+    return surface
 
 
 def _framed(levels: Grey) -> Grey:
@@ -122,11 +126,11 @@ def _framed(levels: Grey) -> Grey:
     for turns in range(4):  # the upper side, the right, the lower, the left: once around
         side = np.rot90(levels, turns)
         places = np.linspace(0, side.shape[1] - 1, SAMPLES).astype(int)
-        sides.append(np.median(side[:margin, places], axis=0))
+        sides.append(_median(side[:margin, places], axis=0))
     ring = np.concatenate(sides)
     half = int(PAPER * len(ring) / 2)
     around = np.concatenate([ring[-half:], ring, ring[:half]])
-    paper = np.median(np.lib.stride_tricks.sliding_window_view(around, 2 * half + 1), axis=1)
+    paper = _median(np.lib.stride_tricks.sliding_window_view(around, 2 * half + 1), axis=1)
     framed = np.pad(levels, 1)
     for turns, known in enumerate(paper.reshape(4, SAMPLES)):
         side = np.rot90(framed, turns)[0]  # a view
@@ -134,19 +138,11 @@ def _framed(levels: Grey) -> Grey:
     return framed
 
 
-def otsu(values: Grey) -> float:
-    """Return the threshold that separates `values` into the two classes furthest apart (Otsu 1979).
-
-    It maximises ω₀ ω₁ (μ₀ − μ₁)², the variance between the classes, over 256 bins.
-    """
-    counts, edges = np.histogram(values, 256)
-    below = np.cumsum(counts)[:-1].astype(np.float64)
-    above = counts.sum() - below
-    sums = np.cumsum(counts * (edges[:-1] + edges[1:]) / 2)
-    distance = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
-    between = below * above * distance**2
-    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))  # all of a gap
-    return float(edges[1 + best].mean())
+def _median(values: Grey, axis: int) -> Grey:
+    """Return the median along an axis, of an even number the upper one; `np.median` is slow."""
+    middle = values.shape[axis] // 2
+    median: Grey = np.take(np.partition(values, middle, axis), middle, axis)
+    return median
 
 
 def grown(mask: Mask) -> Mask:
@@ -156,26 +152,18 @@ def grown(mask: Mask) -> Mask:
     return tall[:, :-2] | tall[:, 1:-1] | tall[:, 2:]
 
 
-def blurred(values: Grey, radius: int) -> Grey:
-    """Return the mean over a square of `2 radius + 1` pixels a side, edges repeated."""
-    size = 2 * radius + 1
-    for axis in (0, 1) if radius else ():
-        wide = np.pad(values, [(radius, radius) if a == axis else (0, 0) for a in (0, 1)], "edge")
-        windows = np.lib.stride_tricks.sliding_window_view(wide, size, axis)
-        values = windows.mean(axis=-1, dtype=np.float32)
-    return values
-
-
 def _separated(depth: Grey, steps: Grey) -> Ink:
-    depth = depth - np.median(depth)  # noise lifts the extremes everywhere
-    mask = depth > otsu(depth)
-    ink, paper = depth[mask], depth[~mask]
-    if not ink.size:
+    histogram, bins = Histogram.of(depth)
+    cut = histogram.cut()
+    paper, ink = histogram.parts(cut)
+    base = paper.median()  # noise lifts the extremes everywhere
+    depth, mask = depth - np.float32(base), bins > cut
+    if not ink.total:
         return Ink(depth, mask, 0.0, 0.0, 0.0, steps)
-    noise = 1.4826 * float(np.median(np.abs(paper - np.median(paper))))
-    share = ink.size / depth.size
-    between = share * (1 - share) * float(ink.mean() - paper.mean()) ** 2
-    return Ink(depth, mask, float(np.median(ink)), noise, between / float(depth.var()), steps)
+    share = ink.total / histogram.total
+    between = share * (1 - share) * (ink.mean() - paper.mean()) ** 2
+    separation = between / histogram.variance()
+    return Ink(depth, mask, ink.median() - base, paper.deviation(), separation, steps)
 
 
 def _extremes(values: Grey, radius: int, extreme: np.ufunc) -> Grey:
@@ -184,12 +172,10 @@ def _extremes(values: Grey, radius: int, extreme: np.ufunc) -> Grey:
     Windows of doubled length are made of two of the last, and the wanted one of two that overlap.
     """
     size = 2 * radius + 1
-    for axis in (0, 1):
-        values = np.moveaxis(values, axis, 0)
+    for _ in ("down", "across"):
         count, span = len(values) - size + 1, 1
         while 2 * span <= size:
             values = extreme(values[:-span], values[span:])
             span *= 2
-        values = extreme(values[:count], values[size - span :][:count])
-        values = np.moveaxis(values, 0, axis)
+        values = extreme(values[:count], values[size - span :][:count]).T
     return values

@@ -12,22 +12,39 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .light import grown, inks
-from .pictures import Grey, grey
-from .shapes import find_digit
+from .pictures import Grey, grey, reduced
+from .shapes import LEAST_HEIGHT, Choice, find_shape
 
 Pixels = NDArray[np.uint8]
 
 BOX = 20 / 28
 """The digit's longer side in sides of the image."""
 
+VIEW = 128
+"""Pixels of the longer side of what is looked at."""
+NEAR = 24
+"""Pixels of a digit's longer side below which it is looked at from nearer."""
+
 
 def normalize(levels: Grey, shape: tuple[int, int] = (28, 28)) -> Pixels:
     """Return the digit of a picture as light on black, uint8 of `shape`; raise NoDigit."""
-    ink, mask = find_digit(inks(levels))
-    full = float(np.percentile(ink.depth[mask], 75))
+    choice = _found(levels)
+    depth, mask = choice.ink.depth, choice.mask
+    full = float(np.percentile(depth[mask], 75))
     # the pixels around the mask hold the soft edge of the strokes
-    strength = np.where(grown(mask), np.clip(ink.depth / full, 0, 1), 0)
+    strength = np.where(grown(mask), np.clip(depth / full, 0, 1), 0)
     return _centred(_fitted(_cropped(strength), shape), shape)
+
+
+def _found(levels: Grey) -> Choice:
+    """Look for the digit in a small copy; if it is small there, look again, at its surroundings."""
+    view = reduced(levels, VIEW)
+    scale = max(levels.shape) / max(view.shape)
+    choice = find_shape(inks(view), max(1, int(LEAST_HEIGHT / scale)))
+    if scale > 1 and max(choice.box.height, choice.box.width) < NEAR:
+        choice = find_shape(inks(reduced(levels[choice.box.surroundings(scale)], VIEW)))
+    choice.require_digit()
+    return choice
 
 
 def _cropped(strength: Grey) -> Grey:

@@ -21,7 +21,7 @@ MOST_BYTES = 50_000_000
 MOST_PIXELS = 50_000_000
 """As many as a large phone photo has; a file of a few kilobytes can claim many more."""
 
-LONGEST = 384
+LONGEST = 1024
 
 DAMAGE = (
     *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError),
@@ -70,9 +70,16 @@ def _levels(image: Image.Image) -> Grey:
     return _scaled(_small(image.convert("L")))
 
 
-def _small(image: Image.Image) -> Image.Image:
+def reduced(levels: Grey, longest: int) -> Grey:
+    """Return the levels with a longer side of at most `longest` pixels."""
+    if max(levels.shape) <= longest:
+        return levels
+    return np.asarray(_small(Image.fromarray(np.ascontiguousarray(levels)), longest))
+
+
+def _small(image: Image.Image, longest: int = LONGEST) -> Image.Image:
     """Average neighbouring pixels until the longer side fits."""
-    scale = LONGEST / max(image.size)
+    scale = longest / max(image.size)
     if scale >= 1:
         return image
     width, height = (max(1, round(side * scale)) for side in image.size)

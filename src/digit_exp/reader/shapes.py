@@ -9,19 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from .light import Ink, Mask, grown
+from .components import Box, Shapes
+from .light import LEAST_CONTRAST, Ink, Mask, grown
 
-Numbers = NDArray[np.intp]
-
-LEAST_CONTRAST = 0.05
-"""Of 1 between black and white: what ink must differ from paper by."""
 LEAST_SIGNAL = 4.0
 """Standard deviations of the paper's noise that ink must differ by."""
-LEAST_SEPARATION = 0.7
+LEAST_SEPARATION = 0.66
 """Share of the variance that lies between ink and paper."""
 LEAST_HEIGHT = 8
 """Pixels: of less, no digit can be made out."""
@@ -51,44 +48,8 @@ class NoDigit(ValueError):
     """A picture in which there is no digit to read; the message says what there is instead."""
 
 
-@dataclass(frozen=True)
-class Shapes:
-    """The connected shapes of a mask, by number; each array has shape `(shapes,)`."""
-
-    labels: Numbers  # (height, width): the number of each pixel's shape, -1 for paper
-    area: Numbers
-    top: Numbers
-    bottom: Numbers
-    left: Numbers
-    right: Numbers
-    edge: Numbers  # how many pixels of the picture's edge it takes
-
-    @classmethod
-    def of(cls, mask: Mask) -> Shapes:
-        """Find the shapes, corners touching counted as connected."""
-        labels = label(mask)
-        rows, columns = np.nonzero(mask)
-        numbers = labels[rows, columns]
-        count = int(numbers.max(initial=-1)) + 1
-        is_edge = (rows == 0) | (rows == mask.shape[0] - 1)
-        is_edge |= (columns == 0) | (columns == mask.shape[1] - 1)
-        area, edge = (np.bincount(some, minlength=count) for some in (numbers, numbers[is_edge]))
-        (top, bottom), (left, right) = _ends(numbers, rows), _ends(numbers, columns)
-        return cls(labels, area, top, bottom, left, right, edge)
-
-    @property
-    def height(self) -> Numbers:
-        """Rows from top to bottom."""
-        return self.bottom - self.top
-
-    @property
-    def width(self) -> Numbers:
-        """Columns from left to right."""
-        return self.right - self.left
-
-
-def find_digit(inks: Sequence[Ink]) -> tuple[Ink, Mask]:
-    """Return the ink of the digit and which of its pixels are the digit's, or raise NoDigit.
+def find_shape(inks: Sequence[Ink], least_height: int = LEAST_HEIGHT) -> Choice:
+    """Return what may be the digit, or raise NoDigit.
 
     Dark and light shapes may both be there. The bays of a digit, closed by nothing, are told by
     their outline; its holes by lying inside it.
@@ -96,61 +57,56 @@ def find_digit(inks: Sequence[Ink]) -> tuple[Ink, Mask]:
     found, refusals = [], []
     for ink in inks:
         try:
-            choice = _Choice.of(ink)
-            found.append((_outlined(ink, choice.mask), ink, choice))
+            found.append(Choice.of(ink, least_height))
         except NoDigit as refusal:
             refusals.append(refusal)
     if not found:
         raise refusals[0]
-    found.sort(key=lambda reading: -reading[0])
-    is_close = len(found) > 1 and found[0][0] - found[1][0] < SAME_OUTLINE
-    if is_close and _is_within(found[0][2].mask, found[1][2].mask):
-        found.reverse()
-    _, ink, choice = found[0]
-    choice.require_digit()
-    return ink, choice.mask
-
-
-def _outlined(ink: Ink, mask: Mask) -> float:
-    """Return the share of the outline of `mask` at which the light really changes."""
-    outline = grown(mask) & ~mask
-    return float((ink.steps[outline] > ink.contrast / 2).mean()) if outline.any() else 0.0
-
-
-def _is_within(mask: Mask, other: Mask) -> bool:
-    """Tell whether the box of `mask` lies inside that of `other`."""
-    (top, bottom, left, right), (above, below, before, after) = _box(mask), _box(other)
-    return above <= top and bottom <= below and before <= left and right <= after
-
-
-def _box(mask: Mask) -> tuple[int, int, int, int]:
-    """Return the first and the last row, the first and the last column of a mask."""
-    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-    return int(rows[0]), int(rows[-1]), int(columns[0]), int(columns[-1])
+    found.sort(key=lambda choice: -choice.outlined)
+    first, *others = found
+    if others and first.outlined - others[0].outlined < SAME_OUTLINE:
+        return others[0] if first.box.is_within(others[0].box) else first
+    return first
 
 
 @dataclass(frozen=True)
-class _Choice:
-    """The shapes that are looked at as a digit, among all."""
+class Choice:
+    """The shapes that are looked at as a digit, among all of an ink."""
 
+    ink: Ink
     shapes: Shapes
     candidates: Mask  # (shapes,)
     parts: Mask  # (shapes,): those around the largest candidate
     mask: Mask
 
     @classmethod
-    def of(cls, ink: Ink) -> _Choice:
+    def of(cls, ink: Ink, least_height: int) -> Choice:
         """Choose the largest shape and what belongs to it."""
         _require_contrast(ink)
         shapes = Shapes.of(ink.mask)
-        candidates = _candidates(shapes)
+        candidates = _candidates(shapes, least_height)
         if not candidates.any():
             raise NoDigit("nothing but what reaches in at the edge")
         main = int(np.argmax(candidates * shapes.area))
-        if shapes.height[main] < LEAST_HEIGHT:
+        if shapes.height[main] < least_height:
             raise NoDigit(f"the largest shape is only {shapes.height[main]} pixels high")
         parts = candidates & _belongs(shapes, main)
-        return cls(shapes, candidates, parts, parts[shapes.labels] & (shapes.labels >= 0))
+        return cls(ink, shapes, candidates, parts, parts[shapes.labels] & (shapes.labels >= 0))
+
+    @cached_property
+    def box(self) -> Box:
+        """Where the parts lie."""
+        return Box.of(self.mask)
+
+    @cached_property
+    def outlined(self) -> float:
+        """The share of its outline at which the light really changes.
+
+        Around the picture is paper: what is paper itself has no outline there.
+        """
+        mask = np.pad(self.mask, 1)
+        outline = grown(mask) & ~mask
+        return float((self.ink.steps[outline] > self.ink.contrast / 3).mean())
 
     def require_digit(self) -> None:
         """Raise NoDigit if the shapes are not those of one digit."""
@@ -158,42 +114,7 @@ class _Choice:
         area = self.shapes.area
         if area[self.parts].sum() < LEAST_SHARE * area[self.candidates].sum():
             raise NoDigit("too many shapes for a digit")
-        _require_strokes(self.mask)
-
-
-def _ends(numbers: Numbers, places: Numbers) -> tuple[Numbers, Numbers]:
-    """Return where each shape begins and, exclusive, ends, along one axis."""
-    count = int(numbers.max(initial=-1)) + 1
-    low, high = np.full(count, np.iinfo(np.intp).max), np.zeros(count, np.intp)
-    np.minimum.at(low, numbers, places)
-    np.maximum.at(high, numbers, places + 1)
-    return low, high
-
-
-def label(mask: Mask) -> Numbers:
-    """Return the number of each pixel's connected shape, from 0 in reading order; -1 for paper.
-
-    Runs of ink in a row are joined with those that they touch in the next one: each run points to
-    a lower one until all of a shape point to the first (union by pointer jumping).
-    """
-    wide = np.pad(mask, 1)
-    runs = np.cumsum(wide & ~np.roll(wide, 1, axis=1)).reshape(wide.shape) - 1
-    above, below = [], []
-    for shift in (-1, 0, 1):
-        touch = wide[:-1] & np.roll(wide[1:], shift, axis=1)
-        above.append(runs[:-1][touch])
-        below.append(np.roll(runs[1:], shift, axis=1)[touch])
-    pairs = np.unique(np.stack([np.concatenate(above), np.concatenate(below)]), axis=1)
-    root = np.arange(int(runs.max()) + 1)
-    while True:
-        first, second = root[pairs[0]], root[pairs[1]]
-        if np.array_equal(first, second):
-            break
-        np.minimum.at(root, np.maximum(first, second), np.minimum(first, second))
-        while not np.array_equal(root, root[root]):
-            root = root[root]
-    numbers = np.unique(root, return_inverse=True)[1]
-    return np.where(mask, numbers[runs[1:-1, 1:-1]] if numbers.size else -1, -1)
+        _require_strokes(self.mask, self.box)
 
 
 def _require_contrast(ink: Ink) -> None:
@@ -203,10 +124,10 @@ def _require_contrast(ink: Ink) -> None:
         raise NoDigit("nothing stands out from the noise")
 
 
-def _candidates(shapes: Shapes) -> Mask:
+def _candidates(shapes: Shapes, least_height: int) -> Mask:
     """Leave out frames, and what touches the edge where something large enough does not."""
     height, width = shapes.labels.shape
-    tall_enough = shapes.height >= LEAST_HEIGHT
+    tall_enough = shapes.height >= least_height
     along = np.minimum(shapes.height / height, shapes.width / width) < 0.15
     along &= np.maximum(shapes.height / height, shapes.width / width) > 0.5
     is_frame = (shapes.edge > 0) & along
@@ -239,10 +160,9 @@ def _require_one(shapes: Shapes, parts: Mask, main: int) -> None:
         raise NoDigit(f"{others + 1} shapes apart; give each digit a picture of its own")
 
 
-def _require_strokes(mask: Mask) -> None:
+def _require_strokes(mask: Mask, box: Box) -> None:
     """Refuse what is no digit for its form: a dot, a line, a filled area, a scribble."""
-    top, bottom, left, right = _box(mask)
-    height, width = bottom - top + 1, right - left + 1
+    height, width = box.height, box.width
     if width > FLATTEST * height:
         raise NoDigit("the shape is too flat for a digit")
     wide = np.pad(mask, 1)
