@@ -10,6 +10,7 @@ import pytest
 from proxy import Proxy
 
 from digit_exp.tracking.connection import connect
+from digit_exp.tracking.models import model_of
 from digit_exp.tracking.run import open_tracker
 from digit_exp.tracking.store import locate
 from digit_exp.tracking.tracker import TrackingError
@@ -73,6 +74,7 @@ def check(proxy, printed):
         assert steps == list(range(1, EPOCHS + 1))
     files = {artifact.path for artifact in client.list_artifacts(run_id)}
     assert {"checkpoints", "figures", "config.yaml"} <= files
+    assert model_of(client, run_id) is not None
     return run_id
 
 

@@ -24,12 +24,12 @@ CALLS = ("log_batch", "log_inputs", "log_artifact", "log_text", "set_terminated"
 class Sick:
     """MLflow's client, which fails at the n-th call: before it does its work, or after it."""
 
-    def __init__(self, client, n, when):
-        self._client, self._n, self._when, self.calls = client, n, when, 0
+    def __init__(self, client, n, when, names=CALLS):
+        self._client, self._n, self._when, self._names, self.calls = client, n, when, names, 0
 
     def __getattr__(self, name):
         call = getattr(self._client, name)
-        return self._failing(call) if name in CALLS else call
+        return self._failing(call) if name in self._names else call
 
     def _failing(self, call):
         def failing(*arguments, **options):

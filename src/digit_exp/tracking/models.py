@@ -27,13 +27,21 @@ PACKAGES = ("numpy", "pillow", "mlflow")
 
 
 def log_model(client: MlflowClient, run_id: str, experiment_id: str, network: Path) -> str:
-    """Log a network as the outcome of a run, unless it has one, and return the model's id."""
+    """Log a network as the outcome of a run, unless it has one, and return the model's id.
+
+    What an earlier try began, whose answer was lost, is finished.
+    """
     from mlflow.entities import LoggedModelOutput
 
     if (known := model_of(client, run_id)) is not None:
         return known
-    model = client.create_logged_model(
-        experiment_id, name=NAME, source_run_id=run_id, model_type="pyfunc"
+    begun = client.search_logged_models([experiment_id], f"source_run_id = '{run_id}'")
+    model = (
+        begun[0]
+        if begun
+        else client.create_logged_model(
+            experiment_id, name=NAME, source_run_id=run_id, model_type="pyfunc"
+        )
     )
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "model"
