@@ -26,6 +26,12 @@ def test_a_known_temperature_is_found(temperature):
     np.testing.assert_array_equal(mended.argmax(axis=1), probabilities.argmax(axis=1))
 
 
+def test_what_is_calibrated_stays_as_it_is():
+    assert fit_temperature(*drawn(1.0)) == 1
+    assert fit_temperature(*drawn(1.02)) != 1
+    assert fit_temperature(*drawn(1.02, n=200)) == 1  # too few to tell
+
+
 def test_the_error_is_the_gap_between_confidence_and_accuracy():
     probabilities = np.array([[0.9, 0.1]] * 10, np.float32)
     labels = np.array([0] * 6 + [1] * 4)

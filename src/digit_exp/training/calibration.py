@@ -16,11 +16,15 @@ COLDEST, HOTTEST = 0.05, 20.0
 BINS = 15
 """As in the paper."""
 
+LEAST_GAIN = 3.84
+"""Of 2 log-likelihood ratio, to be taken for more than chance: χ² of one number, 5 % level."""
+
 
 def fit_temperature(probabilities: Array, labels: Labels) -> float:
     """Return the T under which the labels are most likely. `probabilities` are those for T = 1.
 
-    The mean negative log-likelihood is convex in 1/T, which is looked for between 1/20 and 20.
+    The mean negative log-likelihood is convex in 1/T, which is looked for between 1/20 and 20. What
+    is calibrated stays as it is: T is 1 unless the likelihood ratio speaks against that.
     """
     from scipy.optimize import minimize_scalar
 
@@ -35,7 +39,8 @@ def fit_temperature(probabilities: Array, labels: Labels) -> float:
         bounds=(-math.log(HOTTEST), -math.log(COLDEST)),
         method="bounded",
     )
-    return math.exp(-float(found.x))
+    gain = 2 * len(labels) * (loss(1.0) - float(found.fun))
+    return math.exp(-float(found.x)) if gain > LEAST_GAIN else 1.0
 
 
 def tempered(probabilities: Array, temperature: float) -> Array:
