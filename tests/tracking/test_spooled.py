@@ -6,12 +6,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
+from requests import HTTPError, Response
 
 from digit_exp.tracking.callback import LogEpochs
 from digit_exp.tracking.connection import connect
 from digit_exp.tracking.mlflow_tracker import MLflowTracker
 from digit_exp.tracking.run import open_tracker
-from digit_exp.tracking.sender import Sender, Unacceptable
+from digit_exp.tracking.sender import Doubtful, Sender, Unacceptable
 from digit_exp.tracking.spool import UNSENT, Spool
 from digit_exp.tracking.spooled import SpooledTracker
 from digit_exp.tracking.store import locate
@@ -37,6 +40,8 @@ class Sick:
             is_now = self.calls == self._n
             if is_now and self._when == "before":
                 raise ConnectionResetError("connection reset")
+            if is_now and self._when == "collision":
+                raise MlflowException("UNIQUE constraint failed", error_code=BAD_REQUEST)
             done = call(*arguments, **options)
             if is_now:
                 raise ConnectionResetError("the answer was lost")
@@ -95,7 +100,7 @@ WHOLE = (
 )
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("when", ["before", "after", "collision"])
 def test_a_store_that_fails_at_the_nth_call_has_everything_once_for_every_n(
     folder, run, when, tmp_path
 ):
@@ -193,12 +198,13 @@ def test_a_store_that_refuses_at_once_is_given_up_after_some_tries():
     assert sending.reason == "connection refused"
 
 
-def test_what_will_never_be_taken_holds_up_nothing_and_is_kept(tmp_path, caplog):
+@pytest.mark.parametrize("refusal", [Unacceptable, Doubtful])
+def test_what_will_never_be_taken_holds_up_nothing_and_is_kept(tmp_path, caplog, refusal):
     taken = []
 
     def deliver(entry):
         if entry["what"] == "bad":
-            raise Unacceptable("too long")
+            raise refusal("too long")
         taken.append(entry["what"])
 
     sending = Sender(Spool(tmp_path / UNSENT), deliver)
@@ -208,6 +214,45 @@ def test_what_will_never_be_taken_holds_up_nothing_and_is_kept(tmp_path, caplog)
     assert taken == ["good", "better"]
     assert "MLflow does not take the bad: too long" in caplog.text
     assert [entry["what"] for entry in Spool(tmp_path / UNSENT).entries().values()] == ["bad"]
+
+
+def test_what_is_refused_for_a_while_lets_others_go_first_and_is_sent_at_the_end():
+    taken, passed, is_well = [], threading.Event(), threading.Event()
+
+    def deliver(entry):
+        if entry["what"] == "late" and not is_well.is_set():
+            raise Doubtful("400 Bad Request")
+        taken.append(entry["what"])
+        if entry["what"] == "next":
+            passed.set()
+
+    sending = Sender(Spool(), deliver)
+    for what in ("first", "late", "next"):
+        sending.post({"what": what})
+    assert passed.wait(timeout=30)
+    is_well.set()
+    sending.post({"what": "last"})
+    assert sending.close() == 0
+    assert taken == ["first", "next", "last", "late"]
+
+
+def test_a_file_that_is_too_large_for_a_proxy_holds_up_nothing(folder, run, tmp_path):
+    client, run_id = run
+    (note := tmp_path / "note.txt").write_text("note")
+
+    class Narrow(Sick):
+        def log_artifact(self, *_):
+            response = Response()
+            response.status_code = 413
+            raise HTTPError("413 Request Entity Too Large", response=response)
+
+    store = locate(None, folder)
+    target = MLflowTracker(Narrow(client, 0, ""), run_id, store=store, experiment_id="1")
+    tracker = SpooledTracker(target, Spool(tmp_path / UNSENT))
+    tell(tracker, note)
+    assert tracker.close() == 1
+    assert "413" in tracker.reason
+    assert found(client, run_id) == (*WHOLE[:4], ["text.txt"])
 
 
 def test_a_run_that_was_deleted_meanwhile_does_not_end_training(folder, tmp_path):

@@ -34,6 +34,8 @@ QUIET = {
     # MLflow's own patience is many minutes; the sender tries again itself
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "40",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    # else a proxy's "Retry-After: 3600" lets a thread sleep for an hour
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
 HURRIED = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 LOCK_SECONDS = 120

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 """Seconds between two tries; the last for ever."""
 
-LAST_TRIES = 3
-"""How often an entry is tried once the run has ended, if the store refuses at once."""
+TRIES = 3
+"""How often a doubtful entry is tried before others, and any once the run has ended."""
 
 PATIENCE = 45.0
 """Seconds without an entry sent, once the run has ended: a store that stalls may need them."""
@@ -30,11 +30,17 @@ class Unacceptable(Exception):
     """The store has understood an entry and will never take it."""
 
 
+class Doubtful(Exception):
+    """The store answers, and refuses an entry: perhaps for ever, perhaps for this moment only."""
+
+
 class Sender:
     """Delivers the entries of `spool` one by one through `deliver`, in a thread of its own.
 
-    `deliver` raises Unacceptable for an entry that is not worth another try. What is delivered
-    twice, because the answer was lost, must be the same as once.
+    `deliver` raises Unacceptable for an entry that is not worth another try, and Doubtful for one
+    that is not worth waiting for: after some tries it lets the others go first, and is tried again
+    when the run has ended. What is delivered twice, because the answer was lost, must be the same
+    as once.
     """
 
     def __init__(self, spool: Spool, deliver: Callable[[Entry], None]) -> None:
@@ -44,6 +50,8 @@ class Sender:
         self._is_closing = False
         self._is_done = False
         self._refused: set[int] = set()
+        self._doubtful: set[int] = set()  # of the refused, those that get a last try
+        self._is_last_round = False
         self.reason: str | None = None  # why something was not sent, the latest
         self._failures = 0
         self._progress = time.monotonic()
@@ -78,6 +86,8 @@ class Sender:
                 self._deliver(entry)
             except Unacceptable as error:
                 self._set_aside(number, entry, error)
+            except Doubtful as error:
+                self._doubt(number, entry, error)
             except Exception as error:  # whatever it is, training must not end for it
                 self._wait(error)
             else:
@@ -91,11 +101,15 @@ class Sender:
         with self._changed:
             while True:
                 waiting = [e for e in self._spool.entries().items() if e[0] not in self._refused]
-                if waiting and not (self._is_closing and self._failures >= LAST_TRIES):
+                if waiting and not (self._is_closing and self._failures >= TRIES):
                     return waiting[0]
-                if self._is_closing:
+                if self._is_closing and (waiting or self._is_last_round):
                     return None
-                self._changed.wait()
+                if self._is_closing:  # all others are sent
+                    self._is_last_round = True
+                    self._refused -= self._doubtful
+                else:
+                    self._changed.wait()
 
     def _sent(self, number: int) -> None:
         self._spool.remove(number)
@@ -106,11 +120,20 @@ class Sender:
             self._progress = time.monotonic()
             self._changed.notify_all()
 
-    def _set_aside(self, number: int, entry: Entry, error: Unacceptable) -> None:
+    def _doubt(self, number: int, entry: Entry, error: Doubtful) -> None:
+        if self._failures + 1 < TRIES and not self._is_last_round:
+            self._wait(error)
+            return
+        self._doubtful.add(number)
+        self._set_aside(number, entry, error)
+
+    def _set_aside(self, number: int, entry: Entry, error: Exception) -> None:
         self.reason = _sentence(error)
         if not self._refused:  # one word is enough, if a run was deleted
             logger.warning("MLflow does not take the %s: %s", entry.get("what"), self.reason)
-        self._refused.add(number)
+        with self._changed:
+            self._refused.add(number)
+            self._failures = 0  # the store does answer
 
     def _wait(self, error: Exception) -> None:
         self.reason = _sentence(error)

@@ -15,12 +15,11 @@ from digit_exp.arrays import Metrics
 from digit_exp.data.dataset import Dataset
 from digit_exp.tracking.inputs import described
 from digit_exp.tracking.mlflow_tracker import MLflowTracker, spelled
-from digit_exp.tracking.sender import PATIENCE, Sender, Unacceptable
+from digit_exp.tracking.sender import PATIENCE, Doubtful, Sender, Unacceptable
 from digit_exp.tracking.spool import Entry, Spool
 from digit_exp.tracking.tracker import Status, Tracker, TrackingError
 
 HOPELESS = {
-    "BAD_REQUEST",
     "INVALID_PARAMETER_VALUE",
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
@@ -124,6 +123,7 @@ class SpooledTracker(Tracker):
 
     def _deliver(self, entry: Entry) -> None:
         from mlflow.exceptions import MlflowException
+        from requests import HTTPError
 
         if self._lost is not None:  # the run is another's now
             raise Unacceptable(self._lost)
@@ -132,6 +132,13 @@ class SpooledTracker(Tracker):
         except MlflowException as error:
             if error.error_code in HOPELESS:
                 raise Unacceptable(str(error)) from error
+            # whatever a database raises is that: a collision, a pool run dry, a value too long
+            if error.error_code == "BAD_REQUEST":
+                raise Doubtful(str(error)) from error
+            raise
+        except HTTPError as error:  # of a file, which may be larger than a proxy lets by
+            if error.response is not None and error.response.status_code in (400, 413):
+                raise Doubtful(str(error)) from error
             raise
         except TrackingError as error:
             self._lost = str(error)
