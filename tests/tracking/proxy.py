@@ -19,19 +19,21 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._open: list[socket.socket] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def be(self, mode: str) -> None:
         """Fall ill, or get well; connections that are open are cut."""
         self.mode = mode
-        for connection in self._open:
-            with suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-        self._open.clear()
+        while self._open:
+            _close(self._open.pop())
 
     def close(self) -> None:
-        self.be("gone")
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # or the thread would wait in it for ever
+        self._accepting.join()
         self._listener.close()
+        self.be("gone")
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -41,20 +43,27 @@ class Proxy:
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        if self.mode == "well":
-            server = socket.create_connection(("127.0.0.1", self._port))
+        if self.mode == "stall":  # until it is cut
+            return
+        with suppress(OSError):
+            if self.mode == "well":
+                self._pass_on(client)
+            elif self.mode == "error":
+                client.recv(65536)
+                client.sendall(ERROR)
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(65536):  # else what was not read would reset the connection
+                    pass
+            else:  # a reset instead of an orderly end
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+        _close(client)  # also if it was cut in between: a socket without an end is a warning
+
+    def _pass_on(self, client: socket.socket) -> None:
+        with socket.create_connection(("127.0.0.1", self._port)) as server:
             self._open.append(server)
             threading.Thread(target=_copy, args=(server, client), daemon=True).start()
             _copy(client, server)
-        elif self.mode == "error":
-            with suppress(OSError):
-                client.recv(65536)
-                client.sendall(ERROR)
-                client.close()
-        elif self.mode != "stall":
-            # a reset instead of an orderly end
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.close()
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
@@ -62,5 +71,10 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
         while data := source.recv(65536):
             target.sendall(data)
     for end in (source, target):
-        with suppress(OSError):
-            end.close()
+        _close(end)
+
+
+def _close(connection: socket.socket) -> None:
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)  # wakes who waits for it
+    connection.close()

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from digit_exp.tracking.store import SQLITE, Store, without_password
 from digit_exp.tracking.tracker import TrackingError
@@ -38,7 +39,8 @@ QUIET = {
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
 HURRIED = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-LOCK_SECONDS = 120
+LOCK_SECONDS = 300  # of a machine that is very busy
+LOOK_SECONDS = 0.2
 
 
 def connect(store: Store) -> MlflowClient:
@@ -146,22 +148,28 @@ def _make(store: Store) -> None:
     if database is None or database.exists():
         return
     database.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(database.with_name(f"{database.name}.lock"), timeout=LOCK_SECONDS):
-        if not database.exists():  # another process was faster
-            _create(database)
-        # the first access writes too: the default experiment
-        _open_database(store)
+    lock = FileLock(database.with_name(f"{database.name}.lock"))
+    patience = time.monotonic() + LOCK_SECONDS
+    while not database.exists():  # who waits needs the database and not the lock
+        try:
+            with lock.acquire(timeout=LOOK_SECONDS):
+                if not database.exists():
+                    _create(database)
+        except Timeout:
+            if time.monotonic() > patience:
+                raise
 
 
 def _create(database: Path) -> None:
-    from mlflow.store.db import utils
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     unfinished = database.with_name(f".{database.name}.new")
     for suffix in ("", "-journal"):  # of a run that was killed here
         unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
-    engine = utils.create_sqlalchemy_engine(f"{SQLITE}{unfinished}")  # type: ignore[no-untyped-call]
-    utils._initialize_tables(engine)  # type: ignore[no-untyped-call]
-    engine.dispose()
+    files = (database.parent / "artifacts").as_uri()
+    # it writes the default experiment too, which else the first access would do
+    made = SqlAlchemyStore(f"{SQLITE}{unfinished}", files)  # type: ignore[no-untyped-call]
+    made.engine.dispose()
     unfinished.replace(database)
 
 
