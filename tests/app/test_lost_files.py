@@ -12,6 +12,7 @@ from digit_exp.app import room
 from digit_exp.app.experiment import Experiment
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.logfile import LogFile
+from digit_exp.app.serving import SERVED
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.tracker import Status, Tracker
 from digit_exp.training.archive import read_arrays
@@ -49,6 +50,8 @@ def test_a_disk_that_is_full_from_the_nth_file_on_leaves_a_finished_run(tmp_path
     named = " ".join(result.lost)
     for path in refused:
         assert Path(path).name in named
+    assert (tmp_path / SERVED).exists() is (SERVED not in named)
+    assert n > 9 or SERVED in named
     whole = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in whole if path.name.startswith(".")]
     for path in whole:

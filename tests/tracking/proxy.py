@@ -1,4 +1,4 @@
-"""A proxy in front of a server, which can be told to be sick: to stall, reset or answer 500."""
+"""A proxy in front of a server, which can be told to be sick, or to be another server."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import struct
 import threading
 from contextlib import suppress
 
-ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\nConnection: close\r\n\r\nsick"
+ANSWERS = {
+    "error": b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 4\r\n\r\nsick",
+    "foreign": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+}
+"""To any question, in these modes."""
 
 
 class Proxy:
-    """Listens on a port of its own. `mode` is "well", "stall", "reset", "error" or "gone"."""
+    """Listens on a port of its own. `mode` is "well", "stall", "reset", "gone" or an answer."""
 
     def __init__(self, port: int | None = None) -> None:
         self.mode = "well"
@@ -48,9 +52,9 @@ class Proxy:
         with suppress(OSError):
             if self.mode == "well":
                 self._pass_on(client)
-            elif self.mode == "error":
+            elif self.mode in ANSWERS:
                 client.recv(65536)
-                client.sendall(ERROR)
+                client.sendall(ANSWERS[self.mode])
                 client.shutdown(socket.SHUT_WR)
                 while client.recv(65536):  # else what was not read would reset the connection
                     pass

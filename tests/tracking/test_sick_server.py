@@ -28,7 +28,9 @@ def proxy(request):
     proxy.close()
 
 
-@pytest.mark.parametrize("mode", ["reset", "error", pytest.param("stall", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "mode", ["reset", "error", "foreign", pytest.param("stall", marks=pytest.mark.slow)]
+)
 def test_a_server_that_is_ill_at_the_start_is_told_with_the_way_out(mode, tmp_path):
     proxy = Proxy()
     proxy.be(mode)

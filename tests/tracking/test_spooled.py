@@ -1,6 +1,8 @@
 """A store that fails at any moment costs no metric, doubles none, and holds nobody up."""
 
+import errno
 import json
+import sqlite3
 import threading
 from pathlib import Path
 from urllib.parse import unquote
@@ -236,6 +238,17 @@ def test_what_is_refused_for_a_while_lets_others_go_first_and_is_sent_at_the_end
     assert taken == ["first", "next", "last", "late"]
 
 
+def test_the_reason_is_what_the_database_said(folder, caplog):
+    with open_tracker("mlflow", folder=folder) as tracker:
+        database = sqlite3.connect(folder / "mlruns" / "mlflow.db")
+        database.execute("drop table metrics")
+        tracker.log_epoch(1, metrics(1))
+        tracker.close()
+        database.close()
+    assert tracker.reason == "no such table: metrics"
+    assert "Traceback" not in caplog.text
+
+
 def test_a_file_that_is_too_large_for_a_proxy_holds_up_nothing(folder, run, tmp_path):
     client, run_id = run
     (note := tmp_path / "note.txt").write_text("note")
@@ -287,13 +300,42 @@ def test_a_spool_survives_being_cut_off_anywhere(tmp_path):
         ]
 
 
-def test_a_spool_that_cannot_be_written_is_in_memory_and_says_so(tmp_path, caplog):
-    spool = Spool(tmp_path / "missing" / UNSENT)
-    spool.append({"what": 1})
-    assert "cannot be written" in caplog.text
-    assert len(spool) == 1
+def full(monkeypatch):
+    """Let the disk be full: files can be made, but nothing can be written into them."""
+    opened = Path.open
+
+    def refused(self, mode="r", *arguments, **options):
+        opened(self, mode, *arguments, **options).close()
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "open", refused)
+
+
+def test_a_spool_that_cannot_be_written_is_in_memory_and_says_so_once(tmp_path, caplog):
+    spool = Spool(tmp_path / UNSENT)
+    with pytest.MonkeyPatch.context() as patch:
+        full(patch)
+        spool.append({"what": 1})
+        spool.append({"what": 2})
+    assert caplog.text.count("cannot be written (No space left on device)") == 1
+    assert not spool.is_kept
+    assert [*tmp_path.iterdir()] == []  # not a file that says that nothing is unsent
     spool.remove(1)
-    assert len(spool) == 0
+    assert len(spool) == 1
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_what_a_full_disk_did_not_take_is_written_when_it_has_room(tmp_path, before):
+    spool = Spool(tmp_path / UNSENT)
+    for number in range(before):
+        spool.append({"what": number})
+    with pytest.MonkeyPatch.context() as patch:
+        full(patch)
+        spool.append({"what": "while full"})
+    spool.append({"what": "later"})
+    assert spool.is_kept
+    assert Spool(tmp_path / UNSENT).entries() == spool.entries()
+    assert [file.name for file in tmp_path.iterdir()] == [UNSENT]
 
 
 def test_the_file_is_there_only_while_something_is_unsent(tmp_path):

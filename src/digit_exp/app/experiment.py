@@ -23,7 +23,7 @@ from digit_exp.app.losses import Losses, Tolerated
 from digit_exp.app.record import CHECKPOINT
 from digit_exp.app.room import require_room
 from digit_exp.app.schema import RunConfig
-from digit_exp.app.serving import SERVED, deployed
+from digit_exp.app.serving import SERVED, write_served
 from digit_exp.app.threads import choose_threads
 from digit_exp.arrays import Array
 from digit_exp.data.dataset import Dataset, Split
@@ -258,8 +258,8 @@ class Experiment:
                 tracker.log_file(report.write_predictions(self, probabilities))
             with self.losses.tolerated(SERVED):
                 temperature = result.summary.get("temperature", 1.0)
-                network = deployed(self.network, self.dataset.image_shape, temperature)
-                tracker.log_model(network.save(self.folder / SERVED))
+                shape, file = self.dataset.image_shape, self.folder / SERVED
+                tracker.log_model(write_served(file, self.network, shape, temperature))
         for file in report.draw(self, state, probabilities, self.losses):
             tracker.log_file(file, "figures")
         report.conclude(self, result, state)

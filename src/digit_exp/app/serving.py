@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from digit_exp.app.found import FoundRun, RunError
+from digit_exp.atomic import whole
 from digit_exp.nn.network import Network
 from digit_exp.reader.classifier import Classifier
 
@@ -27,11 +28,18 @@ def deployed(network: Network, shape: tuple[int, int], temperature: float) -> Cl
     return Classifier(layers, arrays, shape, temperature, shifts)
 
 
+def write_served(path: Path, network: Network, shape: tuple[int, int], temperature: float) -> Path:
+    """Write the network as it is deployed to `path`, whole or not at all, and return the path."""
+    with whole(path) as draft:
+        deployed(network, shape, temperature).save(draft)
+    return path
+
+
 def served_file(run: FoundRun, path: Path) -> Path:
     """Write the network of a run to `path`, as it is served."""
     network = run.network()
-    classifier = deployed(network, image_shape(run, network), run.metrics.get("temperature", 1.0))
-    return classifier.save(path)
+    temperature = run.metrics.get("temperature", 1.0)
+    return write_served(path, network, image_shape(run, network), temperature)
 
 
 def image_shape(run: FoundRun, network: Network) -> tuple[int, int]:

@@ -125,7 +125,8 @@ class Classifier:
             "shifts": self.shifts,
         }
         encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
-        np.savez(path, allow_pickle=False, meta=encoded, **self.arrays)
+        with path.open("wb") as file:  # a name of any ending
+            np.savez(file, allow_pickle=False, meta=encoded, **self.arrays)
         return path
 
     @classmethod

@@ -49,7 +49,8 @@ def connect(store: Store) -> MlflowClient:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each try
+    for told in ("urllib3", "mlflow.store.db.utils"):  # of each try, the latter with a traceback
+        logging.getLogger(told).setLevel(logging.CRITICAL)
     with explained(store):
         if store.is_server:
             with hurried():
@@ -101,6 +102,16 @@ def explained(store: Store) -> Iterator[None]:
 
 def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
     """Return the id of the experiment called `name`, which is created if it is missing."""
+    found = _experiment_id(client, store, name)
+    if not found:  # as of a page that answers {} to anything
+        raise TrackingError(
+            f"what answers at {store.address} is no MLflow server: it knows no experiments."
+            " Check tracking.uri, or run without it: tracking=none"
+        )
+    return found
+
+
+def _experiment_id(client: MlflowClient, store: Store, name: str) -> str:
     from mlflow.exceptions import MlflowException
 
     location = store.artifact_location(name)

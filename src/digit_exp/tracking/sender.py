@@ -151,4 +151,6 @@ class Sender:
 
 
 def _sentence(error: Exception) -> str:
+    # SQLAlchemy wraps what the database said in advice, and MLflow wraps that
+    error = getattr(error.__cause__, "orig", None) or error
     return without_password(str(error).strip().split("\n")[0]) or type(error).__name__

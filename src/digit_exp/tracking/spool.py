@@ -1,7 +1,7 @@
 """What a store has not got yet, in memory and in a file that outlives the process.
 
 The file exists while something is unsent. Every line is an entry, or says which entry was sent:
-it is only ever appended to, so that a process killed at any moment leaves all whole lines.
+it is appended to, so that a process killed at any moment leaves all whole lines.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
+
+from digit_exp.atomic import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +35,15 @@ class Spool:
         self._lock = Lock()
         self._entries: dict[int, Entry] = {}
         self._last = 0
+        self._is_behind = False  # whether the file lacks something
         if file is not None and file.exists():
             self._entries = _read(file)
             self._last = max(self._entries, default=0)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether all that is unsent outlives the process."""
+        return self.file is not None and not self._is_behind
 
     def __len__(self) -> int:
         """Return how many entries are unsent."""
@@ -66,17 +74,32 @@ class Spool:
         if self.file is None:
             return
         try:
-            with self.file.open("ab") as file:
-                # a line of its own, even behind half a line of a process that was killed
-                file.write(b"\n" + json.dumps(line).encode() + b"\n")
+            if self._is_behind:
+                self._catch_up(self.file)
+            else:
+                with self.file.open("ab") as file:
+                    # a line of its own, even behind half a line of a process that was killed
+                    file.write(b"\n" + json.dumps(line).encode() + b"\n")
         except OSError as error:
+            self._fall_behind(self.file, error)
+
+    def _catch_up(self, path: Path) -> None:
+        """Write all that is unsent anew, since some of it could not be written before."""
+        lines = [{"number": number, "entry": entry} for number, entry in self._entries.items()]
+        write_text(path, "\n".join(map(json.dumps, lines)) + "\n")
+        self._is_behind = False
+
+    def _fall_behind(self, path: Path, error: OSError) -> None:
+        if not self._is_behind:
             logger.warning(
-                "%s cannot be written (%s): what MLflow does not get while this process lives is"
-                " lost to it",
-                self.file,
+                "%s cannot be written (%s): unless that changes, what MLflow does not get while"
+                " this process lives is lost to it",
+                path,
                 error.strerror,
             )
-            self.file = None
+        self._is_behind = True
+        if path.is_file() and not path.stat().st_size:  # it would say that something is unsent
+            path.unlink()
 
 
 def _read(file: Path) -> dict[int, Entry]:

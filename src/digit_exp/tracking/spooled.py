@@ -102,7 +102,7 @@ class SpooledTracker(Tracker):
     @property
     def file(self) -> Path | None:
         """Where unsent entries are kept, if they can be."""
-        return self._spool.file
+        return self._spool.file if self._spool.is_kept else None
 
     @property
     def reason(self) -> str | None:
