@@ -162,5 +162,9 @@ def test_a_run_is_named_for_what_is_special_about_it():
     assert run_name(from_mapping(usual)) == "defaults"
     special = {**usual, "seed": 3, "optimizer": {"name": "lion", "lr": 0.01}}
     assert run_name(from_mapping(special)) == "seed=3 optimizer=lion lr=0.01"
+    searched = {**usual, "optimizer": {"name": "adam", "lr": 0.00084159668}}
+    assert run_name(from_mapping(searched)) == "lr=0.0008416"
+    keys = ["data.train_size", "model.hidden"]
+    assert run_name(from_mapping(usual), keys) == "train_size=null hidden=[128,64]"
     assert run_name(config(run_name="mine")) == "mine"
     assert len(run_name(config())) <= 80

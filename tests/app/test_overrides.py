@@ -7,7 +7,7 @@ import warnings
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from digit_exp.app.overrides import check, plan
+from digit_exp.app.overrides import EXTRAS, check, plan
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
 OPTIMIZERS = "adagrad, adam, adamw, lion, momentum, nadam, nesterov, rmsprop, sgd"
@@ -42,12 +42,26 @@ def report(*overrides, **options):
         ],
         ['trainer.checkpoint.filename="{epoch:02d}-{val_acc:.4f}.npz"'],
         ["trainer.checkpoint.mode=max", "trainer.eval_every=30"],
-        ["hydra.run.dir=${now:%Y}", "hydra/launcher=not_checked_here", "+hydra.job.env_set.A=1"],
+        ["hydra.run.dir=${now:%Y}", "hydra/launcher=joblib", "+hydra.job.env_set.A=1"],
     ],
     ids=" ".join,
 )
 def test_a_right_command_line_has_no_problems(overrides):
     assert report(*overrides) == []
+
+
+@pytest.mark.parametrize("multirun", [False, True])
+def test_a_launcher_that_is_not_there_is_named_with_those_that_are(multirun):
+    (problem,) = check(["seed=1", "hydra/launcher=joblbi"], multirun=multirun)
+    assert problem.path == "hydra/launcher"
+    assert problem.message.startswith("unknown hydra/launcher 'joblbi'. Did you mean 'joblib'?")
+    assert "basic, joblib" in problem.message
+
+
+def test_a_launcher_of_an_extra_that_is_not_installed_names_the_extra(monkeypatch):
+    monkeypatch.setitem(EXTRAS, "lsf", "cluster")
+    (problem,) = check(["seed=1,2", "hydra/launcher=lsf"], multirun=True)
+    assert problem.message == "lsf is not installed; pip install 'digit-exp[cluster]' brings it"
 
 
 @pytest.mark.parametrize(

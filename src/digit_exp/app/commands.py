@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
+from digit_exp.app.console import lasting_output
 from digit_exp.app.found import RunError
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
@@ -47,12 +48,13 @@ def add_store(parser: ArgumentParser) -> None:
 
 def guarded(work: Callable[[], int]) -> int:
     """Return the exit code of `work`; an error that is for people is printed, without traceback."""
-    try:
-        return work()
-    except ConfigError as error:
-        print(*error.problems, sep="\n", file=sys.stderr)
-    except (RunError, TrackingError, CheckpointError, DataError) as error:
-        print(error, file=sys.stderr)
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    return USAGE_ERROR
+    with lasting_output():
+        try:
+            return work()
+        except ConfigError as error:
+            print(*error.problems, sep="\n", file=sys.stderr)
+        except (RunError, TrackingError, CheckpointError, DataError) as error:
+            print(error, file=sys.stderr)
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        return USAGE_ERROR

@@ -7,10 +7,17 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from digit_exp.app.console import lasting_output
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    with lasting_output():
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     if {"-h", "--help"} & {*arguments}:
         from digit_exp.app.help import help_text
 

@@ -19,8 +19,11 @@ from digit_exp.tracking.tracker import TrackingError
 
 log = logging.getLogger(__name__)
 
-SECONDS = 0.2
-SHARE = 50  # looking takes at most one part in so many of the time
+SHORTEST, LONGEST = 0.2, 2.0
+"""Seconds from one look to the next."""
+
+SHARE = 50
+"""Between these, looking takes one part in so many of a core."""
 
 
 class Follower:
@@ -60,11 +63,11 @@ class Follower:
         return [entry for entry in self.entries if entry.reason is not None]
 
     def _follow(self) -> None:
-        pause = SECONDS
+        pause = SHORTEST
         while not self._over.wait(pause):
-            began = time.monotonic()
+            began = time.thread_time()  # waiting for a server costs the jobs nothing
             self._look()
-            pause = max(SECONDS, SHARE * (time.monotonic() - began))
+            pause = min(max(SHORTEST, SHARE * (time.thread_time() - began)), LONGEST)
 
     def _look(self) -> None:
         try:

@@ -51,11 +51,19 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     try:
         with follower:
             launch(_settings(ticket))
+        _say_what_was_not_begun(follower, ticket)
         silent = _silent(planned, follower, ticket)
         status = Status.FAILED if silent or follower.failures else Status.FINISHED
     finally:
         status = conclude(ticket, sweep, status, silent)
     return int(status is not Status.FINISHED)
+
+
+def _say_what_was_not_begun(follower: Follower, ticket: Ticket) -> None:
+    left = ticket.jobs - len(follower.entries)
+    if ticket.fail_fast and follower.failures and left > 0:
+        jobs = "1 job was" if left == 1 else f"{left} jobs were"
+        print(f"stopped at a failure: {jobs} not begun; the same command goes on with what is left")
 
 
 def _silent(planned: Sequence[JobResult], follower: Follower, ticket: Ticket) -> list[JobResult]:

@@ -37,6 +37,9 @@ from digit_exp.registry import ConfigError, Problem
 CHOICES = [*GROUPS, *PRESETS]
 """The groups of which a command line names one file each."""
 
+EXTRAS = {"ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}
+"""Launchers, with the extra of this package that installs each."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -160,7 +163,12 @@ class _CommandLine:
         """Return Hydra's own node: what a named search, and the settings of Hydra, make of it."""
         named = [text for text in texts if text.startswith("sweep=")]
         known = [text for text in named if text[6:] in self._options("sweep")]
-        settings = [text for text in texts if text.lstrip("+~").startswith(("hydra.", "hydra/"))]
+        settings = [
+            text
+            for text in texts
+            if text.lstrip("+~").startswith(("hydra.", "hydra/"))
+            and self._unknown_setting(*text.split("=", 1)) is None
+        ]
         overrides = [*known, *settings, *self._searching()]
         found: DictConfig
         try:
@@ -177,7 +185,21 @@ class _CommandLine:
         if override.key_or_group == "hydra.searchpath" and isinstance(folders, list):
             self._folders += folders
         elif override.key_or_group.startswith("hydra/"):
-            self._settings.append(str(override.input_line))
+            text = str(override.input_line)
+            problem = self._unknown_setting(*text.split("=", 1))
+            if problem is None:
+                self._settings.append(text)
+            else:
+                self.problems.append(problem)
+
+    def _unknown_setting(self, group: str, choice: str = "") -> Problem | None:
+        """Return what is wrong with a choice in a group of Hydra's own, such as its launcher."""
+        if not group.startswith("hydra/") or choice in (options := self._options(group)):
+            return None
+        if group == "hydra/launcher" and choice in EXTRAS:
+            needed = f"pip install 'digit-exp[{EXTRAS[choice]}]'"
+            return Problem(group, f"{choice} is not installed; {needed} brings it")
+        return unknown_choice(group, choice, options)
 
     def _elements(self, override: Override) -> list[Override]:
         if not override.is_sweep_override():

@@ -22,6 +22,7 @@ from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
 from digit_exp.optim.schedules import Clock
 from digit_exp.rng import Rng
+from digit_exp.sweep.space import text
 from digit_exp.training.archive import write_arrays
 from digit_exp.training.callbacks import Best, StopOnNonFinite
 from digit_exp.training.state import TrainState
@@ -114,12 +115,13 @@ def run_name(config: RunConfig, keys: Sequence[str] = ()) -> str:
         return config.run_name
     values = flatten(config)
     named = keys or [key for key in differences(config) if not key.startswith("tracking")]
-    words = [
-        f"{key.rpartition('.')[2]}={str(values[key]).replace(' ', '')}"
-        for key in named
-        if key in values
-    ]
+    words = [f"{key.rpartition('.')[2]}={_brief(values[key])}" for key in named if key in values]
     return shorten(" ".join(words) or "defaults", width=80, placeholder=" …")
+
+
+def _brief(value: object) -> str:
+    """Write a value as one would type it; a search makes numbers with seventeen digits."""
+    return f"{value:.4g}" if isinstance(value, float) else text(value)
 
 
 def note(experiment: Experiment, result: Result, state: TrainState) -> str:

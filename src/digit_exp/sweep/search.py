@@ -108,7 +108,8 @@ class SearchSweeper(Sweeper):
             direction=self.direction,
         ) as study:
             if study.left < self.n_trials:
-                log.info("search %s: %d of %d jobs left", study.name, study.left, self.n_trials)
+                done = self.n_trials - study.left
+                print(f"{done} of {self.n_trials} jobs were done before", flush=True)
             while batch := study.ask(self._jobs_at_a_time()):
                 jobs = [
                     [*fixed, *(override(key, value) for key, value in candidate.values.items())]
