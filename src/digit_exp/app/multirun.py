@@ -144,7 +144,9 @@ def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
     sizes = sorted({size for config in plan.jobs for size in _parameters(config)})
-    print(f"  parameters of the networks: {', '.join(f'{size:,}' for size in sizes)}\n", flush=True)
+    if sizes:
+        print(f"  parameters of the networks: {', '.join(f'{size:,}' for size in sizes)}")
+    print(flush=True)
 
 
 def _parameters(config: RunConfig) -> Iterator[int]:
