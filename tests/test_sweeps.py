@@ -74,9 +74,13 @@ def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(
     assert len(reading.runs(halved, "sweep")) == 1
 
 
-def test_ctrl_c_ends_a_sweep_with_a_report_and_the_truth(tmp_path, command, reading):
-    code, printed = command.interrupt(tmp_path, *GRID, after="[1/4]", by=signal.SIGINT)
-    assert code == 130
+@pytest.mark.parametrize(("launcher", "by"), [("basic", signal.SIGINT), ("joblib", signal.SIGTERM)])
+def test_a_signal_ends_a_sweep_with_a_report_and_the_truth(
+    tmp_path, command, reading, launcher, by
+):
+    words = [*GRID, f"hydra/launcher={launcher}"]
+    code, printed = command.interrupt(tmp_path, *words, after="[1/4]", by=by)
+    assert code == 128 + by
     assert "Traceback" not in printed
     (parent,) = reading.runs(tmp_path, "sweep")
     assert parent.info.status == "KILLED"

@@ -30,6 +30,8 @@ def conclude(
     FAILED. `silent` are jobs of which nothing else is known.
     """
     with Interruption():
+        if sweep is not None and status is Status.KILLED:
+            sweep.mark_dead()  # a launcher that is stopped kills its workers
         found = (
             results_in_folders(ticket.path)
             if sweep is None

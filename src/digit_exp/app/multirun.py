@@ -18,6 +18,7 @@ from digit_exp.app.conclusion import conclude
 from digit_exp.app.config import flatten
 from digit_exp.app.follower import Follower
 from digit_exp.app.ingredients import load
+from digit_exp.app.interruption import Interruption
 from digit_exp.app.ledger import Ledger
 from digit_exp.app.overrides import Plan
 from digit_exp.app.report import from_here
@@ -49,7 +50,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     status, silent = Status.KILLED, list[JobResult]()
     follower = Follower(ticket, Ledger(ticket, sweep))
     try:
-        with follower:
+        with follower, Interruption():
             launch(_settings(ticket))
         _say_what_was_not_begun(follower, ticket)
         silent = _silent(planned, follower, ticket)
