@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _predict(options: Namespace) -> int:
-    run = Runs.around(uri=options.uri).one(options.run)
+    run = Runs.around(uri=options.uri).lightly().one(options.run)
     reader = Reader.of(run)
     readings = [reader.read(name, data) for name, data in pictures(options.images)]
     if options.json:

@@ -6,13 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from digit_exp.app import find
 from digit_exp.app.config import resolved
 from digit_exp.app.find import Runs
 from digit_exp.app.found import RunError
 from digit_exp.app.ingredients import load
 from digit_exp.app.record import CHECKPOINT, FILE, RunRecord
 from digit_exp.registry import ConfigError
+from digit_exp.tracking.glance import trial_ids
 from digit_exp.tracking.run import open_tracker
+from digit_exp.tracking.store import locate
 from digit_exp.tracking.trials import identity
 from digit_exp.training.checkpoint import load_checkpoint
 
@@ -142,8 +145,12 @@ def test_a_tracked_run_is_found_in_the_store_with_its_folder_or_without(folder, 
     here = Runs.around(folder).one("latest")
     assert (here.folder, here.status) == (place, "FINISHED")
     assert here.page()[-1].endswith(f"{here.run_id}?workflowType=machine_learning")
+    with monkeypatch.context() as patch:
+        patch.setattr(find, "RunStore", None)  # so that MLflow cannot be asked
+        for text in ("latest", "best", here.run_id[:6], here.name):
+            assert Runs.around(folder).lightly().one(text).metrics["test_acc"]
     place.rename(folder / "elsewhere")
-    away = Runs.around(folder).one(here.run_id[:6])
+    away = Runs.around(folder).lightly().one(here.run_id[:6])
     assert away.folder is None
     assert away.name == here.name
     assert away.config["model.hidden"] == [16]
@@ -155,6 +162,13 @@ def test_a_tracked_run_is_found_in_the_store_with_its_folder_or_without(folder, 
     assert Runs.around(folder).one("best").run_id == here.run_id
     assert away.network().spec() == original.network.spec()
     assert (away.predictions().read >= 0).all()
+
+
+def test_a_database_that_cannot_be_read_without_mlflow_is_left_to_it(tmp_path):
+    (file := tmp_path / "runs.db").write_text("no database")
+    assert trial_ids(locate(f"sqlite:///{file}", tmp_path)) is None
+    assert trial_ids(locate("http://127.0.0.1:5000", tmp_path)) is None
+    assert trial_ids(locate(None, tmp_path)) == set()
 
 
 def test_parents_of_sweeps_and_runs_of_others_are_no_runs(folder):

@@ -55,6 +55,10 @@ def guarded(work: Callable[[], int]) -> int:
             print(*error.problems, sep="\n", file=sys.stderr)
         except (RunError, TrackingError, CheckpointError, DataError) as error:
             print(error, file=sys.stderr)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            print(f"{error.filename}: {error.strerror}", file=sys.stderr)
         except KeyboardInterrupt:
             return INTERRUPTED
         return USAGE_ERROR

@@ -21,9 +21,10 @@ from digit_exp.app.found import (
     with_checkpoint,
 )
 from digit_exp.app.gather import ended
-from digit_exp.app.record import FILE, RunRecord, runs
+from digit_exp.app.record import CHECKPOINT, FILE, RunRecord, runs
 from digit_exp.sweep.objective import Objective
 from digit_exp.sweep.results import JobResult
+from digit_exp.tracking.glance import trial_ids
 from digit_exp.tracking.runs import RunStore
 from digit_exp.tracking.store import Store, locate
 from digit_exp.tracking.trials import OBJECTIVE
@@ -49,6 +50,15 @@ class Runs:
         """
         folder = folder or Path.cwd()
         return cls(folder / OUTPUTS, locate(uri, folder))
+
+    def lightly(self) -> Runs:
+        """Return the same runs by their folders alone, without MLflow, if all of them have theirs.
+
+        A FoundRun then has the files and numbers of the run, but no page and no `trial`.
+        """
+        here = {run.run_id for run in self._local if _has_network(run)}
+        known = trial_ids(self._store) if self._store and here else None
+        return self if known is None or not known <= here else Runs(self._outputs)
 
     def one(self, text: str) -> FoundRun:
         """Return the run that is meant; of a sweep, the winner.
@@ -76,12 +86,16 @@ class Runs:
     @cached_property
     def all(self) -> Sequence[FoundRun]:
         """Every run, the latest first."""
-        local = [in_folder(folder, record) for folder, record in runs(self._outputs)]
-        folders = {run.run_id: run.folder for run in local if run.run_id is not None}
+        folders = {run.run_id: run.folder for run in self._local if run.run_id is not None}
         tracked = list(self._tracked(folders))
         ids = {run.run_id for run in tracked}
-        others = [run for run in local if run.run_id not in ids]
+        others = [run for run in self._local if run.run_id not in ids]
         return sorted([*tracked, *others], key=lambda run: run.started, reverse=True)
+
+    @cached_property
+    def _local(self) -> Sequence[FoundRun]:
+        """The runs below `outputs`."""
+        return [in_folder(folder, record) for folder, record in runs(self._outputs)]
 
     def _tracked(self, folders: dict[str, Path | None]) -> Iterator[FoundRun]:
         if self._store is None or (self._store.database and not self._store.database.exists()):
@@ -164,6 +178,10 @@ def _at(path: Path) -> FoundRun | None:
     if (path / FILE).is_file():
         return in_folder(path, RunRecord.read(path))
     return None
+
+
+def _has_network(run: FoundRun) -> bool:
+    return run.folder is not None and (run.folder / CHECKPOINT).is_file()
 
 
 def _listed(sentence: str, runs: Sequence[FoundRun]) -> str:
