@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .light import Mask
+from .light import Mask, bordered
 
 Numbers = NDArray[np.intp]
 
@@ -103,7 +103,7 @@ def label(mask: Mask) -> Numbers:
     Runs of ink in a row are joined with those that they touch in the next one: each run points to
     a lower one until all of a shape point to the first (union by pointer jumping).
     """
-    wide = np.pad(mask, 1)
+    wide = bordered(mask)
     begins = wide.copy()
     begins[:, 1:] &= ~wide[:, :-1]
     runs = np.cumsum(begins).reshape(wide.shape) - 1
@@ -120,14 +120,16 @@ def label(mask: Mask) -> Numbers:
     return np.where(mask, numbers[root][runs[1:-1, 1:-1]], -1)
 
 
-def _touching(wide: Mask, runs: Numbers) -> Numbers:
-    """Return the runs that touch one of the next row, and those; shape `(2, pairs)`."""
+def _touching(wide: Mask, runs: Numbers) -> tuple[Numbers, Numbers]:
+    """Return the runs that touch one of the next row, and those."""
     here, numbers = wide[:-1, 1:-1], runs[:-1, 1:-1]
-    found = []
+    above, below = [], []
     for shift in (0, 1, 2):
         beside = np.s_[1:, shift : shift + here.shape[1]]
         touch = here & wide[beside]
-        found.append(np.stack([numbers[touch], runs[beside][touch]]))
-    pairs = np.concatenate(found, axis=1)
-    once: Numbers = pairs[:, (np.diff(pairs, prepend=-1) != 0).any(axis=0)]
-    return once
+        above.append(numbers[touch])
+        below.append(runs[beside][touch])
+    upper, lower = np.concatenate(above), np.concatenate(below)
+    is_new = np.ones(len(upper), bool)  # neighbouring pixels touch where one of them does
+    is_new[1:] = (upper[1:] != upper[:-1]) | (lower[1:] != lower[:-1])
+    return upper[is_new], lower[is_new]

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from .components import Box, Shapes
-from .light import LEAST_CONTRAST, Ink, Mask, grown
+from .light import LEAST_CONTRAST, Ink, Mask, bordered, grown
 
 LEAST_SIGNAL = 4.0
 """Standard deviations of the paper's noise that ink must differ by."""
@@ -104,7 +104,7 @@ class Choice:
 
         Around the picture is paper: what is paper itself has no outline there.
         """
-        mask = np.pad(self.mask, 1)
+        mask = bordered(self.mask)
         outline = grown(mask) & ~mask
         return float((self.ink.steps[outline] > self.ink.contrast / 3).mean())
 
@@ -165,7 +165,7 @@ def _require_strokes(mask: Mask, box: Box) -> None:
     height, width = box.height, box.width
     if width > FLATTEST * height:
         raise NoDigit("the shape is too flat for a digit")
-    wide = np.pad(mask, 1)
+    wide = bordered(mask)
     edges = int((wide[1:] != wide[:-1]).sum() + (wide[:, 1:] != wide[:, :-1]).sum())
     outline = math.pi / 4 * edges  # a slanting edge is longer in steps than in truth
     if outline / 2 > LONGEST_STROKE * math.hypot(height, width):
