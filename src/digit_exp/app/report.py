@@ -59,7 +59,7 @@ def announce(experiment: Experiment) -> None:
     log.info("\n%s\n", experiment.network.summary())
     changed = differences(config)
     for key, (default, value) in changed.items():
-        log.info("changed: %s = %s (default %s)", key, value, default)
+        log.info("changed: %s = %s (default %s)", key, text(value), text(default))
     if not changed:
         log.info("configuration: the defaults")
     log.info(
