@@ -185,6 +185,8 @@ def test_what_is_wrong_only_together_is_found_in_the_one_job_that_has_it():
 
 def test_a_named_search_plans_its_jobs_and_a_value_said_beside_it_replaces_its_own():
     assert len(plan(["sweep=grid"]).jobs) == 18
+    assert plan(["sweep=grid"]).is_grid
+    assert not plan(["sweep=tpe"]).is_grid
     found = plan(["sweep=grid", "trainer.batch_size=16"])
     assert found.is_sweep
     assert len(found.jobs) == 9

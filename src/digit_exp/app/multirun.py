@@ -51,7 +51,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     follower = Follower(ticket, Ledger(ticket, sweep))
     try:
         with follower, Interruption():
-            launch(_settings(ticket))
+            launch(_settings(ticket, plan))
         _say_what_was_not_begun(follower, ticket)
         silent = _silent(planned, follower, ticket)
         status = Status.FAILED if silent or follower.failures else Status.FINISHED
@@ -121,7 +121,7 @@ def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     return f"{'-'.join(words or ['single'])[:80]}-{digest}"
 
 
-def _settings(ticket: Ticket) -> list[str]:
+def _settings(ticket: Ticket, plan: Plan) -> list[str]:
     """Return what Hydra must know: jobs have folders and logs of their own."""
     direction = "maximize" if Objective(ticket.objective).is_share else "minimize"
     search = [f"hydra.sweeper.study_name='{ticket.name}'", f"hydra.sweeper.direction={direction}"]
@@ -135,6 +135,11 @@ def _settings(ticket: Ticket) -> list[str]:
         "hydra.hydra_logging.root.level=WARNING",
         "hydra.mode=MULTIRUN",
         *(search if ticket.is_search else []),
+        *(
+            ["hydra.sweeper._target_=hydra_plugins.digit_exp_grid.GridSweeper"]
+            if plan.is_grid
+            else []
+        ),
     ]
 
 

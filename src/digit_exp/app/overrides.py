@@ -37,6 +37,9 @@ from digit_exp.registry import ConfigError, Problem
 CHOICES = [*GROUPS, *PRESETS]
 """The groups of which a command line names one file each."""
 
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+"""What runs all combinations, unless another `hydra/sweeper` is chosen."""
+
 EXTRAS = {"ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers, with the extra of this package that installs each."""
 
@@ -53,6 +56,8 @@ class Plan:
     """How many jobs a search makes of its own; `jobs` are then what they have in common."""
     sampler: str | None = None
     """Who chooses the values of a search."""
+    is_grid: bool = False
+    """Whether the jobs are those of Hydra's own sweeper: all combinations."""
 
 
 def check(
@@ -80,7 +85,14 @@ def plan(
     if problems := [*command.problems, *_named_by_job([job.problems for job in found])]:
         raise ConfigError(*problems)
     jobs = [job.config for job in found if job.config]
-    return Plan(jobs, command.is_sweep, found[0].values, command.trials, command.sampler)
+    return Plan(
+        jobs,
+        command.is_sweep,
+        found[0].values,
+        command.trials,
+        command.sampler,
+        command.sweeper == BASIC,
+    )
 
 
 def _named_by_job(problems: Sequence[Sequence[Problem]]) -> Iterator[Problem]:
@@ -130,6 +142,7 @@ class _CommandLine:
         self.is_sweep = False
         self.trials: int | None = None
         self.sampler: str | None = None
+        self.sweeper: str | None = None
         self._values: dict[str, list[Override]] = {}  # what each key stands for, the last one said
         self._known: dict[str, list[str]] = {}
         self._composed: dict[tuple[str, ...], DictConfig] = {}
@@ -143,6 +156,7 @@ class _CommandLine:
             self.is_sweep = multirun or hydra.mode == RunMode.MULTIRUN
             self.trials = hydra.sweeper.get("n_trials")
             self.sampler = hydra.sweeper.get("sampler")
+            self.sweeper = hydra.sweeper.get("_target_")
             named = [f"{key}={text}" for key, text in (hydra.sweeper.get("params") or {}).items()]
         for text in [*named, *texts]:
             try:

@@ -128,7 +128,9 @@ def note(experiment: Experiment, result: Result, state: TrainState) -> str:
     """Return the outcome in Markdown, for the run's page."""
     data = experiment.dataset
     numbers = [f"| {name} | {value:.4g} |" for name, value in result.summary.items()]
-    changed = [f"`{key}={text(value)}`" for key, (_, value) in differences(experiment.config).items()]
+    changed = [
+        f"`{key}={text(value)}`" for key, (_, value) in differences(experiment.config).items()
+    ]
     return "\n".join(
         [
             f"{data.name}, {len(experiment.network.parameters):,} parameters,"
