@@ -52,6 +52,12 @@ def test_all_runs_are_shown_best_first_with_what_varies(folder):
     assert {"PARALLEL", "LINE"} <= {chart["type"] for chart in state["compareRunCharts"]}
 
 
+def test_the_only_run_is_shown_on_its_own_page(folder):
+    run_id = log_run(folder, "one")
+    page = f"/#/experiments/1/runs/{run_id}?workflowType=machine_learning"
+    assert page_of(Runs.around(folder), None) == page
+
+
 def test_one_run_is_shown_on_its_own_page_and_a_sweep_by_its_comparison(folder):
     sweep = open_sweep("grid", folder=folder)
     for number in range(2):

@@ -21,6 +21,8 @@ MOST_PARAMETERS = 12
 def page_of(runs: Runs, text: str | None) -> str:
     """Return the address, from the `/#` on, of what is meant; of all runs without `text`.
 
+    If there is only one run, all runs are its page: there is nothing to compare.
+
     Raises RunError if there is nothing to look at, or nothing that is in the store.
     """
     if text is None:
@@ -28,7 +30,10 @@ def page_of(runs: Runs, text: str | None) -> str:
         if latest is None or latest.trial is None:
             raise RunError("no run is tracked here yet; python -m digit_exp makes one")
         home = latest.trial.experiment_id
-        return _comparison([r for r in runs.all if r.trial and r.trial.experiment_id == home], None)
+        tracked = [r for r in runs.all if r.trial and r.trial.experiment_id == home]
+        if len(tracked) == 1:
+            return run_page(home, latest.trial.run_id)
+        return _comparison(tracked, None)
     found = runs.several(text)
     if len(found) == 1 and (text in (LATEST, BEST) or found[0].sweep != text):
         run = found[0]
