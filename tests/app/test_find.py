@@ -63,6 +63,13 @@ def test_a_text_that_several_runs_share_is_refused_with_all_of_them(outputs):
     assert "97.00 %  finished  2026-01-01" in str(error.value)
 
 
+def test_a_run_that_has_no_id_is_listed_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leave(tmp_path / "outputs", None, folder="one/two")
+    with pytest.raises(RunError, match=r"outputs/one/two$"):
+        Runs.around().one("nonsense")
+
+
 def test_a_text_that_no_run_has_is_refused_with_the_nearest_and_the_latest(outputs):
     with pytest.raises(RunError) as error:
         Runs(outputs).one("default")

@@ -22,6 +22,7 @@ from digit_exp.app.found import (
 )
 from digit_exp.app.gather import ended
 from digit_exp.app.record import CHECKPOINT, FILE, RunRecord, runs
+from digit_exp.app.report import from_here
 from digit_exp.sweep.objective import Objective
 from digit_exp.sweep.results import JobResult
 from digit_exp.tracking.glance import trial_ids
@@ -188,8 +189,9 @@ def _listed(sentence: str, runs: Sequence[FoundRun]) -> str:
     """Return a sentence and a table of the first runs under it."""
     width = max(len(run.name) for run in runs[:LISTED])
     lines = [
-        f"  {(run.run_id or str(run.folder))[:12]:<12}  {run.name:<{width}}"
+        f"  {(run.run_id or '')[:12]:<12}  {run.name:<{width}}"
         f"  {_accuracy(run):>7}  {run.status.lower():<8}  {run.started.astimezone():%Y-%m-%d %H:%M}"
+        + ("" if run.run_id or run.folder is None else f"  {from_here(run.folder)}")
         for run in runs[:LISTED]
     ]
     more = [f"  ... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []

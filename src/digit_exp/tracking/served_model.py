@@ -82,7 +82,9 @@ class DigitReader(PythonModel):
         try:
             data = base64.b64decode(text.partition("base64,")[2] or text, validate=True)
             pixels = normalize.read(data, self._classifier.shape)
-        except (binascii.Error, pictures.PictureError) as error:
+        except binascii.Error as error:
+            raise Refused(f"picture {number} cannot be read: no base64 text ({error})") from error
+        except pictures.PictureError as error:
             raise Refused(f"picture {number} cannot be read: {error}") from error
         except shapes.NoDigit as error:
             return {"class": None, "confidence": 0.0, "probabilities": [], "problem": str(error)}
