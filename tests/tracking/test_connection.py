@@ -72,10 +72,22 @@ def test_a_database_of_a_newer_mlflow_is_refused(folder):
         connect(locate(None, folder))
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path):
-    (tmp_path / "runs.db").write_text("not a database at all")
-    with pytest.raises(TrackingError, match=r"cannot use .*runs\.db(.|\n)*tracking=none"):
-        connect(locate("sqlite:///runs.db", tmp_path))
+@pytest.mark.parametrize("damage", [lambda _: b"no database at all", lambda old: old[:50_000]])
+def test_a_damaged_database_is_refused_with_what_to_do_and_left_alone(folder, damage):
+    database = folder / "mlruns/mlflow.db"
+    database.write_bytes(content := damage(database.read_bytes()))
+    move = "`mv mlruns/mlflow.db mlruns/mlflow.db.damaged`"
+    with pytest.raises(TrackingError, match=rf"cannot use .*damaged. {move}(.|\n)*tracking=none"):
+        connect(locate(None, folder))
+    assert database.read_bytes() == content
+
+
+def test_a_database_that_another_program_has_locked_is_told_with_how_to_find_it(folder):
+    store = locate(f"sqlite:///{folder}/mlruns/mlflow.db?timeout=0", folder)
+    with closing(sqlite3.connect(store.database)) as other, other:
+        other.execute("begin exclusive")
+        with pytest.raises(TrackingError, match=r"locked it; `fuser -v mlruns/mlflow.db` tells"):
+            connect(store)
 
 
 def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path):

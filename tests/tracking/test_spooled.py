@@ -249,22 +249,27 @@ def test_the_reason_is_what_the_database_said(folder, caplog):
     assert "Traceback" not in caplog.text
 
 
-def test_a_file_that_is_too_large_for_a_proxy_holds_up_nothing(folder, run, tmp_path):
+def too_large():
+    response = Response()
+    response.status_code = 413
+    return HTTPError("413 Request Entity Too Large", response=response)
+
+
+@pytest.mark.parametrize("error", [too_large(), PermissionError(errno.EACCES, "no permission")])
+def test_a_file_that_is_not_taken_holds_up_nothing(folder, run, tmp_path, error):
     client, run_id = run
     (note := tmp_path / "note.txt").write_text("note")
 
     class Narrow(Sick):
         def log_artifact(self, *_):
-            response = Response()
-            response.status_code = 413
-            raise HTTPError("413 Request Entity Too Large", response=response)
+            raise error
 
     store = locate(None, folder)
     target = MLflowTracker(Narrow(client, 0, ""), run_id, store=store, experiment_id="1")
     tracker = SpooledTracker(target, Spool(tmp_path / UNSENT))
     tell(tracker, note)
     assert tracker.close() == 1
-    assert "413" in tracker.reason
+    assert tracker.reason == str(error)
     assert found(client, run_id) == (*WHOLE[:4], ["text.txt"])
 
 

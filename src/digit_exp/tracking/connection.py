@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from digit_exp.tracking.store import SQLITE, Store, without_password
+from digit_exp.tracking.reason import advice, reason
+from digit_exp.tracking.store import SQLITE, Store
 from digit_exp.tracking.tracker import TrackingError
 from digit_exp.tracking.viewing import program
 
@@ -93,10 +94,9 @@ def explained(store: Store) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
-        reason = without_password(str(error).strip().split("\n")[0])
         raise TrackingError(
-            f"cannot use the MLflow store {store.address}. Check that it is there and may be"
-            f" written to, or run without it: tracking=none\n  ({reason})"
+            f"cannot use the MLflow store {store.address}. {advice(error, store)}, or run"
+            f" without it: tracking=none\n  ({reason(error)})"
         ) from error
 
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from threading import Condition, Thread
 
+from digit_exp.tracking.reason import reason
 from digit_exp.tracking.spool import Entry, Spool
-from digit_exp.tracking.store import without_password
 
 logger = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ class Sender:
         self._set_aside(number, entry, error)
 
     def _set_aside(self, number: int, entry: Entry, error: Exception) -> None:
-        self.reason = _sentence(error)
+        self.reason = reason(error)
         if not self._refused:  # one word is enough, if a run was deleted
             logger.warning("MLflow does not take the %s: %s", entry.get("what"), self.reason)
         with self._changed:
@@ -136,21 +136,15 @@ class Sender:
             self._failures = 0  # the store does answer
 
     def _wait(self, error: Exception) -> None:
-        self.reason = _sentence(error)
+        self.reason = reason(error)
         with self._changed:
             if not self._failures and not self._is_closing:
                 logger.warning(
                     "MLflow cannot be written to; what it lacks is kept and sent when it answers"
                     " again (%s)",
-                    _sentence(error),
+                    reason(error),
                 )
             wait = WAITS[min(self._failures, len(WAITS) - 1)]
             self._failures += 1
             was_closing = self._is_closing
             self._changed.wait_for(lambda: self._is_closing and not was_closing, wait)
-
-
-def _sentence(error: Exception) -> str:
-    # SQLAlchemy wraps what the database said in advice, and MLflow wraps that
-    error = getattr(error.__cause__, "orig", None) or error
-    return without_password(str(error).strip().split("\n")[0]) or type(error).__name__

@@ -6,6 +6,7 @@ moment and value, so that an entry which is sent twice counts once.
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +26,9 @@ HOPELESS = {
     "RESOURCE_DOES_NOT_EXIST",
 }
 """Errors of MLflow that another try does not mend."""
+
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""Errors of the folder for files, which may lie elsewhere than the database for numbers."""
 
 
 class SpooledTracker(Tracker):
@@ -145,6 +149,10 @@ class SpooledTracker(Tracker):
             raise Unacceptable(self._lost) from error
         except FileNotFoundError as error:
             raise Unacceptable(str(error)) from error
+        except OSError as error:
+            if error.errno in UNWRITABLE:
+                raise Doubtful(str(error)) from error
+            raise
 
 
 def deliver(target: MLflowTracker, entry: Entry, base: Path) -> None:
