@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from digit_exp.app.record import CHECKPOINT, RunRecord
-from digit_exp.app.resume import find_checkpoint, run_folder
+from digit_exp.app.resume import find_checkpoint, run_folder, unsent_folder
 from digit_exp.registry import ConfigError
 
 NOW = datetime.now(UTC).isoformat()
@@ -52,6 +52,11 @@ def test_a_run_that_is_finished_or_alive_is_refused(tmp_path, fields, reason):
     make_run(tmp_path, "abc", **fields)
     with pytest.raises(ConfigError, match=reason):
         find_checkpoint("latest", tmp_path)
+
+
+def test_a_file_of_a_stranger_is_not_read_to_see_whether_something_is_unsent(tmp_path):
+    (tmp_path / "theirs.npz").write_bytes(b"no checkpoint")
+    assert unsent_folder(str(tmp_path / "theirs.npz")) is None
 
 
 def test_an_unknown_id_is_refused_with_the_latest_one(tmp_path):

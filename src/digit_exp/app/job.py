@@ -33,6 +33,8 @@ LOG = "digit_exp.log"
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """Errors of the file system that a person understands without a traceback."""
 
+SMALLER = "try a smaller model.hidden, trainer.batch_size or data.train_size"
+
 
 @dataclass(frozen=True)
 class OpenRun:
@@ -138,6 +140,8 @@ def logged(error: Exception) -> JobFailed:
         log.error("%s", error)
     elif isinstance(error, OSError) and error.filename and error.errno in DISK:
         log.error("%s cannot be written: %s", error.filename, error.strerror)
+    elif isinstance(error, MemoryError):
+        log.error("the memory is too small for this run (%s): %s", error, SMALLER)
     else:
         log.error("the run failed", exc_info=error)
     return JobFailed(str(error) or type(error).__name__)

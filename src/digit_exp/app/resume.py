@@ -31,8 +31,9 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
 
 def unsent_folder(resume: str, outputs: Path = OUTPUTS) -> Path | None:
     """Return the folder of a run that is over, but of which the store has not got everything."""
-    folder = Path(resume) if Path(resume).is_dir() else _folder(resume, outputs)
-    if not (folder / UNSENT).is_file() or not (folder / FILE).is_file():
+    is_file = Path(resume).is_file()  # of a stranger perhaps: it is not opened for this
+    folder = run_folder(Path(resume)) if is_file else _folder(resume, outputs)
+    if folder is None or not (folder / UNSENT).is_file() or not (folder / FILE).is_file():
         return None
     return folder if RunRecord.read(folder).is_over else None
 

@@ -55,6 +55,9 @@ def _harmless(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         # Ours never are; refusing keeps the memory needed below the size of the file.
         raise ArchiveError("it holds compressed entries, so it is not ours")
+    for name in (entry.filename for entry in entries):
+        if name.startswith("/") or "\\" in name or ".." in name.split("/"):
+            raise ArchiveError(f"its entry {name!r} is a path out of it, so it is not ours")
     if len({entry.filename for entry in entries}) < len(entries):
         raise ArchiveError("it holds two entries of one name")
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
