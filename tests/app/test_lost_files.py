@@ -11,6 +11,7 @@ from test_experiment import config
 from digit_exp.app import room
 from digit_exp.app.experiment import Experiment
 from digit_exp.app.interruption import Interruption
+from digit_exp.app.job import logged
 from digit_exp.app.logfile import LogFile
 from digit_exp.app.serving import SERVED
 from digit_exp.registry import ConfigError
@@ -104,3 +105,9 @@ def test_weights_that_were_finite_are_what_a_diverged_run_leaves(tmp_path):
     for name in ("last.npz", "last_finite.npz"):
         storage = read_arrays(tmp_path / "checkpoints" / name)["storage"]
         assert np.isfinite(storage).all()
+
+
+def test_too_little_memory_is_a_sentence(caplog):
+    assert str(logged(MemoryError("Unable to allocate 296 GiB"))) == "Unable to allocate 296 GiB"
+    assert "too small for this run (Unable to allocate 296 GiB): try a smaller" in caplog.text
+    assert "Traceback" not in caplog.text
