@@ -1,4 +1,5 @@
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -19,12 +20,11 @@ with lasting_output():
         logging.info("logged")
     sys.exit(7)
 """
+BOTH = PRINTS.replace("print(number)", "print(number), print(number, file=sys.stderr)")
 
 
-def run(output):
-    return subprocess.run(
-        [sys.executable, "-c", PRINTS], stdout=output, stderr=subprocess.PIPE, text=True
-    )
+def run(output, errors=subprocess.PIPE, program=PRINTS):
+    return subprocess.run([sys.executable, "-c", program], stdout=output, stderr=errors, text=True)
 
 
 def test_what_is_printed_arrives_as_it_is_printed():
@@ -47,6 +47,19 @@ def test_an_output_on_a_full_disk_is_told_once():
         done = run(full)
     assert done.returncode == 7
     assert done.stderr == "the output is cut off: No space left on device\n"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs a device that is always full")
+def test_errors_on_a_full_disk_end_nothing_though_they_cannot_be_told():
+    with FULL.open("w") as full:
+        assert run(full, full, BOTH).returncode == 7
+
+
+def test_a_terminal_that_was_closed_ends_nothing():
+    ours, theirs = pty.openpty()
+    os.close(ours)
+    assert run(theirs, theirs, BOTH).returncode == 7
+    os.close(theirs)
 
 
 def test_streams_are_what_they_were_afterwards(capfd):

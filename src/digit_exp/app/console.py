@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
+
+STDERR = 2
 
 
 class _Output(io.FileIO):
@@ -23,7 +26,8 @@ class _Output(io.FileIO):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
             os.close(nowhere)
-            if not isinstance(error, BrokenPipeError):  # who closed the pipe knows
+            # who closed the pipe or the terminal knows, and the error's own output has no other
+            if error.errno not in (errno.EPIPE, errno.EIO) and self.fileno() != STDERR:
                 print(f"the output is cut off: {error.strerror}", file=sys.stderr)
             return memoryview(data).nbytes
 
