@@ -16,8 +16,8 @@ BINS = 512
 class Histogram:
     """How many pixels have which value; both arrays have shape `(bins,)`."""
 
-    values: NDArray[np.float64]
-    counts: NDArray[np.intp]
+    values: NDArray[np.float64]  # ascending
+    counts: Bins
 
     @classmethod
     def of(cls, pixels: NDArray[np.float32]) -> tuple[Histogram, Bins]:
@@ -43,14 +43,13 @@ class Histogram:
 
     def median(self) -> float:
         """Return the value below and above which half of the pixels lie."""
-        order = np.argsort(self.values)
-        below = np.cumsum(self.counts[order])
-        return float(self.values[order[np.searchsorted(below, below[-1] / 2)]])
+        return _median(self.values, self.counts)
 
     def deviation(self) -> float:
         """Return the standard deviation of a normal distribution with this median deviation."""
         apart = np.abs(self.values - self.median())
-        return 1.4826 * Histogram(apart, self.counts).median()
+        order = np.argsort(apart)
+        return 1.4826 * _median(apart[order], self.counts[order])
 
     def parts(self, cut: int) -> tuple[Histogram, Histogram]:
         """Return the bins up to `cut`, and those above."""
@@ -70,3 +69,9 @@ class Histogram:
         sums = np.cumsum(self.counts * self.values)
         apart = sums[:-1] / np.maximum(below, 1) - (sums[-1] - sums[:-1]) / np.maximum(above, 1)
         return int(np.argmax(below * above * apart**2))
+
+
+def _median(values: NDArray[np.float64], counts: Bins) -> float:
+    """Return the median of `values` in ascending order, each so many times."""
+    below = np.cumsum(counts)
+    return float(values[np.searchsorted(below, below[-1] / 2)])

@@ -35,7 +35,7 @@ FLOOR = 0.02
 LEAST_CONTRAST = 0.05
 """Of 1 between black and white: what ink must differ from paper by."""
 
-CLEAR = 0.9
+CLEAR = 0.85
 """Share of the variance between ink and paper with which there is nothing to search for."""
 
 CLEARLY = 0.4
@@ -102,7 +102,7 @@ def _surface(levels: Grey) -> Grey:
 
     Least squares, again and again with weights 1/(1 + (error/scale)²), so that ink does not count.
     """
-    places = [np.unique(np.linspace(0, n - 1, SAMPLES).astype(int)) for n in levels.shape]
+    places = [np.unique(_spread(n).astype(np.intp)) for n in levels.shape]
     some = levels[np.ix_(*places)].reshape(-1).astype(np.float64)
     axes = (place / max(n - 1, 1) for place, n in zip(places, levels.shape, strict=True))
     y, x = (axis.reshape(-1) for axis in np.meshgrid(*axes, indexing="ij"))
@@ -131,7 +131,7 @@ def _framed(levels: Grey) -> Grey:
     sides = []
     for turns in range(4):  # the upper side, the right, the lower, the left: once around
         side = np.rot90(levels, turns)
-        places = np.linspace(0, side.shape[1] - 1, SAMPLES).astype(int)
+        places = _spread(side.shape[1]).astype(np.intp)
         sides.append(_median(side[:margin, places], axis=0))
     ring = np.concatenate(sides)
     half = int(PAPER * len(ring) / 2)
@@ -140,8 +140,14 @@ def _framed(levels: Grey) -> Grey:
     framed = np.pad(levels, 1)
     for turns, known in enumerate(paper.reshape(4, SAMPLES)):
         side = np.rot90(framed, turns)[0]  # a view
-        side[:] = np.interp(np.linspace(0, 1, len(side)), np.linspace(0, 1, SAMPLES), known)
+        side[:] = np.interp(np.arange(len(side)), _spread(len(side)), known)
     return framed
+
+
+def _spread(count: int) -> Axis:
+    """Return `SAMPLES` places from 0 to `count - 1`, at equal distances."""
+    places: Axis = np.arange(SAMPLES) * ((count - 1) / (SAMPLES - 1))
+    return places
 
 
 def _median(values: Axis, axis: int) -> Axis:

@@ -20,7 +20,7 @@ Pixels = NDArray[np.uint8]
 BOX = 20 / 28
 """The digit's longer side in sides of the image."""
 
-VIEW = 112
+VIEW = 128
 """Pixels of the longer side of what is looked at."""
 NEAR = 24
 """Pixels of a digit's longer side below which it is looked at from nearer."""
