@@ -256,6 +256,18 @@ def test_a_checkpoint_filename_must_work(filename, reason):
         ),
         (["run_name="], ["run_name: must not be empty; leave it out to have one made"]),
         (["run_name='a\tb'"], ["run_name: must have no control characters, got 'a\\tb'"]),
+        (["tracking.experiment=.."], ["tracking.experiment: must name an experiment, got '..'"]),
+        (["tracking.experiment=''"], ["tracking.experiment: must name an experiment, got ''"]),
+        (
+            [f"tracking.experiment={'x' * 201}"],
+            ["tracking.experiment: names a folder: at most 200 bytes, got 201"],
+        ),
+        (
+            [f"trainer.checkpoint.filename={'x' * 197}.npz"],
+            [
+                f"trainer.checkpoint.filename: must have at most 200 bytes, got '{'x' * 197}.npz'",
+            ],
+        ),
         ([f"run_name={'x' * 251}"], ["run_name: must have at most 250 characters, got 251"]),
     ],
 )

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from digit_exp.app import cli
+from digit_exp.app import cli, entry
 
 SLOW = {"hydra", "omegaconf", "numpy", "scipy", "mlflow", "matplotlib", "optuna", "urllib.request"}
 NEEDED = {"hydra", "omegaconf", "numpy"}  # to compose a configuration and to check it
@@ -55,3 +55,11 @@ def test_a_configuration_is_shown_as_hydra_would(words, capsys):
     ours = capsys.readouterr().out
     assert cli.main(["--cfg", "job", "--package", "_global_", *words]) == 0  # goes through Hydra
     assert ours == capsys.readouterr().out
+
+
+def test_ctrl_c_while_it_is_starting_is_an_exit_code_and_no_traceback(monkeypatch):
+    def pressed(arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "main", pressed)
+    assert entry.main(["trainer.epochs=0"]) == 130

@@ -9,12 +9,18 @@ from collections.abc import Sequence
 
 from digit_exp.app.console import lasting_output
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     with lasting_output():
-        return _run(arguments)
+        try:
+            return _run(arguments)
+        except KeyboardInterrupt:  # while all that is slow was imported
+            return INTERRUPTED
 
 
 def _run(arguments: Sequence[str]) -> int:

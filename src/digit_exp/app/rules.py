@@ -14,6 +14,9 @@ from typing import Any
 
 from digit_exp.registry import Component, Problem
 
+MOST_BYTES = 200
+"""Of a name that a file or a folder gets: a file system takes 255, and a draft's name is longer."""
+
 Rule = Callable[..., Iterator[Problem]]
 _RULES: list[tuple[tuple[str, ...], Rule]] = []
 
@@ -59,6 +62,15 @@ def _sweep_name_is_a_folder(name: str | None) -> Iterator[Problem]:
     if name is not None and (set(name) & set("/\\") or name.startswith(".")):
         message = f"names a folder: no slashes, and no dot in front, got {name!r}"
         yield Problem("sweep.name", message)
+
+
+@_rule("tracking.experiment")
+def _experiment_names_a_folder(name: str) -> Iterator[Problem]:
+    if not name.strip(" ."):
+        yield Problem("tracking.experiment", f"must name an experiment, got {name!r}")
+    elif len(name.encode()) > MOST_BYTES:
+        message = f"names a folder: at most {MOST_BYTES} bytes, got {len(name.encode())}"
+        yield Problem("tracking.experiment", message)
 
 
 @_rule("data.val_ratio", "trainer.early_stopping.monitor", "trainer.early_stopping.enabled")

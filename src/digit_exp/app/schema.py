@@ -10,7 +10,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from digit_exp.app.rules import conflicts, mentioned, values_of
+from digit_exp.app.rules import MOST_BYTES, conflicts, mentioned, values_of
 from digit_exp.data.augmentations import AUGMENTATIONS, Augmentation
 from digit_exp.data.sources import DATASETS, DataSource
 from digit_exp.nn.models import MODELS, Model
@@ -183,6 +183,8 @@ def _unusable(filename: str) -> str | None:
         return f"must be a format that Python understands ({error})"
     if not filename.endswith(".npz") or set(rendered) & set("/\\:") or rendered.startswith("."):
         return "must be a plain file name that ends in .npz"
+    if len(rendered.encode()) > MOST_BYTES:
+        return f"must have at most {MOST_BYTES} bytes"
     if not rendered.isprintable():
         return "must have no control characters"
     if rendered == "last.npz":
