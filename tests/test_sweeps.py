@@ -129,6 +129,7 @@ def test_one_invalid_job_refuses_the_sweep_before_the_first_starts(tmp_path, com
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_rerun_starts_over_under_the_same_parent(tmp_path, command, reading):
     words = [*GRID[:-1], "sweep.name=mine"]
     command.run(tmp_path, *words)
@@ -139,6 +140,7 @@ def test_rerun_starts_over_under_the_same_parent(tmp_path, command, reading):
     assert [parent.info.run_name for parent in reading.runs(tmp_path, "sweep")] == ["mine"]
 
 
+@pytest.mark.slow
 def test_two_halves_under_one_name_make_one_sweep(tmp_path, command, reading):
     command.run(tmp_path, *GRID[:-2], "sweep.name=both", "model.hidden=[8]", "optimizer=sgd,adam")
     words = [*GRID[:-2], "sweep.name=both", "model.hidden=[16]", "optimizer=sgd,adam"]
@@ -162,6 +164,7 @@ def test_a_search_goes_on_to_its_total_with_the_jobs_of_an_undisturbed_one(
     assert reading.table(printed) == expected
 
 
+@pytest.mark.slow
 def test_a_losing_run_is_pruned_and_says_why(tmp_path, command, reading):
     rates = "optimizer.lr=0.00001,0.0001,0.003,0.00002"
     words = ["-m", "data=synthetic", "experiment=debug", "pruner=asha", "pruner.eta=2", rates]

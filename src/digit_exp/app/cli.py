@@ -51,8 +51,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ConfigError, HydraException, OmegaConfBaseException, TrackingError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
-    except JobFailed:  # the log has said why
-        return FAILURE
     except OSError as error:  # before there was a log, or because there can be none
         print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
         return FAILURE
@@ -91,10 +89,15 @@ def _is_shown(line: Namespace) -> bool:
     return line.cfg == "job" and not any(getattr(line, name) for name in others)
 
 
+_failed: list[str] = []
+"""The run of this process, if it failed: of an exception Hydra would say more than the log has."""
+
+
 def _hydra(arguments: Sequence[str]) -> int:
     sys.argv[1:] = arguments
+    _failed.clear()
     _job()
-    return 0
+    return FAILURE if _failed else 0
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
@@ -106,9 +109,14 @@ def _job(cfg: DictConfig) -> float | None:
         return run_trial(cfg, ticket, environment.job.num)
     from digit_exp.app.job import run_job  # the trainer and all it needs
 
-    result = run_job(cfg, Path(environment.runtime.output_dir))
+    folder = environment.runtime.output_dir
+    try:
+        result = run_job(cfg, Path(folder))
+    except JobFailed:  # the log has said why
+        _failed.append(folder)
+        return None
     if result.is_failure or result.lost:
-        raise JobFailed
+        _failed.append(folder)
     return None
 
 
