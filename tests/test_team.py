@@ -8,7 +8,7 @@ from threadpoolctl import threadpool_info
 
 from digit_exp.nn.network import NetworkBuilder
 from digit_exp.optim.optimizers import Adam
-from digit_exp.team import WORTH_A_THREAD, spread, team
+from digit_exp.team import WORTH_A_THREAD, hands, spread, team
 from digit_exp.training.trainer import Trainer
 
 LARGE = 100 * WORTH_A_THREAD
@@ -23,10 +23,10 @@ def test_every_place_is_worked_on_once_whatever_the_sizes(length, size, operatio
     counts = np.zeros(length, int)
 
     def count(part):
-        counts[part] += 1
+        counts[part.of(length)] += 1
 
     with team(size):
-        spread(count, length, operations)
+        spread(count, hands(operations))
     assert (counts == 1).all()
 
 
@@ -36,7 +36,7 @@ def test_large_work_is_shared_and_small_work_stays_here():
         with team(2):
             # each waits for the other, if there is another
             gate = threading.Barrier(2 if operations == LARGE else 1, timeout=10)
-            spread(lambda _: (seen.add(threading.get_ident()), gate.wait()), 1000, operations)
+            spread(lambda _: (seen.add(threading.get_ident()), gate.wait()), hands(operations))
         return seen
 
     assert len(workers(LARGE)) == 2
@@ -54,10 +54,10 @@ def test_an_error_in_any_part_is_raised_when_all_have_ended(broken):
         ended.append(part)
 
     with team(2):
-        with pytest.raises(ArithmeticError, match="in slice"):
-            spread(work, 1000, LARGE)
+        with pytest.raises(ArithmeticError, match="in Part"):
+            spread(work, 2)
         assert len(ended) == 1
-        spread(ended.append, 1000, LARGE)  # the team works on
+        spread(ended.append, 2)  # the team works on
     assert len(ended) == 3
 
 
@@ -68,20 +68,28 @@ def test_blas_has_one_thread_inside_the_block_only():
     assert blas_threads() == before
 
 
-@pytest.mark.parametrize("hidden", [(520, 300), (333, 131)], ids=str)
-def test_the_weights_do_not_depend_on_the_number_of_threads(textured, hidden):
-    def weights(size):
+# Wide layers, and some so small that BLAS would take another kernel for a part than for the whole.
+@pytest.mark.parametrize("options", [{}, {"batch_norm": True}], ids=["plain", "batch_norm"])
+@pytest.mark.parametrize("activation", ["relu", "sigmoid", "gelu"])
+@pytest.mark.parametrize("hidden", [(520, 300), (333, 33), (65, 40), (33, 7)], ids=str)
+def test_the_weights_do_not_depend_on_the_number_of_threads(
+    textured, hidden, activation, options, monkeypatch
+):
+    monkeypatch.setattr("digit_exp.team.WORTH_A_THREAD", 1000)
+
+    def weights(size, batch_size):
         builder = NetworkBuilder().input(textured.images[0].size)
         for units in hidden:
-            builder.dense(units, activation="relu")
+            builder.dense(units, activation, **options).dropout(0.2)
         network = builder.dense(10).build()
         with team(size):
-            Trainer(network, Adam(), epochs=2, batch_size=128, ema=0.9).fit(textured)
-        return network.parameters.values
+            Trainer(network, Adam(), epochs=2, batch_size=batch_size, ema=0.9).fit(textured)
+        return network.parameters.storage
 
-    alone = weights(1)
-    for size in (2, 3):
-        np.testing.assert_array_equal(weights(size), alone)
+    for batch_size in (32, 100, 256):
+        alone = weights(1, batch_size)
+        for size in (2, 3):
+            np.testing.assert_array_equal(weights(size, batch_size), alone)
 
 
 @pytest.fixture

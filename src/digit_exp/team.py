@@ -1,44 +1,92 @@
-"""Threads that share the work on large arrays.
+"""Threads that share the work of a training step.
 
 BLAS gets one thread, and each member of the team computes its own part of the output. Where BLAS
 would let idle threads spin, which costs a neighbour on the machine a core and makes both slow, a
 member sleeps. And since a part is computed as it would be alone, results do not depend, to the
 bit, on how many threads there are.
+
+A step has three such works: rows of the batch go through the network and back, then inputs of
+each layer get the gradients of their weights, then numbers of the flat vectors are updated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
 
 from threadpoolctl import threadpool_limits
 
-Work = Callable[[slice], object]
-"""Computes the part of an output that a slice names, and touches no other."""
-
 WORTH_A_THREAD = 10_000_000
-"""Multiply-adds of a matrix product that a thread must get: with fewer, waking it costs more."""
+"""Multiply-adds that a thread must get: with fewer, waking it costs more."""
 
 PASS = 8
 """What a pass over one number of a large vector costs, in multiply-adds of a matrix product."""
 
-ALIGNMENT = 64
+ALIGNMENT = 16
 """Parts begin at a multiple of this, where the inner loops of BLAS and NumPy begin anew as well."""
+
+SMALL, TINY = 1_000_000, 1200
+"""Multiply-adds, and numbers of the result, up to which OpenBLAS takes another kernel for a matrix
+product, which rounds otherwise. Found by trying, with OpenBLAS 0.3.31 and AVX-512."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of `count` parts, alike but for the alignment, of whatever is divided."""
+
+    index: int
+    count: int
+
+    def of(self, length: int) -> slice:
+        """Return this part of `range(length)`; all parts together are all of it.
+
+        >>> [Part(index, 3).of(1000) for index in range(3)]
+        [slice(0, 320, None), slice(320, 656, None), slice(656, 1000, None)]
+        """
+        if self.count == 1:
+            return slice(0, length)
+        blocks = length // ALIGNMENT
+        start = blocks * self.index // self.count * ALIGNMENT
+        end = blocks * (self.index + 1) // self.count * ALIGNMENT
+        return slice(start, end if self.index + 1 < self.count else length)
+
+    def of_product(self, length: int, multiply_adds: int) -> slice:
+        """Return this part of a matrix product, so many multiply-adds for each of `length`.
+
+        Where parts would not round as the whole does, the first has it all.
+        """
+        if rounds_alike(length, multiply_adds, self.count, SMALL):
+            return self.of(length)
+        return slice(0, 0 if self.index else length)
+
+
+def rounds_alike(length: int, each: int, count: int, limit: int) -> bool:
+    """Return whether `count` parts of `length` things are on that side of a limit where all are."""
+    if count == 1:
+        return True
+    smallest = length // ALIGNMENT // count * ALIGNMENT
+    return length * each <= limit or smallest * each > limit
+
+
+WHOLE = Part(0, 1)
+
+Work = Callable[[Part], object]
+"""Computes a part of its output, and touches no other."""
 
 
 class _Member:
     """A thread that does what it is given, one thing after the other, and sleeps in between."""
 
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[tuple[Work, slice] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Work, Part] | None] = SimpleQueue()
         self._results: SimpleQueue[BaseException | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="digit_exp team", daemon=True)
         self._thread.start()
 
-    def start(self, work: Work, part: slice) -> None:
+    def start(self, work: Work, part: Part) -> None:
         self._tasks.put((work, part))
 
     def wait(self) -> None:
@@ -80,33 +128,24 @@ def team(size: int) -> Iterator[None]:
                 member.dismiss()
 
 
-def spread(work: Work, length: int, operations: int) -> None:
-    """Call `work` with slices that cover `range(length)` and do not overlap, side by side.
+def hands(operations: int) -> int:
+    """Return how many threads of the `team` a work of so many multiply-adds is worth: 1 or more.
 
-    `operations` is the size of the whole work in multiply-adds. Work that is too small for the
-    threads of the `team`, and all work outside a team, is done at once and here.
+    Outside a team it is always one.
     """
-    helpers = _members[: max(0, min(operations // WORTH_A_THREAD, length // ALIGNMENT) - 1)]
-    if not helpers:
-        work(slice(0, length))
+    return max(1, min(operations // WORTH_A_THREAD, len(_members) + 1))
+
+
+def spread(work: Work, count: int) -> None:
+    """Call `work` with `count` parts that make up the whole, side by side."""
+    if count == 1:
+        work(WHOLE)
         return
-    own, *parts = _parts(length, len(helpers) + 1)
-    busy = list(zip(helpers, parts, strict=True))
-    for member, part in busy:
-        member.start(work, part)
+    helpers = _members[: count - 1]
+    for index, member in enumerate(helpers, start=1):
+        member.start(work, Part(index, count))
     try:
-        work(own)
+        work(Part(0, count))
     finally:  # even if a signal comes: nobody may write into arrays that others use again
-        for member, _ in busy:
+        for member in helpers:
             member.wait()
-
-
-def _parts(length: int, count: int) -> list[slice]:
-    """Divide `range(length)` into `count` slices, alike but for the alignment.
-
-    >>> _parts(1000, 3)
-    [slice(0, 320, None), slice(320, 640, None), slice(640, 1000, None)]
-    """
-    blocks = length // ALIGNMENT
-    bounds = [blocks * i // count * ALIGNMENT for i in range(count)] + [length]
-    return [slice(start, end) for start, end in pairwise(bounds)]

@@ -5,6 +5,7 @@ Everything that is registered is looked up in its registry, so that nothing new 
 
 import numpy as np
 import pytest
+from passes import backward, forward
 
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
@@ -72,7 +73,7 @@ def test_layer(layer, is_training):
     weighting = np.random.default_rng(4).normal(size=(ROWS, layer.output_size(INPUTS)))
 
     def of_input(x):
-        y = layer.forward(x.copy(), same_generator() if is_training else None)
+        y = forward(layer, x.copy(), same_generator() if is_training else None)
         return float(np.sum(weighting * y))
 
     def of_values(values):
@@ -80,8 +81,8 @@ def test_layer(layer, is_training):
         return of_input(x)
 
     of_input(x)
-    layer.parameter_gradients(weighting.copy())
-    assert_derivative(of_input, x, layer.input_gradient(weighting.copy()).copy())
+    dx = backward(layer, weighting.copy()).copy()
+    assert_derivative(of_input, x, dx)
     assert_derivative(of_values, parameters.values.copy(), parameters.grads.copy())
 
 
@@ -109,10 +110,9 @@ def assert_network_derivative(network, regularizer):
 
     def objective(values):
         parameters.values[:] = values
-        logits = network.forward(x.copy(), same_generator())
-        loss, dlogits = cross_entropy(logits, labels, regularizer.label_smoothing)
-        network.backward(dlogits)
-        return loss + regularizer.penalty(parameters.weights)
+        smoothing = regularizer.label_smoothing
+        loss = network.differentiate(x.copy(), labels, same_generator(), smoothing)
+        return loss.mean() + regularizer.penalty(parameters.weights)
 
     point = parameters.values + rng.uniform(-0.1, 0.1, len(parameters))  # no bias stays 0
     objective(point)

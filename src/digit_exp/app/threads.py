@@ -1,15 +1,18 @@
-"""How many threads a run takes: as many as its largest matrix product keeps busy."""
+"""How many threads a run takes: as many as the matrix products of its steps keep busy."""
 
 import os
 
 from digit_exp.nn.network import Network
 from digit_exp.team import WORTH_A_THREAD
 
+FORWARD_PASS_WORTH_A_THREAD = 2 * WORTH_A_THREAD
+"""Twice as much, for the many short calls of a pass wait for the interpreter's lock besides."""
+
 
 def choose_threads(network: Network, batch_size: int) -> int:
-    """Return how many threads the largest product of a step is worth, at most all usable cores."""
-    largest = batch_size * max(matrix.size for matrix in network.parameters.matrices)
-    return max(1, min(_usable_cores(), largest // WORTH_A_THREAD))
+    """Return how many threads a forward pass of training is worth, at most all usable cores."""
+    multiply_adds = batch_size * sum(layer.multiply_adds for layer in network.layers)
+    return max(1, min(_usable_cores(), multiply_adds // FORWARD_PASS_WORTH_A_THREAD))
 
 
 def _usable_cores() -> int:

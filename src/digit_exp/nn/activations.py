@@ -12,20 +12,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit_exp.arrays import Array
-from digit_exp.nn.layers import Layer
+from digit_exp.nn.layers import Layer, Workspace
 
 
 @dataclass(eq=False)
 class ReLU(Layer):
     """Rectified linear unit:  y = max(x, 0)."""
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        self.y = np.maximum(x, 0, out=x)
-        return x
+    def forward(self, rows: slice) -> None:
+        x = self.y[rows]
+        np.maximum(x, 0, out=x)
 
-    def input_gradient(self, dy: Array) -> Array:
-        dy *= self.y > 0
-        return dy
+    def backward(self, rows: slice) -> None:
+        self.dy[rows] *= self.y[rows] > 0
 
 
 @dataclass(eq=False)
@@ -34,13 +33,13 @@ class LeakyReLU(Layer):
 
     alpha: float = 0.01
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        self.y = np.maximum(x, self.alpha * x, out=x)
-        return x
+    def forward(self, rows: slice) -> None:
+        x = self.y[rows]
+        np.maximum(x, self.alpha * x, out=x)
 
-    def input_gradient(self, dy: Array) -> Array:
-        np.multiply(dy, self.alpha, out=dy, where=self.y <= 0)
-        return dy
+    def backward(self, rows: slice) -> None:
+        dy = self.dy[rows]
+        np.multiply(dy, self.alpha, out=dy, where=self.y[rows] <= 0)
 
 
 @dataclass(eq=False)
@@ -49,64 +48,69 @@ class ELU(Layer):
 
     alpha: float = 1.0
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+    def forward(self, rows: slice) -> None:
+        x = self.y[rows]
         negative = self.alpha * np.expm1(np.minimum(x, 0))
-        self.y = np.maximum(x, 0, out=x)
+        np.maximum(x, 0, out=x)
         x += negative
-        return x
 
-    def input_gradient(self, dy: Array) -> Array:
+    def backward(self, rows: slice) -> None:
         # For x ≤ 0 the slope α eˣ is y + α.
-        np.multiply(dy, self.y + self.alpha, out=dy, where=self.y <= 0)
-        return dy
+        y, dy = self.y[rows], self.dy[rows]
+        np.multiply(dy, y + self.alpha, out=dy, where=y <= 0)
 
 
 @dataclass(eq=False)
 class GELU(Layer):
     """Gaussian error linear unit (Hendrycks & Gimpel 2016):  y = x Φ(x), Φ the normal CDF."""
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+    def __post_init__(self) -> None:
+        self._slope = Workspace()
+
+    def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        self.slope = self._slope(x.shape, x.dtype)
+        return super().begin(x, rng)
+
+    def forward(self, rows: slice) -> None:
         from scipy.special import ndtr  # 0.1 s to import: only who asks for GELU pays
 
+        x = self.y[rows]
         cdf = ndtr(x)
         density = np.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-        self.slope = cdf + x * density
+        np.add(cdf, x * density, out=self.slope[rows])
         x *= cdf
-        return x
 
-    def input_gradient(self, dy: Array) -> Array:
-        dy *= self.slope
-        return dy
+    def backward(self, rows: slice) -> None:
+        self.dy[rows] *= self.slope[rows]
 
 
 @dataclass(eq=False)
 class Tanh(Layer):
     """Hyperbolic tangent:  y = tanh x,  y′ = 1 − y²."""
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        self.y = np.tanh(x, out=x)
-        return x
+    def forward(self, rows: slice) -> None:
+        x = self.y[rows]
+        np.tanh(x, out=x)
 
-    def input_gradient(self, dy: Array) -> Array:
-        dy *= 1 - self.y * self.y
-        return dy
+    def backward(self, rows: slice) -> None:
+        y = self.y[rows]
+        self.dy[rows] *= 1 - y * y
 
 
 @dataclass(eq=False)
 class Sigmoid(Layer):
     """Logistic function:  y = 1 / (1 + e⁻ˣ),  y′ = y (1 − y)."""
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+    def forward(self, rows: slice) -> None:
+        x = self.y[rows]
         x *= 0.5  # 1 / (1 + e⁻ˣ) = (1 + tanh(x/2)) / 2, which cannot overflow
         np.tanh(x, out=x)
         x += 1
         x *= 0.5
-        self.y = x
-        return x
 
-    def input_gradient(self, dy: Array) -> Array:
-        dy *= self.y * (1 - self.y)
-        return dy
+    def backward(self, rows: slice) -> None:
+        y = self.y[rows]
+        self.dy[rows] *= y * (1 - y)
 
 
 ACTIVATIONS: dict[str, type[Layer]] = {

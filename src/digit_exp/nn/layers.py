@@ -1,16 +1,19 @@
 """The layers of a network, each with its forward and backward pass written out.
 
-Rows are samples. `forward(x, rng)` gets a generator while training and none while evaluating, so
-that nothing can be random by accident. A backward pass belongs to the latest forward pass and has
-two halves: `parameter_gradients(dy)` writes ∂loss/∂parameters into the flat gradient vector,
-`input_gradient(dy)` returns ∂loss/∂x. The first layer of a network is never asked for the second.
+Rows are samples. A pass has two moments. `begin` gets the batch, draws what is random and says in
+which array the output will be; `forward` then computes some rows of it, and since no row needs
+another, several threads can. The backward pass is alike: `begin_backward` and `backward` turn dy,
+∂loss/∂y, into ∂loss/∂x. At last `parameter_gradients` writes a part of ∂loss/∂parameters, for which
+all rows must be there, into the flat gradient vector.
 
-Layers work on arrays of their own, made once and used again at every step. An activation may
-overwrite the array it is given, no other layer does; every `input_gradient` may overwrite `dy`.
+`begin` gets a generator while training and none while evaluating, so that nothing can be random by
+accident. Layers work on arrays of their own, made once and used again at every step. An activation
+overwrites its input, no other layer does; all but `Dense` overwrite dy.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import ClassVar
@@ -21,7 +24,7 @@ from numpy.typing import DTypeLike
 from digit_exp.arrays import Array
 from digit_exp.nn.initializers import Init, fill
 from digit_exp.nn.parameters import Kind, Parameters, Slot
-from digit_exp.team import spread
+from digit_exp.team import SMALL, TINY, Part, rounds_alike
 
 MOSTLY = 0.9
 """Share of the inputs of a batch that may be filled for leaving out the others to pay."""
@@ -31,6 +34,9 @@ class Layer:
     """A step of the network. Subclasses are dataclasses of what it takes to make them again."""
 
     kinds: ClassVar[dict[str, type[Layer]]] = {}
+
+    multiply_adds: int = 0
+    """How many of them the matrix product of the latest pass has for each row."""
 
     def __init_subclass__(cls) -> None:
         """Make the class known by its name in lower case, for `Network.from_spec`."""
@@ -61,16 +67,34 @@ class Layer:
     def initialize(self, rng: np.random.Generator) -> None:
         """Write the initial values."""
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        """Return the output for `x`, shape `(batch, inputs)`."""
+    def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        """Get ready for a pass over `x`, shape `(batch, inputs)`; return where its output will be.
+
+        Of `x` only the place is known, unless the layer is the first. By default y takes the
+        place of x.
+        """
+        self.y = x
+        return x
+
+    def divides(self, rows: int, count: int) -> bool:
+        """Return whether `count` parts of the rows, alone, come out as they would together."""
+        return True
+
+    def forward(self, rows: slice) -> None:
+        """Write these rows of the output. Their input is there now."""
         raise NotImplementedError
 
-    def parameter_gradients(self, dy: Array) -> None:
-        """Write the gradients of the layer's own parameters."""
+    def begin_backward(self, dy: Array) -> Array:
+        """Get ready to go back; return where ∂loss/∂x will be: by default in the place of dy."""
+        self.dy = dy
+        return dy
 
-    def input_gradient(self, dy: Array) -> Array:
-        """Return the gradient with respect to the input of the latest forward pass."""
+    def backward(self, rows: slice) -> None:
+        """Write these rows of ∂loss/∂x. Their dy is there now."""
         raise NotImplementedError
+
+    def parameter_gradients(self, part: Part) -> None:
+        """Write a part of the gradients of the layer's own parameters. All of dy is there now."""
 
 
 class Workspace:
@@ -79,12 +103,12 @@ class Workspace:
     def __init__(self) -> None:
         self._memory: Array = np.empty(0)
 
-    def __call__(self, rows: int, columns: int, dtype: DTypeLike) -> Array:
-        """Return an uninitialised array `(rows, columns)`, valid until the next call."""
-        size = rows * columns
+    def __call__(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+        """Return an uninitialised array, valid until the next call."""
+        size = math.prod(shape)
         if self._memory.size < size or self._memory.dtype != dtype:
             self._memory = np.empty(size, dtype)
-        return self._memory[:size].reshape(rows, columns)
+        return self._memory[:size].reshape(shape)
 
 
 @dataclass(eq=False)
@@ -97,15 +121,16 @@ class Standardize(Layer):
     def __post_init__(self) -> None:
         self._out = Workspace()
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        y = self._out(len(x), x.shape[1], x.dtype)
-        np.subtract(x, self.mean, out=y)
-        y *= 1 / self.std
-        return y
+    def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        self.x, self.y = x, self._out(x.shape, x.dtype)
+        return self.y
 
-    def input_gradient(self, dy: Array) -> Array:
-        dy *= 1 / self.std
-        return dy
+    def forward(self, rows: slice) -> None:
+        y = np.subtract(self.x[rows], self.mean, out=self.y[rows])
+        y *= 1 / self.std
+
+    def backward(self, rows: slice) -> None:
+        self.dy[rows] *= 1 / self.std
 
 
 @dataclass(eq=False)
@@ -124,6 +149,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         self.init = Init(self.init)
+        self.multiply_adds = self.inputs * self.units
         self.skips_blank = False
         self._out, self._dx = Workspace(), Workspace()
         self._x, self._w, self._dw = Workspace(), Workspace(), Workspace()
@@ -147,56 +173,62 @@ class Dense(Layer):
         if self.bias:
             self.b[...] = 0
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        y = self._out(len(x), self.units, x.dtype)
-        self.x, w = self._without_blank(x)
+    def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        self.x, self.y = x, self._out((len(x), self.units), x.dtype)
+        self._leave_out_blank()
+        return self.y
 
-        def units(part: slice) -> None:
-            np.matmul(self.x, w[:, part], out=y[:, part])
-            if self.bias:
-                y[:, part] += self.b[part]
+    def divides(self, rows: int, count: int) -> bool:
+        products = rounds_alike(rows, self.multiply_adds, count, SMALL)
+        return products and rounds_alike(rows, self.inputs, count, TINY)
 
-        spread(units, self.units, len(x) * w.size)
-        return y
-
-    def parameter_gradients(self, dy: Array) -> None:
-        inputs = self.x.shape[1]
-        dw = self.dw if self._filled is None else self._dw(inputs, self.units, dy.dtype)
-
-        def units(part: slice) -> None:
-            np.matmul(self.x.T, dy[:, part], out=dw[:, part])
-
-        spread(units, self.units, len(dy) * dw.size)
+    def forward(self, rows: slice) -> None:
+        x, w = self.x[rows], self.w
         if self._filled is not None:
-            self.dw.fill(0)
-            self.dw[self._filled] = dw
+            # mode="raise" would gather into a copy first; nothing wraps
+            x = np.take(x, self._filled, axis=1, out=self._filled_x[rows], mode="wrap")
+            w = self._filled_w
+        y = np.matmul(x, w, out=self.y[rows])
         if self.bias:
-            np.add.reduce(dy, axis=0, out=self.db)
+            y += self.b
 
-    def input_gradient(self, dy: Array) -> Array:
-        dx = self._dx(len(dy), self.inputs, dy.dtype)
+    def begin_backward(self, dy: Array) -> Array:
+        self.dy, self.dx = dy, self._dx((len(dy), self.inputs), dy.dtype)
+        return self.dx
 
-        def inputs(part: slice) -> None:
-            np.matmul(dy, self.w[part].T, out=dx[:, part])
+    def backward(self, rows: slice) -> None:
+        np.matmul(self.dy[rows], self.w.T, out=self.dx[rows])
 
-        spread(inputs, self.inputs, len(dy) * self.w.size)
-        return dx
+    def parameter_gradients(self, part: Part) -> None:
+        if self._filled is None:
+            inputs = part.of_product(self.inputs, len(self.x) * self.units)
+            np.matmul(self.x.T[inputs], self.dy, out=self.dw[inputs])
+        else:
+            inputs = part.of_product(len(self._filled), len(self.x) * self.units)
+            dw = np.matmul(self._filled_x.T[inputs], self.dy, out=self._filled_dw[inputs])
+            self.dw[self._filled[inputs]] = dw
+            self.dw[self._blank[part.of(len(self._blank))]] = 0
+        if self.bias:
+            units = part.of(self.units)
+            np.add.reduce(self.dy[:, units], axis=0, out=self.db[units])
 
-    def _without_blank(self, x: Array) -> tuple[Array, Array]:
-        """Return the inputs that are not blank and their weights: all, unless that saves time."""
-        self._filled = None
+    def _leave_out_blank(self) -> None:
+        """Choose the inputs that are not blank, and copy their weights, if that saves time."""
+        self._filled, self.multiply_adds = None, self.w.size
         if not self.skips_blank:
-            return x, self.w
-        filled = np.flatnonzero(x.any(axis=0))
+            return
+        # a number whose bits are all 0 is 0; this is the fastest way to ask
+        bits = np.bitwise_or.reduce(self.x.view(f"u{self.x.itemsize}"), axis=0)
+        (filled,) = bits.nonzero()
         if len(filled) > MOSTLY * self.inputs:
-            return x, self.w
-        self._filled = filled
-        rows = self._x(len(x), len(filled), x.dtype)
-        weights = self._w(len(filled), self.units, x.dtype)
-        # mode="raise" would gather into a copy first
-        np.take(x, filled, axis=1, out=rows, mode="clip")
-        np.take(self.w, filled, axis=0, out=weights, mode="clip")
-        return rows, weights
+            return
+        self._filled, (self._blank,) = filled, (bits == 0).nonzero()
+        self.multiply_adds = len(filled) * self.units
+        dtype = self.x.dtype
+        self._filled_x = self._x((len(self.x), len(filled)), dtype)
+        self._filled_w = self._w((len(filled), self.units), dtype)
+        self._filled_dw = self._dw((len(filled), self.units), dtype)
+        np.take(self.w, filled, axis=0, out=self._filled_w, mode="wrap")
 
 
 @dataclass(eq=False)
@@ -210,6 +242,9 @@ class BatchNorm(Layer):
     units: int
     momentum: float = 0.1
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        self._out, self._normalized = Workspace(), Workspace()
 
     def slots(self) -> dict[str, Slot]:
         shape = (self.units,)
@@ -233,32 +268,37 @@ class BatchNorm(Layer):
         self.gamma[...], self.beta[...] = 1, 0
         self.running_mean[...], self.running_var[...] = 0, 1
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        mean, var = self.running_mean, self.running_var
-        if rng is not None:
+    def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        self.x, self.y = x, self._out(x.shape, x.dtype)
+        self.normalized = self._normalized(x.shape, x.dtype)
+        self.from_batch = rng is not None
+        return self.y
+
+    def divides(self, rows: int, count: int) -> bool:
+        return count == 1
+
+    def forward(self, rows: slice) -> None:
+        x, mean, var = self.x, self.running_mean, self.running_var
+        if self.from_batch:
             mean, var = x.mean(axis=0), x.var(axis=0)
             unbiased = var * (len(x) / max(len(x) - 1, 1))
             self.running_mean += self.momentum * (mean - self.running_mean)
             self.running_var += self.momentum * (unbiased - self.running_var)
-        self.from_batch = rng is not None
         self.inverse_std = 1 / np.sqrt(var + self.eps)
-        self.normalized = (x - mean) * self.inverse_std
-        y: Array = self.gamma * self.normalized + self.beta
-        return y
+        np.subtract(x, mean, out=self.normalized)
+        self.normalized *= self.inverse_std
+        np.multiply(self.gamma, self.normalized, out=self.y)
+        self.y += self.beta
 
-    def parameter_gradients(self, dy: Array) -> None:
+    def backward(self, rows: slice) -> None:
+        dy = self.dy
         np.einsum("ij,ij->j", dy, self.normalized, out=self.dgamma)
         np.add.reduce(dy, axis=0, out=self.dbeta)
-
-    def input_gradient(self, dy: Array) -> Array:
-        if not self.from_batch:
-            dy *= self.gamma * self.inverse_std
-            return dy
-        # μ and σ² depend on x too: what they add is the mean of dy and its share along x̂.
-        dy -= self.dbeta / len(dy)
-        dy -= self.normalized * (self.dgamma / len(dy))
+        if self.from_batch:
+            # μ and σ² depend on x too: what they add is the mean of dy and its share along x̂.
+            dy -= self.dbeta / len(dy)
+            dy -= self.normalized * (self.dgamma / len(dy))
         dy *= self.gamma * self.inverse_std
-        return dy
 
 
 @dataclass(eq=False)
@@ -273,19 +313,20 @@ class Dropout(Layer):
     def __post_init__(self) -> None:
         self._mask, self._out = Workspace(), Workspace()
 
-    def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
-        self.mask = None
-        if rng is None or self.rate == 0:
-            return x
-        self.mask = self._mask(len(x), x.shape[1], x.dtype)
-        kept = rng.random(x.shape, dtype=np.float32) >= self.rate
-        np.multiply(kept, 1 / (1 - self.rate), out=self.mask, casting="same_kind")
-        # Not in place: the activation before needs its own output for its derivative.
-        y = self._out(len(x), x.shape[1], x.dtype)
-        np.multiply(x, self.mask, out=y)
-        return y
+    def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        self.x, self.y, self.mask = x, x, None
+        if rng is not None and self.rate:
+            self.mask = self._mask(x.shape, x.dtype)
+            kept = rng.random(x.shape, dtype=np.float32) >= self.rate
+            np.multiply(kept, 1 / (1 - self.rate), out=self.mask, casting="same_kind")
+            # Not in place: the activation before needs its own output for its derivative.
+            self.y = self._out(x.shape, x.dtype)
+        return self.y
 
-    def input_gradient(self, dy: Array) -> Array:
+    def forward(self, rows: slice) -> None:
         if self.mask is not None:
-            dy *= self.mask
-        return dy
+            np.multiply(self.x[rows], self.mask[rows], out=self.y[rows])
+
+    def backward(self, rows: slice) -> None:
+        if self.mask is not None:
+            self.dy[rows] *= self.mask[rows]

@@ -1,8 +1,10 @@
-"""The loss of a classifier, softmax and cross-entropy in one function.
+"""The loss of a classifier, softmax and cross-entropy in one.
 
 Together they are stable for any logits, their gradient is one subtraction, and labels stay the
 integers they are: no one-hot matrix is made.
 """
+
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,27 +22,59 @@ def softmax(logits: Array) -> Array:
     return logits
 
 
-def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> tuple[float, Array]:
-    """Return the mean loss over the batch and ∂loss/∂logits; overwrites `logits`.
+class CrossEntropy:
+    """Softmax and cross-entropy of a batch: its losses and hits, and ∂loss/∂logits.
 
     loss = −Σₖ qₖ log pₖ with p = softmax(logits) and the target q: 1 for the label, or with label
-    smoothing (Szegedy et al. 2016) q = (1 − ε) · onehot + ε / classes; and
-    ∂loss/∂logits = (p − q) / batch.
+    smoothing (Szegedy et al. 2016) q = (1 − ε) · onehot + ε / classes. Like a layer it takes rows
+    alone; and the gradient of the mean loss over the batch, (p − q) / batch, is written over their
+    logits.
     """
-    rows, classes = np.arange(len(labels)), logits.shape[1]
-    # For short rows, argmax and a product with ones are faster than NumPy's max and sum.
-    logits -= logits[rows, logits.argmax(axis=1), np.newaxis]
-    # −Σ qₖ log pₖ = log Σ eᶻ − Σ qₖ zₖ, as Σ qₖ = 1
-    target = (1 - smoothing) * float(logits[rows, labels].sum())
-    if smoothing:
-        target += smoothing / classes * float(logits.sum())
-    probabilities = np.exp(logits, out=logits)
-    total = probabilities @ np.ones(classes, logits.dtype)
-    loss = (float(np.log(total).sum()) - target) / len(labels)
 
-    probabilities /= total[:, np.newaxis]
-    if smoothing:
-        probabilities -= smoothing / classes
-    probabilities[rows, labels] -= 1 - smoothing
-    probabilities *= 1 / len(labels)
-    return loss, probabilities
+    multiply_adds: ClassVar[int] = 0
+
+    def __init__(self, logits: Array, labels: Labels, smoothing: float = 0.0) -> None:
+        self.logits, self.labels, self.smoothing = logits, labels, smoothing
+        self._losses = np.empty(len(labels), logits.dtype)
+        self._hits = np.empty(len(labels), bool)
+
+    def divides(self, rows: int, count: int) -> bool:
+        """Return whether the rows can be divided: always."""
+        return True
+
+    def backward(self, rows: slice) -> None:
+        """Turn the logits of some rows into their gradient; keep their losses and hits."""
+        logits, labels, smoothing = self.logits[rows], self.labels[rows], self.smoothing
+        numbers, classes = np.arange(len(labels)), logits.shape[1]
+        # For short rows, argmax and a product with ones are faster than NumPy's max and sum.
+        largest, ones = logits.argmax(axis=1), np.ones(classes, logits.dtype)
+        np.equal(largest, labels, out=self._hits[rows])
+        logits -= logits[numbers, largest, np.newaxis]
+        # −Σ qₖ log pₖ = log Σ eᶻ − Σ qₖ zₖ, as Σ qₖ = 1
+        target = (1 - smoothing) * logits[numbers, labels]
+        if smoothing:
+            target += smoothing / classes * (logits @ ones)
+        probabilities = np.exp(logits, out=logits)
+        total = probabilities @ ones
+        np.subtract(np.log(total), target, out=self._losses[rows])
+
+        probabilities /= total[:, np.newaxis]
+        if smoothing:
+            probabilities -= smoothing / classes
+        probabilities[numbers, labels] -= 1 - smoothing
+        probabilities *= 1 / len(self.labels)
+
+    def mean(self) -> float:
+        """Return the mean loss over the batch."""
+        return float(self._losses.sum()) / len(self._losses)
+
+    def correct(self) -> int:
+        """Return how many rows have their largest logit at the label."""
+        return int(np.count_nonzero(self._hits))
+
+
+def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> tuple[float, Array]:
+    """Return the mean loss over the batch and ∂loss/∂logits; overwrites `logits`."""
+    loss = CrossEntropy(logits, labels, smoothing)
+    loss.backward(slice(None))
+    return loss.mean(), logits

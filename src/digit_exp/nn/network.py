@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -13,14 +14,33 @@ from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
-from digit_exp.nn.losses import softmax
+from digit_exp.nn.losses import CrossEntropy, softmax
 from digit_exp.nn.parameters import Kind, Parameters
 from digit_exp.nn.views import Views
 from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng
+from digit_exp.team import Part, Work, hands, spread
 
 PREDICTION_BATCH = 1024
 """Rows that go through the network at once outside training: memory does not grow with the set."""
+
+
+class _Stage(NamedTuple):
+    """What a layer, or the loss, does in a pass, there or back."""
+
+    of: Layer | CrossEntropy
+    run: Callable[[slice], None]
+
+
+def _together(stages: Sequence[_Stage], rows: int) -> Work:
+    """Return the work that takes a part of the rows through the stages, one after the other."""
+
+    def run(part: Part) -> None:
+        mine = part.of(rows)
+        for stage in stages:
+            stage.run(mine)
+
+    return run
 
 
 class Network:
@@ -54,7 +74,11 @@ class Network:
         trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
         if not trained:
             raise ConfigError(Problem("", "a network needs at least one dense layer"))
-        self._first_trained = trained[0]
+        self._trained = self.layers[trained[0] :]
+        self._forward = [_Stage(layer, layer.forward) for layer in self.layers]
+        self._backward = [_Stage(layer, layer.backward) for layer in reversed(self._trained)]
+        if isinstance(self._trained[0], Dense):
+            self._backward.pop()  # nobody needs the gradient of the images
         if isinstance(first := self.layers[0], Dense):
             first.skips_blank = True
 
@@ -81,17 +105,54 @@ class Network:
         return self._through(x, rng)
 
     def _through(self, x: Array, rng: np.random.Generator | None) -> Array:
-        for layer in self.layers:
-            x = layer.forward(x, rng)
-        return x
+        logits = self._begin(x, rng)
+        self._go(self._forward, len(x))
+        return logits
 
     def backward(self, dlogits: Array) -> None:
         """Write the gradient of the latest forward pass, of training, into `parameters.grads`."""
-        dy = dlogits
-        for layer in reversed(self.layers[self._first_trained + 1 :]):
-            layer.parameter_gradients(dy)
-            dy = layer.input_gradient(dy)
-        self.layers[self._first_trained].parameter_gradients(dy)
+        self._begin_backward(dlogits)
+        self._go(self._backward, len(dlogits))
+        self._parameter_gradients(len(dlogits))
+
+    def differentiate(
+        self, x: Array, labels: Labels, rng: np.random.Generator, smoothing: float = 0.0
+    ) -> CrossEntropy:
+        """Write the gradient of the mean loss into `parameters.grads`; return the loss.
+
+        The same as a forward pass of training, `cross_entropy` and `backward`, but rows go there
+        and back without waiting for the others.
+        """
+        loss = CrossEntropy(self._begin(x.reshape(len(x), -1), rng), labels, smoothing)
+        self._begin_backward(loss.logits)
+        self._go([*self._forward, _Stage(loss, loss.backward), *self._backward], len(x))
+        self._parameter_gradients(len(x))
+        return loss
+
+    def _begin(self, x: Array, rng: np.random.Generator | None) -> Array:
+        for layer in self.layers:
+            x = layer.begin(x, rng)
+        return x
+
+    def _begin_backward(self, dy: Array) -> None:
+        for layer in reversed(self._trained):
+            dy = layer.begin_backward(dy)
+
+    def _go(self, stages: Sequence[_Stage], rows: int) -> None:
+        """Run the stages; the threads of the team wait for each other only where they must."""
+        count = hands(rows * sum(stage.of.multiply_adds for stage in stages))
+        if count == 1:
+            spread(_together(stages, rows), count)
+            return
+        for is_shared, group in groupby(stages, lambda stage: stage.of.divides(rows, count)):
+            spread(_together(list(group), rows), count if is_shared else 1)
+
+    def _parameter_gradients(self, rows: int) -> None:
+        def run(part: Part) -> None:
+            for layer in self._trained:
+                layer.parameter_gradients(part)
+
+        spread(run, hands(rows * sum(layer.multiply_adds for layer in self._trained)))
 
     def predict_proba(self, images: Pixels | Array) -> Array:
         """Return probabilities, shape `(n, classes)`, for uint8 images or pixels in [0, 1].

@@ -19,7 +19,7 @@ from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
-from digit_exp.team import PASS, spread
+from digit_exp.team import PASS, Part, hands, spread
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.meters import EpochMeter
 from digit_exp.training.state import TrainState
@@ -166,12 +166,9 @@ class Trainer:
     ) -> tuple[float, int]:
         """Write the gradient of the objective on one batch; return the loss and the hits."""
         parameters, regularizer = self.network.parameters, self.regularizer
-        logits = self.network.forward(x, dropout)
-        correct = count_correct(logits, labels)
-        loss, dlogits = cross_entropy(logits, labels, regularizer.label_smoothing)
-        self.network.backward(dlogits)
+        loss = self.network.differentiate(x, labels, dropout, regularizer.label_smoothing)
         regularizer.add_gradient(parameters.weights, parameters.weight_grads)
-        return loss + regularizer.penalty(parameters.weights), correct
+        return loss.mean() + regularizer.penalty(parameters.weights), loss.correct()
 
     def _update(self, state: TrainState, gradient_norm: float, lr: float) -> None:
         parameters, optimizer = self.network.parameters, self.optimizer
@@ -181,11 +178,12 @@ class Trainer:
         state.step += 1
         optimizer.decay(parameters.weights, lr)
 
-        def update(part: slice) -> None:
-            slots = {name: slot[part] for name, slot in state.slots.items()}
-            optimizer.update(parameters.values[part], parameters.grads[part], slots, lr, state.step)
+        def update(part: Part) -> None:
+            own = part.of(len(parameters))
+            slots = {name: slot[own] for name, slot in state.slots.items()}
+            optimizer.update(parameters.values[own], parameters.grads[own], slots, lr, state.step)
 
-        spread(update, len(parameters), 10 * PASS * len(parameters))
+        spread(update, hands(10 * PASS * len(parameters)))
         self.regularizer.constrain(parameters.matrices)
         if state.average is not None:
             self._follow(state.average, state.step)
@@ -197,14 +195,13 @@ class Trainer:
         share = 1 - min(self.ema, (1 + step) / (10 + step))
         trained, buffers = len(parameters), slice(len(parameters), None)
 
-        def follow(part: slice) -> None:
-            change = np.subtract(
-                parameters.values[part], average[:trained][part], out=parameters.grads[part]
-            )
+        def follow(part: Part) -> None:
+            own = part.of(trained)
+            change = np.subtract(parameters.values[own], average[own], out=parameters.grads[own])
             change *= share
-            average[:trained][part] += change
+            average[own] += change
 
-        spread(follow, trained, 3 * PASS * trained)
+        spread(follow, hands(3 * PASS * trained))
         average[buffers] += share * (parameters.storage[buffers] - average[buffers])
 
     def _emit(self, event: str, *arguments: object) -> None:
