@@ -27,6 +27,7 @@ class Shade(Enum):
     """A closed set."""
 
     light = "light"
+    dark = "dark"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,16 @@ class Paint(Component):
     def conflicts(self) -> Iterator[Problem]:
         if self.coats > 5 and self.litres is None:
             yield Problem("litres", "must be given for more than 5 coats")
+
+
+def test_a_choice_may_be_made_by_its_name():
+    assert Paint(shade="light").shade is Shade.light
+    with pytest.raises(
+        ConfigError, match=r"shade: must be one of light, dark, got 'darc'. Did you mean 'dark'?"
+    ):
+        Paint(shade="darc")
+    with pytest.raises(ConfigError, match="shade: must be one of light, dark, got 3"):
+        Paint(shade=3)
 
 
 @pytest.fixture

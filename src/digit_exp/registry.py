@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
+from enum import Enum
 from typing import Annotated, Generic, TypeVar, get_args, get_type_hints
 
 
@@ -99,7 +100,7 @@ class Component:
     """Values that a person writes in YAML. They are checked whenever they are put together."""
 
     def __post_init__(self) -> None:
-        problems = [*_out_of_range(self)] or [*self.conflicts()]
+        problems = [*_choose(self), *_out_of_range(self)] or [*self.conflicts()]
         if problems:
             raise ConfigError(*problems)
 
@@ -135,6 +136,20 @@ def _out_of_range(component: Component) -> Iterator[Problem]:
                 yield Problem(name, f"must be a number, got {item!r}")
             elif item not in limits:
                 yield Problem(name, f"must be {limits}, got {item!r}")
+
+
+def _choose(component: Component) -> Iterator[Problem]:
+    """Replace the names of choices by what they mean: whoever writes Python may type them too."""
+    for name, kind in get_type_hints(type(component)).items():
+        value = getattr(component, name)
+        if not (isinstance(kind, type) and issubclass(kind, Enum)) or isinstance(value, kind):
+            continue
+        if value in kind.__members__:
+            object.__setattr__(component, name, kind[value])  # the dataclass is frozen
+        else:
+            near = did_you_mean(str(value), list(kind.__members__))
+            known = ", ".join(member.name for member in kind)
+            yield Problem(name, f"must be one of {known}, got {value!r}.{near}".removesuffix("."))
 
 
 C = TypeVar("C", bound=Component)

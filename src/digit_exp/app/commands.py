@@ -10,14 +10,15 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable
 
 from digit_exp.app.console import lasting_output
+from digit_exp.app.endings import INTERRUPTED
 from digit_exp.app.found import RunError
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.tracker import TrackingError
 from digit_exp.training.checkpoint import CheckpointError
 
-USAGE_ERROR, INTERRUPTED = 2, 130
-"""Exit codes, as argparse and the shell have them."""
+USAGE_ERROR = 2
+"""Exit code for what cannot be done as it was asked, as argparse has it."""
 
 RUN = (
     "a run's id or the beginning of it, its name, its folder, a checkpoint, a sweep,"

@@ -2,6 +2,9 @@
 
 import signal
 
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after Ctrl-C, as the shell has it."""
+
 
 class JobFailed(Exception):
     """A run failed, and its log says why."""

@@ -8,9 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from digit_exp.app.console import lasting_output
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C."""
+from digit_exp.app.endings import INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
