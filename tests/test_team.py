@@ -1,4 +1,5 @@
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -59,6 +60,26 @@ def test_an_error_in_any_part_is_raised_when_all_have_ended(broken):
         assert len(ended) == 1
         spread(ended.append, 2)  # the team works on
     assert len(ended) == 3
+
+
+def test_no_part_is_left_working_when_an_error_is_raised():
+    ended = []
+
+    def work(part):
+        if part.index == 1:
+            raise ArithmeticError
+        time.sleep(0.05 * part.index)
+        ended.append(part.index)
+
+    with team(3):
+        with pytest.raises(ArithmeticError):
+            spread(work, 3)
+        assert sorted(ended) == [0, 2]
+
+
+def test_all_threads_keep_to_what_the_caller_says_about_errors_of_arithmetic():
+    with team(2), np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        spread(lambda part: np.float32(1) / np.float32(1 - part.index), 2)
 
 
 def test_blas_has_one_thread_inside_the_block_only():

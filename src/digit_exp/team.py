@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Thread
@@ -81,19 +82,18 @@ class _Member:
     """A thread that does what it is given, one thing after the other, and sleeps in between."""
 
     def __init__(self) -> None:
-        self._tasks: SimpleQueue[tuple[Work, Part] | None] = SimpleQueue()
+        self._tasks: SimpleQueue[tuple[Context, Work, Part] | None] = SimpleQueue()
         self._results: SimpleQueue[BaseException | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="digit_exp team", daemon=True)
         self._thread.start()
 
     def start(self, work: Work, part: Part) -> None:
-        self._tasks.put((work, part))
+        # the caller's np.errstate is in the context: a diverging run is not to warn
+        self._tasks.put((copy_context(), work, part))
 
-    def wait(self) -> None:
-        """Return when the work is done; raise what it raised."""
-        error = self._results.get()
-        if error is not None:
-            raise error
+    def wait(self) -> BaseException | None:
+        """Return when the work is done, with what it raised."""
+        return self._results.get()
 
     def dismiss(self) -> None:
         self._tasks.put(None)
@@ -101,9 +101,9 @@ class _Member:
 
     def _serve(self) -> None:
         while (task := self._tasks.get()) is not None:
-            work, part = task
+            context, work, part = task
             try:
-                work(part)
+                context.run(work, part)
             except BaseException as error:  # the caller's to handle, in its own thread
                 self._results.put(error)
             else:
@@ -147,5 +147,6 @@ def spread(work: Work, count: int) -> None:
     try:
         work(Part(0, count))
     finally:  # even if a signal comes: nobody may write into arrays that others use again
-        for member in helpers:
-            member.wait()
+        errors = [error for member in helpers if (error := member.wait()) is not None]
+        if errors:
+            raise errors[0]
