@@ -141,7 +141,8 @@ def logged(error: Exception) -> JobFailed:
     elif isinstance(error, OSError) and error.filename and error.errno in DISK:
         log.error("%s cannot be written: %s", error.filename, error.strerror)
     elif isinstance(error, MemoryError):
-        log.error("the memory is too small for this run (%s): %s", error, SMALLER)
+        error = MemoryError(f"the memory is too small for this run ({error}): {SMALLER}")
+        log.error("%s", error)
     else:
         log.error("the run failed", exc_info=error)
     return JobFailed(str(error) or type(error).__name__)

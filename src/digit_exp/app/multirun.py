@@ -11,6 +11,7 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,9 +157,7 @@ def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
 
 
 def _parameters(config: RunConfig) -> Iterator[int]:
-    """Yield how many numbers a job trains, unless its data cannot be had: then it will say so."""
-    try:
+    """Yield how many numbers a job trains, unless data or memory are missing: it will say so."""
+    with suppress(DataError, MemoryError):
         dataset = load(config.data)
-    except DataError:
-        return
-    yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)
+        yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)

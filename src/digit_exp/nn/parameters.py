@@ -38,7 +38,7 @@ class Parameters:
 
     `storage` holds all three, everything that an evaluation needs. `values` is its trained part,
     with `grads` beside it; `weights` and `weight_grads` are the leading parts of those, the only
-    ones that a penalty or a weight decay touches.
+    ones that a penalty or a weight decay touches. Raises MemoryError if there is no room for them.
     """
 
     def __init__(self, slots: Mapping[str, Slot], dtype: DTypeLike = np.float32) -> None:
@@ -48,7 +48,10 @@ class Parameters:
             kind: sum(sizes[name] for name in in_order if slots[name].kind is kind) for kind in Kind
         }
         trained = count[Kind.weight] + count[Kind.bias]
-        self.storage: Array = np.zeros(trained + count[Kind.buffer], dtype)
+        total = trained + count[Kind.buffer]
+        if total * np.dtype(dtype).itemsize > np.iinfo(np.intp).max:
+            raise MemoryError(f"no array can have {total} numbers")
+        self.storage: Array = np.zeros(total, dtype)
         self.values = self.storage[:trained]
         self.grads: Array = np.zeros(trained, dtype)
         self.weights = self.values[: count[Kind.weight]]
