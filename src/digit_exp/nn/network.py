@@ -145,7 +145,10 @@ class Network:
             spread(_together(stages, rows), count)
             return
         for is_shared, group in groupby(stages, lambda stage: stage.of.divides(rows, count)):
-            spread(_together(list(group), rows), count if is_shared else 1)
+            together = list(group)
+            # what lies alone between two that are not shared, as the loss may, is soon done
+            is_worth_it = is_shared and any(stage.of.multiply_adds for stage in together)
+            spread(_together(together, rows), count if is_worth_it else 1)
 
     def _parameter_gradients(self, rows: int) -> None:
         def run(part: Part) -> None:
