@@ -54,6 +54,8 @@ def test_a_choice_may_be_made_by_its_name():
         Paint(shade="darc")
     with pytest.raises(ConfigError, match="shade: must be one of light, dark, got 3"):
         Paint(shade=3)
+    with pytest.raises(ConfigError, match=r"shade: must be one of light, dark, got \['light'\]"):
+        Paint(shade=["light"])
 
 
 @pytest.fixture

@@ -144,12 +144,17 @@ def _choose(component: Component) -> Iterator[Problem]:
         value = getattr(component, name)
         if not (isinstance(kind, type) and issubclass(kind, Enum)) or isinstance(value, kind):
             continue
-        if value in kind.__members__:
+        if isinstance(value, str) and value in kind.__members__:
             object.__setattr__(component, name, kind[value])  # the dataclass is frozen
         else:
-            near = did_you_mean(str(value), list(kind.__members__))
-            known = ", ".join(member.name for member in kind)
-            yield Problem(name, f"must be one of {known}, got {value!r}.{near}".removesuffix("."))
+            yield Problem(name, no_choice(kind, value, repr(value)))
+
+
+def no_choice(kind: type[Enum], value: object, shown: str) -> str:
+    """Say that `value` is none of the choices, and which there are."""
+    near = did_you_mean(value, list(kind.__members__)) if isinstance(value, str) else ""
+    known = ", ".join(member.name for member in kind)
+    return f"must be one of {known}, got {shown}.{near}".removesuffix(".")
 
 
 C = TypeVar("C", bound=Component)

@@ -12,7 +12,7 @@ from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from digit_exp.registry import Range, did_you_mean
+from digit_exp.registry import Range, no_choice
 
 Hint = Any
 """What stands behind the colon of a field; typing has no type for it."""
@@ -103,9 +103,7 @@ def _scalar(value: object, kind: type) -> object:
 def _choice(value: object, kind: type[Enum]) -> Enum:
     if isinstance(value, str) and value in kind.__members__:
         return kind[value]
-    near = did_you_mean(value, list(kind.__members__)) if isinstance(value, str) else ""
-    known = ", ".join(member.name for member in kind)
-    raise Refused(f"must be one of {known}, got {shown(value)}.{near}".removesuffix("."))
+    raise Refused(no_choice(kind, value, shown(value)))
 
 
 def _list(value: object, hint: Hint) -> list[object]:
