@@ -1,6 +1,5 @@
 """What holds for any configuration: it trains, it can be interrupted anywhere, it is a function."""
 
-import logging
 import math
 
 import numpy as np
@@ -111,7 +110,6 @@ def train(config, folder, *, stop=math.inf, resume=False):
 def test_any_run_that_is_interrupted_anywhere_ends_as_one_that_was_not(
     tmp_path_factory, values, stops
 ):
-    logging.disable()
     config = build(values)
     if config is None:
         return
@@ -130,7 +128,6 @@ def test_any_run_that_is_interrupted_anywhere_ends_as_one_that_was_not(
     for one, other in zip(state.history, whole.history, strict=True):
         for name in set(one) - {"epoch_seconds", "images_per_second"}:
             assert one[name] == pytest.approx(other[name], rel=0, abs=0, nan_ok=True)
-    logging.disable(logging.NOTSET)
 
 
 def run(folder, **changes):
