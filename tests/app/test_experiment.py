@@ -127,6 +127,14 @@ def test_standardized_pixels_travel_with_the_network(tmp_path):
     assert network.layers[0].std == pytest.approx(pixels.std())
 
 
+def test_a_run_that_went_on_does_not_keep_the_reason_why_it_had_stopped(tmp_path):
+    tracker = Memory()
+    run(tmp_path, tracker, trainer={"epochs": 1})
+    assert "tags" not in tracker.told
+    run(tmp_path, tracker, load_checkpoint(tmp_path / "checkpoints" / "last.npz"))
+    assert tracker.told["tags"] == {"digit_exp.stop_reason": "completed"}
+
+
 def test_a_run_is_not_resumed_on_other_data(tmp_path):
     run(tmp_path)
     checkpoint = load_checkpoint(tmp_path / "checkpoints" / "last.npz")

@@ -20,7 +20,7 @@ from digit_exp.app.evaluation import calibration, read_test_set
 from digit_exp.app.ingredients import load, splits, untrained
 from digit_exp.app.interruption import Interruption
 from digit_exp.app.losses import Losses, Tolerated
-from digit_exp.app.record import CHECKPOINT
+from digit_exp.app.record import CHECKPOINT, STOP_REASON
 from digit_exp.app.room import require_room
 from digit_exp.app.schema import RunConfig
 from digit_exp.app.serving import SERVED, write_served
@@ -244,8 +244,9 @@ class Experiment:
     ) -> None:
         """Track the outcome: summary, checkpoints, predictions, figures."""
         tracker.status = result.status
-        if state.stop_reason is not None:
-            tracker.set_tags({"digit_exp.stop_reason": state.stop_reason, **_pruned(state)})
+        if state.stop_reason is not None or self.start is not None:  # which may have left another
+            reason = state.stop_reason or "completed"
+            tracker.set_tags({STOP_REASON: reason, **_pruned(state)})
         tracker.log_summary(result.summary)
         tracker.log_note(report.note(self, result, state))
         if state.stop_reason == "diverged":

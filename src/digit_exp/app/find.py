@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 
 from digit_exp.app.found import (
-    STOP_REASON,
     FoundRun,
     RunError,
     at_checkpoint,
@@ -21,7 +20,7 @@ from digit_exp.app.found import (
     with_checkpoint,
 )
 from digit_exp.app.gather import ended
-from digit_exp.app.record import CHECKPOINT, FILE, RunRecord, runs
+from digit_exp.app.record import CHECKPOINT, FILE, STOP_REASON, RunRecord, runs
 from digit_exp.app.report import from_here
 from digit_exp.sweep.objective import Objective
 from digit_exp.sweep.results import JobResult

@@ -14,7 +14,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from digit_exp.app.config import flat, from_mapping
-from digit_exp.app.record import CHECKPOINT, CONFIG, RunRecord
+from digit_exp.app.record import CHECKPOINT, CONFIG, STOP_REASON, RunRecord
 from digit_exp.app.report import PREDICTIONS
 from digit_exp.app.schema import RunConfig
 from digit_exp.arrays import Array, Labels, Metrics
@@ -22,8 +22,6 @@ from digit_exp.nn.network import Network
 from digit_exp.tracking.runs import RunStore
 from digit_exp.tracking.trials import SWEEP, Trial
 from digit_exp.training.checkpoint import Checkpoint, load_checkpoint
-
-STOP_REASON = "digit_exp.stop_reason"
 
 
 class RunError(LookupError):

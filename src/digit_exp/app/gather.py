@@ -9,8 +9,8 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 from digit_exp.app.config import flatten, from_mapping
-from digit_exp.app.found import STOP_REASON, value_of
-from digit_exp.app.record import CHECKPOINT, CONFIG, FILE, OVER, RunRecord
+from digit_exp.app.found import value_of
+from digit_exp.app.record import CHECKPOINT, CONFIG, FILE, OVER, STOP_REASON, RunRecord
 from digit_exp.app.report import PREDICTIONS
 from digit_exp.sweep.results import JobResult
 from digit_exp.tracking.run import ERROR

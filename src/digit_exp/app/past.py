@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from digit_exp.app.found import STOP_REASON
-from digit_exp.app.record import CHECKPOINT, FILE, OVER, RunRecord
+from digit_exp.app.record import CHECKPOINT, FILE, OVER, STOP_REASON, RunRecord
 from digit_exp.tracking import owner
 from digit_exp.tracking.sweeps import Sweep
 from digit_exp.tracking.trials import Trial

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 FILE = "run.json"
 OVER = ("diverged", "pruned")
 """Why a run that did not finish is not to be resumed either."""
+STOP_REASON = "digit_exp.stop_reason"
+"""The tag that says why training ended before its last epoch."""
 CONFIG = "config.yaml"
 CHECKPOINT = Path("checkpoints") / "last.npz"
 
