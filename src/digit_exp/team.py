@@ -1,152 +1,306 @@
-"""Threads that share the work of a training step.
+"""Processes that train one network together.
 
-BLAS gets one thread, and each member of the team computes its own part of the output. Where BLAS
-would let idle threads spin, which costs a neighbour on the machine a core and makes both slow, a
-member sleeps. And since a part is computed as it would be alone, results do not depend, to the
-bit, on how many threads there are.
+As with the ranks of MPI or of PyTorch's distributed training, all members of a team run the same
+program on the same data. What `spread` divides each does a part of, what is `alone` the first does,
+and after either they wait for each other. Everything else each does for itself, and it comes out
+alike. Common to them are only arrays from `shared`.
 
-A step has three such works: rows of the batch go through the network and back, then inputs of
-each layer get the gradients of their weights, then numbers of the flat vectors are updated.
+The members are copies of the first process (a fork), so nothing has to be sent to them. Threads
+would need none of this, but between any two short calls of NumPy they wait for the interpreter's
+lock. BLAS has one thread in each member: its own threads spin while they wait, which costs a
+neighbour on the machine a core. A member waits awake for a moment only, and then asleep.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import math
+import mmap
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import Context, copy_context
-from dataclasses import dataclass
-from queue import SimpleQueue
-from threading import Thread
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
 from threadpoolctl import threadpool_limits
 
-WORTH_A_THREAD = 10_000_000
-"""Multiply-adds that a thread must get: with fewer, waking it costs more."""
+from digit_exp.parts import WHOLE, Part
 
-PASS = 8
-"""What a pass over one number of a large vector costs, in multiply-adds of a matrix product."""
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+    from multiprocessing.synchronize import Semaphore
 
-ALIGNMENT = 16
-"""Parts begin at a multiple of this, where the inner loops of BLAS and NumPy begin anew as well."""
+AWAKE = 80e-6
+"""Seconds of waiting awake: as long as it takes to fall asleep and wake. More helps a little where
+nobody else needs the core, and costs much where somebody does."""
 
-SMALL, TINY = 1_000_000, 1200
-"""Multiply-adds, and numbers of the result, up to which OpenBLAS takes another kernel for a matrix
-product, which rounds otherwise. Found by trying, with OpenBLAS 0.3.31 and AVX-512."""
+ROOM = 2**20
+"""Bytes that what one member tells the others may have."""
 
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One of `count` parts, alike but for the alignment, of whatever is divided."""
-
-    index: int
-    count: int
-
-    def of(self, length: int) -> slice:
-        """Return this part of `range(length)`; all parts together are all of it.
-
-        >>> [Part(index, 3).of(1000) for index in range(3)]
-        [slice(0, 320, None), slice(320, 656, None), slice(656, 1000, None)]
-        """
-        if self.count == 1:
-            return slice(0, length)
-        blocks = length // ALIGNMENT
-        start = blocks * self.index // self.count * ALIGNMENT
-        end = blocks * (self.index + 1) // self.count * ALIGNMENT
-        return slice(start, end if self.index + 1 < self.count else length)
-
-    def of_product(self, length: int, multiply_adds: int) -> slice:
-        """Return this part of a matrix product, so many multiply-adds for each of `length`.
-
-        Where parts would not round as the whole does, the first has it all.
-        """
-        if rounds_alike(length, multiply_adds, self.count, SMALL):
-            return self.of(length)
-        return slice(0, 0 if self.index else length)
-
-
-def rounds_alike(length: int, each: int, count: int, limit: int) -> bool:
-    """Return whether `count` parts of `length` things are on that side of a limit where all are."""
-    if count == 1:
-        return True
-    smallest = length // ALIGNMENT // count * ALIGNMENT
-    return length * each <= limit or smallest * each > limit
-
-
-WHOLE = Part(0, 1)
+CHECK = 0.5
+"""Seconds asleep after which the first member looks whether the others are still there."""
 
 Work = Callable[[Part], object]
 """Computes a part of its output, and touches no other."""
 
 
-class _Member:
-    """A thread that does what it is given, one thing after the other, and sleeps in between."""
+T = TypeVar("T")
 
-    def __init__(self) -> None:
-        self._tasks: SimpleQueue[tuple[Context, Work, Part] | None] = SimpleQueue()
-        self._results: SimpleQueue[BaseException | None] = SimpleQueue()
-        self._thread = Thread(target=self._serve, name="digit_exp team", daemon=True)
-        self._thread.start()
-
-    def start(self, work: Work, part: Part) -> None:
-        # the caller's np.errstate is in the context: a diverging run is not to warn
-        self._tasks.put((copy_context(), work, part))
-
-    def wait(self) -> BaseException | None:
-        """Return when the work is done, with what it raised."""
-        return self._results.get()
-
-    def dismiss(self) -> None:
-        self._tasks.put(None)
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while (task := self._tasks.get()) is not None:
-            context, work, part = task
-            try:
-                context.run(work, part)
-            except BaseException as error:  # the caller's to handle, in its own thread
-                self._results.put(error)
-            else:
-                self._results.put(None)
+SIGNALS = {signal.SIGINT, signal.SIGTERM} | (
+    {signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
+)
+"""What may come to all processes of a group, and is for the first member to decide on."""
 
 
-_members: list[_Member] = []
+class TeamError(RuntimeError):
+    """A member of the team has ended before its time."""
+
+
+_size = 1
+_team: _Team | None = None
 
 
 @contextmanager
 def team(size: int) -> Iterator[None]:
-    """Let `spread` use `size` threads, this one included, inside the `with` block."""
-    before = _members[:]
+    """Let `together` use `size` processes, this one included, inside the `with` block.
+
+    Where a process cannot be copied it stays alone: on other systems than Linux, in a daemonic
+    process of `multiprocessing`, and where the system has no semaphores (no `/dev/shm`).
+    """
+    global _size
+    before = _size
     with threadpool_limits(1, user_api="blas"):
-        hired = [_Member() for _ in range(size - 1)]
-        _members[:] = hired
+        _size = size if _can_fork() else 1
         try:
             yield
         finally:
-            _members[:] = before
-            for member in hired:
-                member.dismiss()
+            _size = before
 
 
-def hands(operations: int) -> int:
-    """Return how many threads of the `team` a work of so many multiply-adds is worth: 1 or more.
+def planned() -> int:
+    """Return how many processes `together` is to use."""
+    return _size
 
-    Outside a team it is always one.
+
+def members() -> int:
+    """Return how many processes work together now: 1 outside `together`."""
+    return 1 if _team is None else _team.size
+
+
+def together(program: Callable[[], None]) -> None:
+    """Run `program` in all members of the `team`, and return when all have ended.
+
+    If it raises in one, the others are ended and the error is raised here. Raises TeamError if a
+    member is killed.
     """
-    return max(1, min(operations // WORTH_A_THREAD, len(_members) + 1))
-
-
-def spread(work: Work, count: int) -> None:
-    """Call `work` with `count` parts that make up the whole, side by side."""
-    if count == 1:
-        work(WHOLE)
+    if _size == 1:
+        program()
         return
-    helpers = _members[: count - 1]
-    for index, member in enumerate(helpers, start=1):
-        member.start(work, Part(index, count))
+    group = _Team(_size)
     try:
-        work(Part(0, count))
-    finally:  # even if a signal comes: nobody may write into arrays that others use again
-        errors = [error for member in helpers if (error := member.wait()) is not None]
-        if errors:
-            raise errors[0]
+        group.start(program)
+        with _at_work_in(group):
+            program()
+        group.wait()
+    finally:
+        group.dismiss()
+
+
+def spread(work: Work) -> None:
+    """Do each member's part of `work`; return when all parts are done."""
+    if _team is None:
+        work(WHOLE)
+    else:
+        work(Part(_team.rank, _team.size))
+        _team.wait()
+
+
+def alone(work: Callable[[], T]) -> T:
+    """Let the first member do `work` while the others wait; return its result to all of them.
+
+    It does not wait for the others before: what they may still read, `work` must not change.
+    """
+    group = _team
+    if group is None:
+        return work()
+    if group.rank:
+        group.wait()
+        return group.told()  # type: ignore[no-any-return]
+    with _at_work_in(None):
+        result = work()
+    group.tell(result)
+    group.wait()
+    return result
+
+
+def shared(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    """Return an array of zeros that members have in common if they start after it was made."""
+    count = math.prod(shape)
+    try:
+        memory = mmap.mmap(-1, max(1, count * np.dtype(dtype).itemsize))
+    except OSError as error:
+        raise MemoryError(f"no memory for {count} numbers to share") from error
+    return np.frombuffer(memory, dtype, count).reshape(shape)
+
+
+def shared_copy(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy that is `shared`."""
+    copy = shared(array.shape, array.dtype)
+    copy[...] = array
+    return copy
+
+
+def _can_fork() -> bool:
+    if sys.platform != "linux" or multiprocessing.current_process().daemon:
+        return False
+    try:
+        multiprocessing.get_context("fork").Semaphore()
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def _at_work_in(group: _Team | None) -> Iterator[None]:
+    global _team
+    before, _team = _team, group
+    try:
+        yield
+    finally:
+        _team = before
+
+
+class _Team:
+    """The processes of one `together`: how they start, wait for each other and end."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.rank = size, 0
+        self._context = multiprocessing.get_context("fork")
+        self._arrived = self._context.Semaphore(0)
+        self._go_on = [self._context.Semaphore(0) for _ in range(size)]
+        self._errors = self._context.SimpleQueue()
+        # Two, in turn: who is late reads the one while the first member writes the other.
+        self._said = [mmap.mmap(-1, ROOM) for _ in range(2)]
+        self._processes: list[BaseProcess] = []
+
+    def start(self, program: Callable[[], None]) -> None:
+        """Start the other members."""
+        parent = os.getpid()
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until members ignore them
+        try:
+            for rank in range(1, self.size):
+                process = self._context.Process(
+                    target=self._serve, args=(rank, program, parent, mask), daemon=True
+                )
+                with warnings.catch_warnings():
+                    # Python 3.12 warns of other threads' locks; members use NumPy and no other lock
+                    warnings.simplefilter("ignore", DeprecationWarning)
+                    process.start()
+                self._processes.append(process)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def wait(self) -> None:
+        """Return when all members have come here."""
+        if self.rank:
+            self._arrived.release()
+            self._acquire(self._go_on[self.rank])
+            return
+        for _ in range(1, self.size):
+            self._acquire(self._arrived)
+        for go_on in self._go_on[1:]:
+            go_on.release()
+
+    def tell(self, value: object) -> None:
+        """Leave a value for the others, who have it after the next `wait`."""
+        said = self._next_to_say()
+        said[0] = value is not None
+        if value is not None:
+            said.seek(1)
+            pickle.dump(value, said)
+
+    def told(self) -> Any:  # noqa: ANN401 - whatever was told
+        """Return what was told before the latest `wait`."""
+        said = self._next_to_say()
+        if not said[0]:
+            return None
+        said.seek(1)
+        return pickle.load(said)
+
+    def _next_to_say(self) -> mmap.mmap:
+        self._said.reverse()
+        return self._said[0]
+
+    def dismiss(self) -> None:
+        """End the other members wherever they are: they own nothing."""
+        for process in self._processes:
+            process.kill()
+        for process in self._processes:
+            process.join()
+            process.close()
+        self._errors.close()
+
+    def _acquire(self, semaphore: Semaphore) -> None:
+        end = time.perf_counter() + AWAKE
+        while time.perf_counter() < end:
+            if semaphore.acquire(False):
+                return
+        # the others are ended with the first member, whatever they wait for
+        while not semaphore.acquire(timeout=None if self.rank else CHECK):
+            self._check()
+
+    def _check(self) -> None:
+        """Raise what ended a member too early."""
+        codes = [p.exitcode for p in self._processes if p.exitcode is not None]
+        if not self._errors.empty():  # read after the codes: a member tells, and then ends
+            raise self._errors.get()
+        if codes:
+            raise TeamError(
+                f"a process that took part in the training ended with code {codes[0]}, perhaps"
+                " killed for lack of memory; trainer.threads=1 needs no other"
+            )
+
+    def _serve(
+        self, rank: int, program: Callable[[], None], parent: int, mask: set[signal.Signals]
+    ) -> None:
+        """Run the program as one of the others."""
+        self.rank, self._processes = rank, []
+        for signum in SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        _end_with_parent(parent)
+        try:
+            with _at_work_in(self):
+                program()
+            self.wait()
+        except BaseException as error:
+            self._errors.put(_portable(error))
+            raise SystemExit(1) from None
+
+
+def _end_with_parent(parent: int) -> None:
+    """Have the system end this process when the first member ends, even if that is killed."""
+    PR_SET_PDEATHSIG = 1
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """Return the error, or one that says the same, with its traceback as a note."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        error = TeamError(repr(error))
+    error.add_note("".join(traceback.format_exception(error)))
+    return error

@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from digit_exp.data.warps import affine, affine_grid, bilinear, displacement, smoothing, warp
+from digit_exp.data.warps import (
+    affine,
+    affine_grid,
+    bilinear,
+    displacement,
+    smoothing,
+    tremor,
+    warp,
+)
 
 SHAPES = [(28, 28), (9, 14), (20, 7), (1, 1)]
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -143,7 +151,7 @@ def test_smoothing_is_scipys_gaussian_filter(sigma):
 def test_a_displacement_has_the_spread_of_smoothed_uniform_noise():
     # Var = α² · 1/3 · Σᵢⱼ (Gᵢ Gⱼ)²: the noise is independent from pixel to pixel.
     alpha, sigma = 34.0, 4.0
-    fields = displacement((300, 28, 20), alpha, sigma, np.random.default_rng(6))
+    fields = displacement(tremor((300, 28, 20), np.random.default_rng(6)), alpha, sigma)
     rows = np.sum(smoothing(28, sigma).astype(float) ** 2, axis=1)
     columns = np.sum(smoothing(20, sigma).astype(float) ** 2, axis=1)
     expected = alpha * np.sqrt(np.outer(rows, columns) / 3)
@@ -155,7 +163,7 @@ def test_a_displacement_has_the_spread_of_smoothed_uniform_noise():
 
 
 def test_rows_columns_and_images_are_displaced_independently():
-    fields = displacement((400, 12, 12), 1.0, 2.0, np.random.default_rng(7))
+    fields = displacement(tremor((400, 12, 12), np.random.default_rng(7)), 1.0, 2.0)
     here = fields[:, :, 6, 6]
     assert abs(np.corrcoef(here[0], here[1])[0, 1]) < 0.2
     assert abs(np.corrcoef(here[0, :-1], here[0, 1:])[0, 1]) < 0.2

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from digit_exp.team import WHOLE
+from digit_exp.parts import WHOLE
 
 
 def forward(layer, x, rng=None):

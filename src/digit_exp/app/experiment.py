@@ -115,9 +115,9 @@ class Experiment:
 
     @property
     def threads(self) -> int:
-        """How many threads work on the large arrays."""
+        """How many processes train together, with one thread each."""
         settings = self.config.trainer
-        return settings.threads or choose_threads(self.network, settings.batch_size)
+        return choose_threads(self.network, settings.batch_size, settings.threads)
 
     @property
     def made_with(self) -> dict[str, str]:

@@ -21,6 +21,7 @@ from digit_exp.app.schema import RunConfig
 from digit_exp.atomic import discard_drafts
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
+from digit_exp.team import TeamError
 from digit_exp.tracking.run import open_tracker
 from digit_exp.tracking.spool import UNSENT
 from digit_exp.tracking.tracker import Tracker, TrackingError
@@ -136,7 +137,7 @@ def _load(file: str) -> Checkpoint:
 
 def logged(error: Exception) -> JobFailed:
     """Put into the log what went wrong: a sentence where that is enough, else the traceback."""
-    if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError):
+    if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError | TeamError):
         log.error("%s", error)
     elif isinstance(error, OSError) and error.filename and error.errno in DISK:
         log.error("%s cannot be written: %s", error.filename, error.strerror)

@@ -1,18 +1,22 @@
-"""How many threads a run takes: as many as the matrix products of its steps keep busy."""
+"""How many processes train together: as many as the matrix products of a step keep busy."""
 
 import os
 
 from digit_exp.nn.network import Network
-from digit_exp.team import WORTH_A_THREAD
 
-FORWARD_PASS_WORTH_A_THREAD = 2 * WORTH_A_THREAD
-"""Twice as much, for the many short calls of a pass wait for the interpreter's lock besides."""
+WORTH_A_PROCESS = 3_500_000
+"""Multiply-adds of a forward pass that each must get: a step is soon too short to be divided."""
 
 
-def choose_threads(network: Network, batch_size: int) -> int:
-    """Return how many threads a forward pass of training is worth, at most all usable cores."""
-    multiply_adds = batch_size * sum(layer.multiply_adds for layer in network.layers)
-    return max(1, min(_usable_cores(), multiply_adds // FORWARD_PASS_WORTH_A_THREAD))
+def choose_threads(network: Network, batch_size: int, wanted: int | None = None) -> int:
+    """Return how many processes train together: those wanted, or as many as a step is worth.
+
+    There is at most one for each usable core, as the result does not depend on it.
+    """
+    if wanted is None:
+        multiply_adds = batch_size * sum(layer.multiply_adds for layer in network.layers)
+        wanted = multiply_adds // WORTH_A_PROCESS
+    return max(1, min(_usable_cores(), wanted))
 
 
 def _usable_cores() -> int:

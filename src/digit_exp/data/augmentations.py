@@ -2,20 +2,31 @@
 
 An augmentation holds probabilities and ranges, and draws for each image by itself; the geometry is
 in `warps`. All motions of an image are put together before it is resampled, because each
-resampling blurs.
+resampling blurs. What is drawn is apart from what is then done: a member of a team draws for all
+images, as every other does, and changes only its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array
-from digit_exp.data.warps import affine, displacement, warp, work
+from digit_exp.data.warps import (
+    Chosen,
+    Transforms,
+    Tremor,
+    affine,
+    displacement,
+    tremor,
+    warp,
+    work,
+)
+from digit_exp.parts import Part
 from digit_exp.registry import (
     Component,
     Fraction,
@@ -26,6 +37,7 @@ from digit_exp.registry import (
     Range,
     Registry,
 )
+from digit_exp.team import spread
 
 Angle = Annotated[float, Range(ge=0, le=180)]
 """How far an image turns at most, in degrees."""
@@ -35,6 +47,12 @@ Slant = Annotated[float, Range(ge=0, lt=90)]
 
 Mask = NDArray[np.bool_]
 """Which images of a block change, shape `(n,)`."""
+
+Shape = tuple[int, ...]
+"""Of a block of images: how many, height, width."""
+
+Change = Callable[[Array, slice], None]
+"""Changes images in place, those that have the rows of the slice in a block."""
 
 BLOCK_PIXELS = 2**16
 """How much is changed at a time: few enough that the second-level cache holds the work memory."""
@@ -48,12 +66,21 @@ class Augmentation(Component):
         """Change `images` in place and return them."""
         _, height, width = images.shape
         size = max(1, BLOCK_PIXELS // (height * width))
-        for start in range(0, len(images), size):
-            self.change(images[start : start + size], rng)
+
+        def work(part: Part) -> None:
+            own = part.of(len(images))
+            for start in range(0, len(images), size):
+                block = images[start : start + size]
+                change = self.draw(block.shape, rng)
+                rows = slice(max(0, own.start - start), max(0, own.stop - start))
+                if len(block[rows]):
+                    change(block[rows], rows)
+
+        spread(work)
         return images
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
-        """Change a block of images in place."""
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+        """Draw what happens to a block of images; return the function that does it to some rows."""
         raise NotImplementedError
 
 
@@ -65,8 +92,9 @@ AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation")
 class Unchanged(Augmentation):
     """The images as they are."""
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
-        """Do nothing."""
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+        """Draw nothing."""
+        return lambda images, rows: None
 
 
 @AUGMENTATIONS.register("rotate")
@@ -77,11 +105,11 @@ class Rotate(Augmentation):
     p: Probability = 0.5
     degrees: Angle = 15.0
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
         """Rotate a share p of the images."""
-        turned = _chosen(rng, images, self.p)
+        turned = _chosen(rng, shape, self.p)
         rotation = _uniform(rng, turned, -self.degrees, self.degrees)
-        warp(images, affine(len(images), rotation=rotation))
+        return _motion(affine(shape[0], rotation=rotation))
 
 
 @AUGMENTATIONS.register("shift")
@@ -92,11 +120,10 @@ class Shift(Augmentation):
     p: Probability = 0.5
     max_shift: Fraction = 0.1
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
         """Shift a share p of the images."""
-        moved = _chosen(rng, images, self.p)
-        shift = _whole_pixels(rng, moved, self.max_shift, images)
-        warp(images, affine(len(images), shift=shift))
+        moved = _chosen(rng, shape, self.p)
+        return _motion(affine(shape[0], shift=_whole_pixels(rng, moved, self.max_shift, shape)))
 
 
 @AUGMENTATIONS.register("scale")
@@ -112,11 +139,11 @@ class Scale(Augmentation):
         """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
         """Scale a share p of the images."""
-        scaled = _chosen(rng, images, self.p)
+        scaled = _chosen(rng, shape, self.p)
         scale = _uniform(rng, scaled, self.min_scale, self.max_scale, otherwise=1.0)
-        warp(images, affine(len(images), scale=scale))
+        return _motion(affine(shape[0], scale=scale))
 
 
 @AUGMENTATIONS.register("noise")
@@ -127,9 +154,9 @@ class Noise(Augmentation):
     p: Probability = 0.3
     std: NonNegative = 0.1
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
         """Add noise to a share p of the images."""
-        _add_noise(rng, images, self.p, self.std)
+        return _noise(rng, shape, self.p, self.std)
 
 
 @AUGMENTATIONS.register("elastic")
@@ -145,11 +172,11 @@ class Elastic(Augmentation):
     alpha: NonNegative = 34.0
     sigma: Positive = 4.0
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
         """Deform a share p of the images."""
-        bent = np.flatnonzero(_chosen(rng, images, self.p))
-        shape = (len(bent), *images.shape[1:])
-        warp(images, affine(len(images)), bent, displacement(shape, self.alpha, self.sigma, rng))
+        bent = np.flatnonzero(_chosen(rng, shape, self.p))
+        drawn = tremor((len(bent), *shape[1:]), rng)
+        return _motion(affine(shape[0]), _Bend(bent, drawn, self.alpha, self.sigma))
 
 
 @AUGMENTATIONS.register("affine")
@@ -168,10 +195,10 @@ class Affine(Augmentation):
         """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
         """Transform a share p of the images."""
-        count, *sides = images.shape
-        moved = _chosen(rng, images, self.p)
+        count, *sides = shape
+        moved = _chosen(rng, shape, self.p)
         reach = [self.max_shift * side for side in sides]
         transforms = affine(
             count,
@@ -180,7 +207,7 @@ class Affine(Augmentation):
             scale=_uniform(rng, moved, self.min_scale, self.max_scale, otherwise=1.0),
             shear=_uniform(rng, moved, -self.shear, self.shear),
         )
-        warp(images, transforms)
+        return _motion(transforms)
 
 
 @AUGMENTATIONS.register("full")
@@ -207,26 +234,77 @@ class Full(Augmentation):
         """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
-    def change(self, images: Array, rng: np.random.Generator) -> None:
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
         """Apply each technique to its share of the images."""
-        turned, moved = _chosen(rng, images, self.rotate_p), _chosen(rng, images, self.shift_p)
-        scaled, slanted = _chosen(rng, images, self.scale_p), _chosen(rng, images, self.shear_p)
+        turned, moved = _chosen(rng, shape, self.rotate_p), _chosen(rng, shape, self.shift_p)
+        scaled, slanted = _chosen(rng, shape, self.scale_p), _chosen(rng, shape, self.shear_p)
         transforms = affine(
-            len(images),
+            shape[0],
             rotation=_uniform(rng, turned, -self.degrees, self.degrees),
-            shift=_whole_pixels(rng, moved, self.max_shift, images),
+            shift=_whole_pixels(rng, moved, self.max_shift, shape),
             scale=_uniform(rng, scaled, self.min_scale, self.max_scale, otherwise=1.0),
             shear=_uniform(rng, slanted, -self.shear, self.shear),
         )
-        bent = np.flatnonzero(_chosen(rng, images, self.elastic_p))
-        shape = (len(bent), *images.shape[1:])
-        warp(images, transforms, bent, displacement(shape, self.alpha, self.sigma, rng))
-        _add_noise(rng, images, self.noise_p, self.std)
+        bent = np.flatnonzero(_chosen(rng, shape, self.elastic_p))
+        drawn = tremor((len(bent), *shape[1:]), rng)
+        move = _motion(transforms, _Bend(bent, drawn, self.alpha, self.sigma))
+        add_noise = _noise(rng, shape, self.noise_p, self.std)
+
+        def change(images: Array, rows: slice) -> None:
+            move(images, rows)
+            add_noise(images, rows)
+
+        return change
 
 
-def _chosen(rng: np.random.Generator, images: Array, p: float) -> Mask:
+class _Bend(NamedTuple):
+    """Elastic deformations of some images."""
+
+    chosen: Chosen
+    drawn: Tremor
+    alpha: float
+    sigma: float
+
+
+def _motion(transforms: Transforms, bend: _Bend | None = None) -> Change:
+    """Return the change that moves images, by a transform and perhaps by a deformation."""
+
+    def change(images: Array, rows: slice) -> None:
+        if bend is None:
+            warp(images, transforms[:, rows])
+            return
+        own = _among(bend.chosen, rows)
+        fields = displacement(bend.drawn[:, own], bend.alpha, bend.sigma)
+        warp(images, transforms[:, rows], bend.chosen[own] - rows.start, fields)
+
+    return change
+
+
+def _noise(rng: np.random.Generator, shape: Shape, p: float, std: float) -> Change:
+    """Return the change that adds noise to images chosen with probability `p`."""
+    chosen = np.flatnonzero(_chosen(rng, shape, p))
+    drawn = work("noise", (len(chosen), *shape[1:]), np.float32)
+    rng.standard_normal(out=drawn, dtype=np.float32)
+
+    def change(images: Array, rows: slice) -> None:
+        own = _among(chosen, rows)
+        noisy, noise = chosen[own] - rows.start, drawn[own]
+        noise *= std
+        noise += images[noisy]
+        images[noisy] = np.clip(noise, 0, 1, out=noise)
+
+    return change
+
+
+def _among(chosen: Chosen, rows: slice) -> slice:
+    """Return where the numbers of some rows stand among those chosen, which ascend."""
+    start, stop = np.searchsorted(chosen, (rows.start, rows.stop))
+    return slice(start, stop)
+
+
+def _chosen(rng: np.random.Generator, shape: Shape, p: float) -> Mask:
     """Choose each image with probability `p`."""
-    return rng.random(len(images)) < p
+    return rng.random(shape[0]) < p
 
 
 def _uniform(
@@ -237,21 +315,12 @@ def _uniform(
 
 
 def _whole_pixels(
-    rng: np.random.Generator, chosen: Mask, max_shift: float, images: Array
+    rng: np.random.Generator, chosen: Mask, max_shift: float, shape: Shape
 ) -> list[Array]:
     """Draw whole numbers of pixels, down and right, for each chosen image."""
-    limits = [int(max_shift * side) for side in images.shape[1:]]
+    limits = [int(max_shift * side) for side in shape[1:]]
     moves = [rng.integers(-far, far, len(chosen), endpoint=True) for far in limits]
     return [np.where(chosen, move, 0.0) for move in moves]
-
-
-def _add_noise(rng: np.random.Generator, images: Array, p: float, std: float) -> None:
-    noisy = np.flatnonzero(_chosen(rng, images, p))
-    noise = work("noise", (len(noisy), *images.shape[1:]), images.dtype)
-    rng.standard_normal(out=noise, dtype=images.dtype)
-    noise *= std
-    noise += images[noisy]
-    images[noisy] = np.clip(noise, 0, 1, out=noise)
 
 
 def _upside_down(min_scale: float, max_scale: float) -> Iterator[Problem]:

@@ -10,10 +10,12 @@ import numpy as np
 
 from digit_exp.arrays import Array, Labels
 from digit_exp.data.dataset import Rows, Split
+from digit_exp.parts import Part
+from digit_exp.team import spread
 
 
 def batches(
-    split: Split, batch_size: int, order: Rows | None = None
+    split: Split, batch_size: int, order: Rows | None = None, images: Array | None = None
 ) -> Iterator[tuple[Array, Labels]]:
     """Yield images `(batch, height, width)` and labels, `batch_size` rows at a time.
 
@@ -27,13 +29,19 @@ def batches(
     if order is not None:
         rows, labels = rows[order], labels[order]
     shape = (min(batch_size, len(rows)), *split.images.shape[1:])
-    pixels, images = np.empty(shape, np.uint8), np.empty(shape, np.float32)
+    pixels = np.empty(shape, np.uint8)
+    images = np.empty(shape, np.float32) if images is None else images
     scale = np.float32(1 / 255)
     for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
         x = images[: len(chosen)]
-        # mode="raise" would gather into a copy first
-        stored = np.take(split.images, chosen, axis=0, out=pixels[: len(chosen)], mode="clip")
-        np.copyto(x, stored)  # a cast alone is faster than a product of bytes and floats
-        x *= scale
+
+        def fetch(part: Part, chosen: Rows = chosen, x: Array = x) -> None:
+            own = part.of(len(x))
+            # mode="raise" would gather into a copy first
+            stored = np.take(split.images, chosen[own], axis=0, out=pixels[own], mode="clip")
+            np.copyto(x[own], stored)  # a cast alone is faster than a product of bytes and floats
+            x[own] *= scale
+
+        spread(fetch)
         yield x, labels[start : start + batch_size]

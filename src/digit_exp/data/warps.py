@@ -25,6 +25,9 @@ Transforms = Array
 Coordinates = Array
 """For each pixel of each image, a row and a column: shape `(2, n, height, width)`."""
 
+Tremor = NDArray[np.int16]
+"""A random whole number for each coordinate, before it is smoothed: shape as theirs."""
+
 Chosen = NDArray[np.intp]
 """Numbers of images in a batch, shape `(chosen,)`."""
 
@@ -100,20 +103,23 @@ def _centred_pixels(height: int, width: int) -> Array:
     return np.stack([y.ravel(), x.ravel(), np.ones(height * width, np.float32)])
 
 
-def displacement(
-    shape: tuple[int, ...], alpha: float, sigma: float, rng: np.random.Generator
-) -> Coordinates:
-    """Draw elastic deformations (Simard et al. 2003) for images of `shape` (n, height, width).
+def tremor(shape: tuple[int, ...], rng: np.random.Generator) -> Tremor:
+    """Draw U(−2¹⁵, 2¹⁵) for the rows and columns of images of `shape` (n, height, width)."""
+    size = 2 * math.prod(shape)
+    # Smoothing makes 16 random bits as good as any number, and 64 cost no more than a float.
+    bits = rng.integers(0, 2**64, -(-size // 4), np.uint64).view(np.int16)
+    return bits[:size].reshape(2, *shape)
+
+
+def displacement(drawn: Tremor, alpha: float, sigma: float) -> Coordinates:
+    """Return the elastic deformations (Simard et al. 2003) that a tremor comes to.
 
     Δ = α G_σ ∗ U(−1, 1), for rows and for columns; the noise ends at the edge of the image.
     **The result is valid until the next call**, which overwrites it.
     """
-    *_, height, width = shape
-    size = 2 * math.prod(shape)
-    # Smoothing makes 16 random bits as good as any number, and 64 cost no more than a float.
-    bits = rng.integers(0, 2**64, -(-size // 4), np.uint64).view(np.int16)
-    noise = work("noise", (2, *shape), np.float32)
-    np.copyto(noise, bits[:size].reshape(noise.shape))
+    *_, height, width = drawn.shape
+    noise = work("tremor", drawn.shape, np.float32)
+    np.copyto(noise, drawn)
     rows, columns = smoothing(height, sigma) * (alpha / 2**15), smoothing(width, sigma)
     half = np.matmul(noise, columns.T, out=work("half", noise.shape, np.float32))
     return np.matmul(rows, half, out=work("displacement", noise.shape, np.float32))

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit_exp.arrays import Array
-from digit_exp.nn.layers import Layer, Workspace
+from digit_exp.nn.layers import Layer
+from digit_exp.nn.workspace import Workspace
 
 
 @dataclass(eq=False)

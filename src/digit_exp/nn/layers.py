@@ -2,7 +2,7 @@
 
 Rows are samples. A pass has two moments. `begin` gets the batch, draws what is random and says in
 which array the output will be; `forward` then computes some rows of it, and since no row needs
-another, several threads can. The backward pass is alike: `begin_backward` and `backward` turn dy,
+another, several processes can. The backward pass is alike: `begin_backward` and `backward` turn dy,
 ∂loss/∂y, into ∂loss/∂x. At last `parameter_gradients` writes a part of ∂loss/∂parameters, for which
 all rows must be there, into the flat gradient vector.
 
@@ -13,18 +13,19 @@ overwrites its input, no other layer does; all but `Dense` overwrite dy.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array
 from digit_exp.nn.initializers import Init, fill
 from digit_exp.nn.parameters import Kind, Parameters, Slot
-from digit_exp.team import SMALL, TINY, Part, rounds_alike
+from digit_exp.nn.workspace import Workspace
+from digit_exp.parts import SHORT, TINY, Part, rounds_alike, smallest_part
+from digit_exp.team import spread
 
 MOSTLY = 0.9
 """Share of the inputs of a batch that may be filled for leaving out the others to pay."""
@@ -67,6 +68,10 @@ class Layer:
     def initialize(self, rng: np.random.Generator) -> None:
         """Write the initial values."""
 
+    def workspaces(self) -> Iterator[Workspace]:
+        """Yield the layer's own memory."""
+        return (value for value in vars(self).values() if isinstance(value, Workspace))
+
     def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         """Get ready for a pass over `x`, shape `(batch, inputs)`; return where its output will be.
 
@@ -77,7 +82,11 @@ class Layer:
         return x
 
     def divides(self, rows: int, count: int) -> bool:
-        """Return whether `count` parts of the rows, alone, come out as they would together."""
+        """Return whether `count` parts of the rows come out in `forward` as they would together."""
+        return True
+
+    def divides_back(self, rows: int, count: int) -> bool:
+        """Return whether they do in `backward`."""
         return True
 
     def forward(self, rows: slice) -> None:
@@ -95,20 +104,6 @@ class Layer:
 
     def parameter_gradients(self, part: Part) -> None:
         """Write a part of the gradients of the layer's own parameters. All of dy is there now."""
-
-
-class Workspace:
-    """Memory that is made once and lent in the size that is asked for."""
-
-    def __init__(self) -> None:
-        self._memory: Array = np.empty(0)
-
-    def __call__(self, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
-        """Return an uninitialised array, valid until the next call."""
-        size = math.prod(shape)
-        if self._memory.size < size or self._memory.dtype != dtype:
-            self._memory = np.empty(size, dtype)
-        return self._memory[:size].reshape(shape)
 
 
 @dataclass(eq=False)
@@ -152,7 +147,8 @@ class Dense(Layer):
         self.multiply_adds = self.inputs * self.units
         self.skips_blank = False
         self._out, self._dx = Workspace(), Workspace()
-        self._x, self._w, self._dw = Workspace(), Workspace(), Workspace()
+        self._x, self._w, self._bits = Workspace(), Workspace(), Workspace()
+        self._dw = Workspace(is_common=False)
 
     def output_size(self, inputs: int) -> int:
         return self.units
@@ -179,8 +175,10 @@ class Dense(Layer):
         return self.y
 
     def divides(self, rows: int, count: int) -> bool:
-        products = rounds_alike(rows, self.multiply_adds, count, SMALL)
-        return products and rounds_alike(rows, self.inputs, count, TINY)
+        return rounds_alike(rows, self.multiply_adds, count)
+
+    def divides_back(self, rows: int, count: int) -> bool:
+        return count == 1 or smallest_part(rows, count) * self.inputs > TINY
 
     def forward(self, rows: slice) -> None:
         x, w = self.x[rows], self.w
@@ -201,10 +199,10 @@ class Dense(Layer):
 
     def parameter_gradients(self, part: Part) -> None:
         if self._filled is None:
-            inputs = part.of_product(self.inputs, len(self.x) * self.units)
+            inputs = self._part_of_inputs(part, self.inputs)
             np.matmul(self.x.T[inputs], self.dy, out=self.dw[inputs])
         else:
-            inputs = part.of_product(len(self._filled), len(self.x) * self.units)
+            inputs = self._part_of_inputs(part, len(self._filled))
             dw = np.matmul(self._filled_x.T[inputs], self.dy, out=self._filled_dw[inputs])
             self.dw[self._filled[inputs]] = dw
             self.dw[self._blank[part.of(len(self._blank))]] = 0
@@ -212,23 +210,44 @@ class Dense(Layer):
             units = part.of(self.units)
             np.add.reduce(self.dy[:, units], axis=0, out=self.db[units])
 
+    def _part_of_inputs(self, part: Part, inputs: int) -> slice:
+        """Return those for whose weights a member computes the gradients."""
+        rows = len(self.x)
+        divides = self.units > 1 and (
+            rows <= SHORT or rounds_alike(inputs, rows * self.units, part.count)
+        )
+        return part.of(inputs) if divides else part.or_all(inputs)
+
     def _leave_out_blank(self) -> None:
         """Choose the inputs that are not blank, and copy their weights, if that saves time."""
         self._filled, self.multiply_adds = None, self.w.size
         if not self.skips_blank:
             return
+        rows, dtype = len(self.x), self.x.dtype
         # a number whose bits are all 0 is 0; this is the fastest way to ask
-        bits = np.bitwise_or.reduce(self.x.view(f"u{self.x.itemsize}"), axis=0)
+        numbers = self.x.view(f"u{dtype.itemsize}")
+        bits = self._bits((self.inputs,), numbers.dtype)
+        room, weights = self._x(self.x.shape, dtype), self._w(self.w.shape, dtype)
+
+        def look(part: Part) -> None:
+            own = part.of(self.inputs)
+            np.bitwise_or.reduce(numbers[:, own], axis=0, out=bits[own])
+
+        spread(look)
         (filled,) = bits.nonzero()
         if len(filled) > MOSTLY * self.inputs:
             return
         self._filled, (self._blank,) = filled, (bits == 0).nonzero()
         self.multiply_adds = len(filled) * self.units
-        dtype = self.x.dtype
-        self._filled_x = self._x((len(self.x), len(filled)), dtype)
-        self._filled_w = self._w((len(filled), self.units), dtype)
+        self._filled_x = room.reshape(-1)[: rows * len(filled)].reshape(rows, len(filled))
+        self._filled_w = weights[: len(filled)]
         self._filled_dw = self._dw((len(filled), self.units), dtype)
-        np.take(self.w, filled, axis=0, out=self._filled_w, mode="wrap")
+
+        def gather(part: Part) -> None:
+            own = part.of(len(filled))
+            np.take(self.w, filled[own], axis=0, out=self._filled_w[own], mode="wrap")
+
+        spread(gather)
 
 
 @dataclass(eq=False)
@@ -277,6 +296,8 @@ class BatchNorm(Layer):
     def divides(self, rows: int, count: int) -> bool:
         return count == 1
 
+    divides_back = divides
+
     def forward(self, rows: slice) -> None:
         x, mean, var = self.x, self.running_mean, self.running_var
         if self.from_batch:
@@ -311,7 +332,7 @@ class Dropout(Layer):
     rate: float
 
     def __post_init__(self) -> None:
-        self._mask, self._out = Workspace(), Workspace()
+        self._mask, self._out = Workspace(is_common=False), Workspace()
 
     def begin(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.x, self.y, self.mask = x, x, None

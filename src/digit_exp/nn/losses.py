@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from digit_exp.arrays import Array, Labels
+from digit_exp.nn.workspace import Workspace
 
 
 def softmax(logits: Array) -> Array:
@@ -26,19 +27,23 @@ class CrossEntropy:
     """Softmax and cross-entropy of a batch: its losses and hits, and ∂loss/∂logits.
 
     loss = −Σₖ qₖ log pₖ with p = softmax(logits) and the target q: 1 for the label, or with label
-    smoothing (Szegedy et al. 2016) q = (1 − ε) · onehot + ε / classes. Like a layer it takes rows
-    alone; and the gradient of the mean loss over the batch, (p − q) / batch, is written over their
-    logits.
+    smoothing (Szegedy et al. 2016) q = (1 − ε) · onehot + ε / classes. Like a layer it is begun and
+    takes rows alone; and the gradient of the mean loss over the batch, (p − q) / batch, is written
+    over their logits.
     """
 
     multiply_adds: ClassVar[int] = 0
 
-    def __init__(self, logits: Array, labels: Labels, smoothing: float = 0.0) -> None:
-        self.logits, self.labels, self.smoothing = logits, labels, smoothing
-        self._losses = np.empty(len(labels), logits.dtype)
-        self._hits = np.empty(len(labels), bool)
+    def __init__(self) -> None:
+        self.workspaces = self._loss_of_each, self._is_hit = Workspace(), Workspace()
 
-    def divides(self, rows: int, count: int) -> bool:
+    def begin(self, logits: Array, labels: Labels, smoothing: float = 0.0) -> None:
+        """Get ready for a batch. Of `logits`, shape `(batch, classes)`, only the place is known."""
+        self.logits, self.labels, self.smoothing = logits, labels, smoothing
+        self._losses = self._loss_of_each(labels.shape, logits.dtype)
+        self._hits = self._is_hit(labels.shape, bool)
+
+    def divides_back(self, rows: int, count: int) -> bool:
         """Return whether the rows can be divided: always."""
         return True
 
@@ -75,6 +80,7 @@ class CrossEntropy:
 
 def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> tuple[float, Array]:
     """Return the mean loss over the batch and ∂loss/∂logits; overwrites `logits`."""
-    loss = CrossEntropy(logits, labels, smoothing)
+    loss = CrossEntropy()
+    loss.begin(logits, labels, smoothing)
     loss.backward(slice(None))
     return loss.mean(), logits

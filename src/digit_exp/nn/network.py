@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain, groupby
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -16,10 +17,12 @@ from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
 from digit_exp.nn.losses import CrossEntropy, softmax
 from digit_exp.nn.parameters import Kind, Parameters
-from digit_exp.nn.views import Views
+from digit_exp.nn.views import COUNT, Views
+from digit_exp.nn.workspace import in_common
+from digit_exp.parts import Part
 from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng
-from digit_exp.team import Part, Work, hands, spread
+from digit_exp.team import Work, members, shared_copy, spread
 
 PREDICTION_BATCH = 1024
 """Rows that go through the network at once outside training: memory does not grow with the set."""
@@ -28,17 +31,18 @@ PREDICTION_BATCH = 1024
 class _Stage(NamedTuple):
     """What a layer, or the loss, does in a pass, there or back."""
 
-    of: Layer | CrossEntropy
     run: Callable[[slice], None]
+    divides: Callable[[int, int], bool]
 
 
-def _together(stages: Sequence[_Stage], rows: int) -> Work:
+def _together(stages: Sequence[_Stage], rows: int, is_shared: bool) -> Work:
     """Return the work that takes a part of the rows through the stages, one after the other."""
 
     def run(part: Part) -> None:
-        mine = part.of(rows)
-        for stage in stages:
-            stage.run(mine)
+        mine = part.of(rows) if is_shared else part.or_all(rows)
+        if is_shared or part.index == 0:
+            for stage in stages:
+                stage.run(mine)
 
     return run
 
@@ -69,14 +73,16 @@ class Network:
             },
             dtype,
         )
-        for name, layer in named.items():
-            layer.bind(name, self.parameters)
+        self._bind()
         trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
         if not trained:
             raise ConfigError(Problem("", "a network needs at least one dense layer"))
         self._trained = self.layers[trained[0] :]
-        self._forward = [_Stage(layer, layer.forward) for layer in self.layers]
-        self._backward = [_Stage(layer, layer.backward) for layer in reversed(self._trained)]
+        self._loss = CrossEntropy()
+        self._of_loss = _Stage(self._loss.backward, self._loss.divides_back)
+        self._forward = [_Stage(layer.forward, layer.divides) for layer in self.layers]
+        backward = reversed(self._trained)
+        self._backward = [_Stage(layer.backward, layer.divides_back) for layer in backward]
         if isinstance(self._trained[0], Dense):
             self._backward.pop()  # nobody needs the gradient of the images
         if isinstance(first := self.layers[0], Dense):
@@ -113,7 +119,7 @@ class Network:
         """Write the gradient of the latest forward pass, of training, into `parameters.grads`."""
         self._begin_backward(dlogits)
         self._go(self._backward, len(dlogits))
-        self._parameter_gradients(len(dlogits))
+        self._parameter_gradients()
 
     def differentiate(
         self, x: Array, labels: Labels, rng: np.random.Generator, smoothing: float = 0.0
@@ -123,11 +129,58 @@ class Network:
         The same as a forward pass of training, `cross_entropy` and `backward`, but rows go there
         and back without waiting for the others.
         """
-        loss = CrossEntropy(self._begin(x.reshape(len(x), -1), rng), labels, smoothing)
+        loss = self._loss
+        loss.begin(self._begin(x.reshape(len(x), -1), rng), labels, smoothing)
         self._begin_backward(loss.logits)
-        self._go([*self._forward, _Stage(loss, loss.backward), *self._backward], len(x))
-        self._parameter_gradients(len(x))
+        self._go([*self._forward, self._of_loss, *self._backward], len(x))
+        self._parameter_gradients()
         return loss
+
+    def measure(self, x: Array, labels: Labels) -> CrossEntropy:
+        """Return the loss of images that the network is not trained with."""
+        loss = self._loss
+        loss.begin(self.forward(x), labels)
+        self._go([self._of_loss], len(x))
+        return loss
+
+    @contextmanager
+    def in_common(self, batch_size: int) -> Iterator[None]:
+        """Let a team that starts inside the block share whatever is written in parts.
+
+        The parameters are elsewhere meanwhile, so views that were taken before see nothing of it
+        until the end.
+        """
+        parameters = self.parameters
+        own = parameters.storage, parameters.grads
+        self._make_room(batch_size)
+        of_layers = chain.from_iterable(layer.workspaces() for layer in self.layers)
+        with in_common([*self._loss.workspaces, *of_layers]):
+            self._lie_in(*map(shared_copy, own))
+            try:
+                yield
+            finally:
+                common = parameters.storage, parameters.grads
+                self._lie_in(*own)
+                for vector, trained in zip(own, common, strict=True):
+                    vector[:] = trained
+
+    def _lie_in(self, storage: Array, grads: Array) -> None:
+        self.parameters.lie_in(storage, grads)
+        self._bind()
+
+    def _make_room(self, batch_size: int) -> None:
+        """Have the workspaces as large as a step of training and a pass of evaluation need them."""
+        looks = 1 if self.views is None else COUNT
+        for rows, rng in ((batch_size, Rng(0)("room")), (looks * PREDICTION_BATCH, None)):
+            x = np.ones((rows, self.inputs), self.parameters.storage.dtype)
+            logits = self._begin(x, rng)
+            self._loss.begin(logits, np.zeros(rows, np.intp))
+            if rng is not None:
+                self._begin_backward(logits)
+
+    def _bind(self) -> None:
+        for name, layer in zip(self.names, self.layers, strict=True):
+            layer.bind(name, self.parameters)
 
     def _begin(self, x: Array, rng: np.random.Generator | None) -> Array:
         for layer in self.layers:
@@ -139,23 +192,17 @@ class Network:
             dy = layer.begin_backward(dy)
 
     def _go(self, stages: Sequence[_Stage], rows: int) -> None:
-        """Run the stages; the threads of the team wait for each other only where they must."""
-        count = hands(rows * sum(stage.of.multiply_adds for stage in stages))
-        if count == 1:
-            spread(_together(stages, rows), count)
-            return
-        for is_shared, group in groupby(stages, lambda stage: stage.of.divides(rows, count)):
-            together = list(group)
-            # what lies alone between two that are not shared, as the loss may, is soon done
-            is_worth_it = is_shared and any(stage.of.multiply_adds for stage in together)
-            spread(_together(together, rows), count if is_worth_it else 1)
+        """Run the stages; members of a team wait for each other only where rows do not divide."""
+        count = members()
+        for is_shared, group in groupby(stages, lambda stage: stage.divides(rows, count)):
+            spread(_together(list(group), rows, is_shared))
 
-    def _parameter_gradients(self, rows: int) -> None:
+    def _parameter_gradients(self) -> None:
         def run(part: Part) -> None:
             for layer in self._trained:
                 layer.parameter_gradients(part)
 
-        spread(run, hands(rows * sum(layer.multiply_adds for layer in self._trained)))
+        spread(run)
 
     def predict_proba(self, images: Pixels | Array) -> Array:
         """Return probabilities, shape `(n, classes)`, for uint8 images or pixels in [0, 1].

@@ -50,8 +50,8 @@ class Views:
         return views.reshape(-1, x.shape[1])
 
     def mean(self, logits: Array) -> Array:
-        """Return the logits of the mean probabilities, `(n, classes)`; overwrites `logits`."""
-        logits -= logits.max(axis=1, keepdims=True)
+        """Return the logits of the mean probabilities, `(n, classes)`."""
+        logits = logits - logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         together: Array = np.logaddexp.reduce(logits.reshape(COUNT, -1, logits.shape[1]), axis=0)
         together -= np.log(COUNT).astype(logits.dtype)

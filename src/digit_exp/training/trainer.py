@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from digit_exp.arrays import Array, Labels
 from digit_exp.data.augmentations import Augmentation
 from digit_exp.data.batches import batches
-from digit_exp.data.dataset import Split
-from digit_exp.nn.losses import cross_entropy
+from digit_exp.data.dataset import Rows, Split
 from digit_exp.nn.network import PREDICTION_BATCH, Network
+from digit_exp.nn.workspace import Workspace, in_common
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
+from digit_exp.parts import Part
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
-from digit_exp.team import PASS, Part, hands, spread
+from digit_exp.team import alone, planned, spread, together
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.meters import EpochMeter
 from digit_exp.training.state import TrainState
@@ -60,6 +61,7 @@ class Trainer:
         self.ema = ema
         self.rng = Rng(seed)
         self.callbacks = list(callbacks)
+        self._images, self._squares = Workspace(), Workspace()
 
     def init_state(self) -> TrainState:
         """Return the state before the first step."""
@@ -95,8 +97,7 @@ class Trainer:
         try:
             # A diverging run overflows on its way; callbacks watch the loss, no warning is needed.
             with np.errstate(all="ignore"):
-                while state.epoch < self.epochs and state.stop_reason is None:
-                    self._run_epoch(state, train, val)
+                self._train_together(state, train, val)
             self.network.parameters.storage[:] = state.evaluated
         finally:
             self._emit("on_fit_end", state)
@@ -105,11 +106,33 @@ class Trainer:
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy on `split`, without penalty or augmentation."""
         loss, correct = 0.0, 0
-        for x, labels in batches(split, PREDICTION_BATCH):
-            logits = self.network.forward(x)
-            correct += count_correct(logits, labels)
-            loss += cross_entropy(logits, labels)[0] * len(labels)
+        for x, labels in self._batches(split, PREDICTION_BATCH):
+            measured = self.network.measure(x, labels)
+            correct += measured.correct()
+            loss += measured.mean() * len(labels)
         return loss / len(split), correct / len(split)
+
+    def _train_together(self, state: TrainState, train: Split, val: Split | None) -> None:
+        """Run the epochs that are left, in all members of the team if there is one."""
+
+        def program() -> None:
+            while state.epoch < self.epochs and state.stop_reason is None:
+                self._run_epoch(state, train, val)
+
+        if planned() == 1:
+            program()
+            return
+        batch_size = min(self.batch_size, len(train))
+        self._images((max(batch_size, PREDICTION_BATCH), *train.images.shape[1:]), np.float32)
+        EpochMeter(self.network.parameters, self._squares)  # makes room
+        with in_common([self._images, self._squares]), state.in_common(batch_size):
+            together(program)
+
+    def _batches(
+        self, split: Split, size: int, order: Rows | None = None
+    ) -> Iterator[tuple[Array, Labels]]:
+        shape = (min(size, len(split)), *split.images.shape[1:])
+        return batches(split, size, order, self._images(shape, np.float32))
 
     def _run_epoch(self, state: TrainState, train: Split, val: Split | None) -> None:
         metrics = self._train_epoch(state, train)
@@ -122,7 +145,7 @@ class Trainer:
                 metrics["val_loss"], metrics["val_acc"] = self.evaluate(val)
         self.schedule.observe(state.schedule_memory, metrics)
         state.history.append(metrics)
-        self._emit("on_epoch_end", state, metrics)
+        self._run_callbacks(state, "on_epoch_end", metrics)
 
     def _train_epoch(self, state: TrainState, train: Split) -> dict[str, float]:
         """Run the steps of one epoch and return their metrics."""
@@ -131,31 +154,32 @@ class Trainer:
         dropout = self.rng("dropout", state.epoch)
         steps = math.ceil(len(train) / self.batch_size)
         last_step = state.step + steps - 1
-        meter = EpochMeter(self.network.parameters)
+        meter = EpochMeter(self.network.parameters, self._squares)
         lr = 0.0
 
         start = time.perf_counter()
-        for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
+        for x, labels in self._batches(train, self.batch_size, shuffle.permutation(len(train))):
             if self.augmentation is not None:
                 x = self.augmentation(x, augment)
             lr = self._learning_rate(state, steps)
             loss, correct = self._gradients(x, labels, dropout)
-            meter.observe(loss, correct, len(labels))
             if state.step == last_step:
                 meter.keep_weights()
+            meter.observe(loss, correct, len(labels))
             self._update(state, meter.gradient_norm, lr)
-            for callback in self.callbacks:
-                callback.on_step_end(state, loss)
+            self._run_callbacks(state, "on_step_end", loss)
             if state.stop_reason is not None:
                 break
         seconds = time.perf_counter() - start
-        return {
-            "epoch": state.epoch + 1,
-            **meter.metrics(),
-            "learning_rate": lr,
-            "epoch_seconds": seconds,
-            "images_per_second": len(train) / seconds,
-        }
+        return alone(  # no two clocks say the same
+            lambda: {
+                "epoch": state.epoch + 1,
+                **meter.metrics(),
+                "learning_rate": lr,
+                "epoch_seconds": seconds,
+                "images_per_second": len(train) / seconds,
+            }
+        )
 
     def _learning_rate(self, state: TrainState, steps_per_epoch: int) -> float:
         clock = Clock(state.step, steps_per_epoch, self.epochs)
@@ -167,24 +191,32 @@ class Trainer:
         """Write the gradient of the objective on one batch; return the loss and the hits."""
         parameters, regularizer = self.network.parameters, self.regularizer
         loss = self.network.differentiate(x, labels, dropout, regularizer.label_smoothing)
-        regularizer.add_gradient(parameters.weights, parameters.weight_grads)
+        if regularizer.has_penalty:
+
+            def add(part: Part) -> None:
+                own = part.of(len(parameters.weights))
+                regularizer.add_gradient(parameters.weights[own], parameters.weight_grads[own])
+
+            spread(add)
         return loss.mean() + regularizer.penalty(parameters.weights), loss.correct()
 
     def _update(self, state: TrainState, gradient_norm: float, lr: float) -> None:
         parameters, optimizer = self.network.parameters, self.optimizer
         limit = optimizer.clip_norm
-        if limit is not None and gradient_norm > limit:
-            parameters.grads *= limit / gradient_norm
         state.step += 1
-        optimizer.decay(parameters.weights, lr)
 
         def update(part: Part) -> None:
             own = part.of(len(parameters))
+            grads = parameters.grads[own]
+            if limit is not None and gradient_norm > limit:
+                grads *= limit / gradient_norm
+            optimizer.decay(parameters.weights[own], lr)
             slots = {name: slot[own] for name, slot in state.slots.items()}
-            optimizer.update(parameters.values[own], parameters.grads[own], slots, lr, state.step)
+            optimizer.update(parameters.values[own], grads, slots, lr, state.step)
 
-        spread(update, hands(10 * PASS * len(parameters)))
-        self.regularizer.constrain(parameters.matrices)
+        spread(update)
+        if self.regularizer.max_norm is not None:
+            alone(lambda: self.regularizer.constrain(parameters.matrices))
         if state.average is not None:
             self._follow(state.average, state.step)
 
@@ -200,9 +232,19 @@ class Trainer:
             change = np.subtract(parameters.values[own], average[own], out=parameters.grads[own])
             change *= share
             average[own] += change
+            if part.index == 0:
+                average[buffers] += share * (parameters.storage[buffers] - average[buffers])
 
-        spread(follow, hands(3 * PASS * trained))
-        average[buffers] += share * (parameters.storage[buffers] - average[buffers])
+        spread(follow)
+
+    def _run_callbacks(self, state: TrainState, event: str, value: object) -> None:
+        """Run an event in the first member of a team; let all know whether training stops."""
+
+        def run() -> str | None:
+            self._emit(event, state, value)
+            return state.stop_reason
+
+        state.stop_reason = alone(run)
 
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:
@@ -218,8 +260,3 @@ def _require(**at_least: tuple[int, int]) -> None:
     ]
     if problems:
         raise ConfigError(*problems)
-
-
-def count_correct(logits: Array, labels: Labels) -> int:
-    """Return how many rows have their largest logit at the label."""
-    return int(np.count_nonzero(logits.argmax(axis=1) == labels))
