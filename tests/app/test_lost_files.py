@@ -15,6 +15,7 @@ from digit_exp.app.job import logged
 from digit_exp.app.logfile import LogFile
 from digit_exp.app.serving import SERVED
 from digit_exp.registry import ConfigError
+from digit_exp.team import TeamError
 from digit_exp.tracking.tracker import Status, Tracker
 from digit_exp.training.archive import read_arrays
 
@@ -112,3 +113,9 @@ def test_too_little_memory_is_a_sentence(caplog):
     for told in (str(failed), caplog.text):  # a sweep has the first alone
         assert "too small for this run (Unable to allocate 296 GiB): try a smaller" in told
         assert "Traceback" not in told
+
+
+def test_a_process_that_was_killed_is_a_sentence(caplog):
+    logged(TeamError("a process that took part in the training ended with code -9"))
+    assert "ended with code -9" in caplog.text
+    assert "Traceback" not in caplog.text
