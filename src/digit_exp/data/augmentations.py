@@ -67,7 +67,7 @@ class Augmentation(Component):
         _, height, width = images.shape
         size = max(1, BLOCK_PIXELS // (height * width))
 
-        def work(part: Part) -> None:
+        def change_own(part: Part) -> None:
             own = part.of(len(images))
             for start in range(0, len(images), size):
                 block = images[start : start + size]
@@ -76,7 +76,7 @@ class Augmentation(Component):
                 if len(block[rows]):
                     change(block[rows], rows)
 
-        spread(work)
+        spread(change_own)
         return images
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
