@@ -45,7 +45,7 @@ class Regularizer(Component):
         return total
 
     def add_gradient(self, weights: Array, grads: Array) -> None:
-        """Add the gradient of the penalty to `grads`."""
+        """Add the gradient of the penalty to `grads`; any slices of the vectors can be given."""
         if self.l1:
             grads += scaled_sign(weights, self.l1, out=np.empty_like(weights))
         if self.l2:

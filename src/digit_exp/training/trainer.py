@@ -191,13 +191,12 @@ class Trainer:
         """Write the gradient of the objective on one batch; return the loss and the hits."""
         parameters, regularizer = self.network.parameters, self.regularizer
         loss = self.network.differentiate(x, labels, dropout, regularizer.label_smoothing)
-        if regularizer.has_penalty:
 
-            def add(part: Part) -> None:
-                own = part.of(len(parameters.weights))
-                regularizer.add_gradient(parameters.weights[own], parameters.weight_grads[own])
+        def add_gradient(part: Part) -> None:
+            own = part.of(len(parameters.weights))
+            regularizer.add_gradient(parameters.weights[own], parameters.weight_grads[own])
 
-            spread(add)
+        spread(add_gradient)
         return loss.mean() + regularizer.penalty(parameters.weights), loss.correct()
 
     def _update(self, state: TrainState, gradient_norm: float, lr: float) -> None:
@@ -215,8 +214,7 @@ class Trainer:
             optimizer.update(parameters.values[own], grads, slots, lr, state.step)
 
         spread(update)
-        if self.regularizer.max_norm is not None:
-            alone(lambda: self.regularizer.constrain(parameters.matrices))
+        alone(lambda: self.regularizer.constrain(parameters.matrices))
         if state.average is not None:
             self._follow(state.average, state.step)
 
