@@ -14,10 +14,8 @@ neighbour on the machine a core. A member waits awake for a moment only, and the
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import math
 import mmap
-import multiprocessing
 import os
 import pickle
 import signal
@@ -31,7 +29,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from digit_exp.parts import WHOLE, Part
 
@@ -76,6 +73,8 @@ def team(size: int) -> Iterator[None]:
     Where a process cannot be copied it stays alone: on other systems than Linux, in a daemonic
     process of `multiprocessing`, and where the system has no semaphores (no `/dev/shm`).
     """
+    from threadpoolctl import threadpool_limits  # what only who trains needs is imported there
+
     global _size
     before = _size
     with threadpool_limits(1, user_api="blas"):
@@ -160,6 +159,8 @@ def shared_copy(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _can_fork() -> bool:
+    import multiprocessing
+
     if sys.platform != "linux" or multiprocessing.current_process().daemon:
         return False
     try:
@@ -183,6 +184,8 @@ class _Team:
     """The processes of one `together`: how they start, wait for each other and end."""
 
     def __init__(self, size: int) -> None:
+        import multiprocessing
+
         self.size, self.rank = size, 0
         self._context = multiprocessing.get_context("fork")
         self._arrived = self._context.Semaphore(0)
@@ -289,6 +292,8 @@ class _Team:
 
 def _end_with_parent(parent: int) -> None:
     """Have the system end this process when the first member ends, even if that is killed."""
+    import ctypes
+
     PR_SET_PDEATHSIG = 1
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
