@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Semaphore
 
 AWAKE = 80e-6
-"""Seconds of waiting awake: as long as it takes to fall asleep and wake. More brings nothing where
-nobody else needs the core, and costs where somebody does."""
+"""Seconds of waiting awake: as long as it takes to fall asleep and wake. More helps a little where
+nobody else needs the core, and costs much where somebody does."""
 
 ROOM = 2**20
 """Bytes that what one member tells the others may have."""
@@ -55,7 +55,7 @@ T = TypeVar("T")
 SIGNALS = {signal.SIGINT, signal.SIGTERM} | (
     {signal.SIGHUP} if hasattr(signal, "SIGHUP") else set()
 )
-"""What ends a run. It may come to all processes, and is for the first member to decide on."""
+"""What may come to all processes of a group, and is for the first member to decide on."""
 
 
 class TeamError(RuntimeError):

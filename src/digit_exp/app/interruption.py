@@ -12,9 +12,10 @@ from types import FrameType, TracebackType
 from typing import Self
 
 from digit_exp.app.endings import Interrupted
-from digit_exp.team import SIGNALS
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.state import TrainState
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
 
 
 class Interruption(Callback):

@@ -29,10 +29,9 @@ class EpochMeter:
         self._weights = [parameters.value(name).reshape(-1) for name in parameters.weight_names]
         grads = [parameters.grad(name).reshape(-1) for name in parameters.weight_names]
         grads.append(parameters.grads[len(parameters.weights) :])
-        pieces = [[g[i : i + PIECE] for i in range(0, len(g), PIECE)] for g in grads]
-        self._counts = list(map(len, pieces))
-        self._pieces = list(chain(*pieces))
-        self._squares = (squares or Workspace())((len(self._pieces),), np.float64)
+        self._pieces = [[g[i : i + PIECE] for i in range(0, len(g), PIECE)] for g in grads]
+        count = sum(map(len, self._pieces))
+        self._squares = (squares or Workspace())((count,), np.float64)
         self._before: list[np.ndarray] = []
         self._steps = self._images = self._correct = 0
         self._loss = self._norm = 0.0
@@ -46,7 +45,7 @@ class EpochMeter:
         self._loss += loss * images
         spread(self._square)
         squares = iter(self._squares.tolist())
-        sums = [sum(islice(squares, count)) for count in self._counts]
+        sums = [sum(islice(squares, len(pieces))) for pieces in self._pieces]
         for i in range(len(self._layers)):
             self._norms[i] += math.sqrt(sums[i])
         self.gradient_norm = math.sqrt(sum(sums))
@@ -54,7 +53,7 @@ class EpochMeter:
 
     def _square(self, part: Part) -> None:
         """Write the sums of squares of this part of the pieces."""
-        pieces = self._pieces
+        pieces = list(chain(*self._pieces))
         first, last = (len(pieces) * (part.index + i) // part.count for i in (0, 1))
         for i in range(first, last):
             self._squares[i] = np.dot(pieces[i], pieces[i])
