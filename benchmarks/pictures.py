@@ -15,13 +15,13 @@ import numpy as np
 
 from digit_exp.data.sources import Mnist
 from digit_exp.data.splits import train_val_split
-from digit_exp.reader.classifier import Classifier
-from digit_exp.reader.normalize import read
-from digit_exp.reader.shapes import NoDigit
 from digit_exp.rng import Rng
+from digit_exp.vision.classifier import Classifier
+from digit_exp.vision.normalize import read
+from digit_exp.vision.segmentation import NoDigit
 from measuring import table
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reader"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "vision"))
 from scenes import SCENES
 
 

@@ -77,7 +77,7 @@ def test_confidence_is_calibrated_where_the_run_has_a_temperature(say, folder):
     with Image.open(folder / "seen.png") as drawn:
         assert drawn.size[0] > 500
     found = json.loads(printed.out)["probabilities"]
-    from digit_exp.reader.normalize import read
+    from digit_exp.vision.normalize import read
 
     side = round(network.inputs**0.5)
     seen = read((folder / "pictures" / "0.png").read_bytes(), (side, side))

@@ -14,10 +14,10 @@ from digit_exp.app.found import FoundRun, RunError
 from digit_exp.app.serving import image_shape
 from digit_exp.arrays import Array, Pixels
 from digit_exp.nn.network import Network
-from digit_exp.reader.normalize import normalize
-from digit_exp.reader.pictures import MOST_BYTES, Grey, PictureError, grey
-from digit_exp.reader.shapes import NoDigit
 from digit_exp.training.calibration import tempered
+from digit_exp.vision.decode import MOST_BYTES, Grey, PictureError, grey
+from digit_exp.vision.normalize import normalize
+from digit_exp.vision.segmentation import NoDigit
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 """Files of a folder that are taken for pictures."""

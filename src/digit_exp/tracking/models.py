@@ -12,14 +12,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import digit_exp.reader
+import digit_exp.vision
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
 CODE = Path(__file__).with_name("served_model.py")
-READER = Path(digit_exp.reader.__file__).parent
+VISION = Path(digit_exp.vision.__file__).parent
 NAME = "digits"
 """Of the models that runs log, and of the registered one."""
 PACKAGES = ("numpy", "pillow", "mlflow")
@@ -69,7 +69,7 @@ def _save(network: Path, folder: Path) -> None:
             path=str(folder),
             python_model=str(CODE),
             artifacts={"network": str(network)},
-            code_paths=[str(READER)],
+            code_paths=[str(VISION)],
             signature=_signature(),
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in PACKAGES],
         )

@@ -1,6 +1,6 @@
 """The code of every logged model, which MLflow copies and runs: models from code, no pickle.
 
-It stands alone. Beside it lie `artifacts/model.npz` and `code/reader/`, a copy of that package as
+It stands alone. Beside it lie `artifacts/model.npz` and `code/vision/`, a copy of that package as
 it was when the model was made; both need NumPy, and Pillow only for pictures.
 """
 
@@ -41,7 +41,7 @@ class DigitReader(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the network and the code that came with it."""
         network = Path(context.artifacts["network"])  # in the folder `artifacts` of the model
-        package = _imported(network.parents[1] / "code" / "reader")
+        package = _imported(network.parents[1] / "code" / "vision")
         self._classifier = import_module(f"{package}.classifier").Classifier.load(network)
         self._package = package
 
@@ -76,17 +76,18 @@ class DigitReader(PythonModel):
             ) from error
 
     def _picture(self, number: int, text: str) -> dict[str, Any]:
-        normalize, pictures, shapes = (  # with Pillow: only for who sends pictures
-            import_module(f"{self._package}.{name}") for name in ("normalize", "pictures", "shapes")
+        normalize, decode, segmentation = (  # with Pillow: only for who sends pictures
+            import_module(f"{self._package}.{name}")
+            for name in ("normalize", "decode", "segmentation")
         )
         try:
             data = base64.b64decode(text.partition("base64,")[2] or text, validate=True)
             pixels = normalize.read(data, self._classifier.shape)
         except binascii.Error as error:
             raise Refused(f"picture {number} cannot be read: no base64 text ({error})") from error
-        except pictures.PictureError as error:
+        except decode.PictureError as error:
             raise Refused(f"picture {number} cannot be read: {error}") from error
-        except shapes.NoDigit as error:
+        except segmentation.NoDigit as error:
             return {"class": None, "confidence": 0.0, "probabilities": [], "problem": str(error)}
         return _answer(self._classifier(pixels[None])[0])
 
@@ -99,7 +100,7 @@ def _answer(probabilities: np.ndarray) -> dict[str, Any]:
 
 def _imported(folder: Path) -> str:
     """Import a package under a name of its own: two models in one process may differ in code."""
-    name = f"digit_reader_{zlib.crc32(str(folder).encode()):08x}"
+    name = f"digit_vision_{zlib.crc32(str(folder).encode()):08x}"
     if name not in sys.modules:
         found = spec_from_file_location(
             name, folder / "__init__.py", submodule_search_locations=[str(folder)]

@@ -57,7 +57,7 @@ class Tracker:
         """Keep a text as the artifact `file`."""
 
     def log_model(self, network: Path) -> None:
-        """Keep the network, a file of `reader.classifier`, as a model that can be served."""
+        """Keep the network, a file of `vision.classifier`, as a model that can be served."""
 
     def end(self) -> None:
         """Remember how the run ended: `status`. Nothing may be said after it."""

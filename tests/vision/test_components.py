@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from digit_exp.reader.components import Box, Shapes, label
+from digit_exp.vision.components import Box, Shapes, label
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 12), st.integers(1, 12)))
 

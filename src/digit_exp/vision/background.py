@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .decode import Grey
 from .histogram import Histogram
-from .pictures import Grey
 
 Mask = NDArray[np.bool_]
 Axis = NDArray[np.floating[Any]]

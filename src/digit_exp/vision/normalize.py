@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from .light import grown, inks
-from .pictures import Grey, grey, reduced
-from .shapes import LEAST_HEIGHT, Choice, find_shape
+from .background import grown, inks
+from .decode import Grey, grey, reduced
+from .segmentation import LEAST_HEIGHT, Choice, find_shape
 
 Pixels = NDArray[np.uint8]
 

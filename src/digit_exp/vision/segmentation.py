@@ -13,8 +13,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .background import LEAST_CONTRAST, Ink, Mask, bordered, grown
 from .components import Box, Shapes
-from .light import LEAST_CONTRAST, Ink, Mask, bordered, grown
 
 LEAST_SIGNAL = 4.0
 """Standard deviations of the paper's noise that ink must differ by."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .light import Mask, bordered
+from .background import Mask, bordered
 
 Numbers = NDArray[np.intp]
 

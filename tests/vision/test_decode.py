@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from scenes import encoded
 
-from digit_exp.reader import pictures
-from digit_exp.reader.pictures import LONGEST, PictureError, grey
+from digit_exp.vision import decode
+from digit_exp.vision.decode import LONGEST, PictureError, grey
 
 RAMP = np.arange(0, 240, 4, dtype=np.uint8)[None].repeat(40, 0)
 
@@ -49,7 +49,7 @@ def test_a_picture_that_claims_too_many_pixels_is_not_decoded(side):
 
 
 def test_a_file_of_too_many_bytes_is_not_opened(monkeypatch):
-    monkeypatch.setattr(pictures, "MOST_BYTES", 100)
+    monkeypatch.setattr(decode, "MOST_BYTES", 100)
     with pytest.raises(PictureError, match="bytes"):
         grey(encoded(np.random.default_rng(0).random((40, 40)) * 255))
 

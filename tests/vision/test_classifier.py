@@ -7,8 +7,8 @@ from digit_exp.app.serving import deployed
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.layers import Layer
 from digit_exp.nn.network import NetworkBuilder
-from digit_exp.reader.classifier import LAYERS, Classifier
 from digit_exp.training.calibration import tempered
+from digit_exp.vision.classifier import LAYERS, Classifier
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2100, 8, 8)).astype(np.uint8)
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image, ImageDraw
 from scenes import DIGITS, SCENES, encoded, page
 
-from digit_exp.reader.normalize import normalize, read
-from digit_exp.reader.shapes import NoDigit
+from digit_exp.vision.normalize import normalize, read
+from digit_exp.vision.segmentation import NoDigit
 
 SOME = range(12)
 
