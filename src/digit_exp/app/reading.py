@@ -25,7 +25,8 @@ WRONG = object()
 
 def field_types(cls: type) -> dict[str, Any]:
     """Return the type of every field of `cls`, ranges included."""
-    return get_type_hints(cls, include_extras=True)
+    hints = get_type_hints(cls, include_extras=True)  # with those of class variables
+    return {field.name: hints[field.name] for field in fields(cls)}
 
 
 def _is_component(hint: object) -> bool:

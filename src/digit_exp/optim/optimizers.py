@@ -1,51 +1,56 @@
 """How the parameters move: one flat vector of values against one of gradients.
 
-An optimizer sees neither layers nor data, and what it remembers lies in `slots`. The conventions
-are those of PyTorch. This is the hot path. Every pass over the vectors is written out and in place,
-`grads` is scratch space, at most one temporary vector is taken, and the constants of an equation
-are folded into as few passes as it allows. Scalars are Python floats: a `np.float64` would draw
-float32 vectors into float64.
+An optimizer sees neither layers nor data, and what it remembers lies in `slots`. Its `rule` is the
+equation for one number; `apply` runs it over the vectors. The conventions are those of PyTorch.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
 from digit_exp.arrays import Array
-from digit_exp.optim.sign import scaled_sign
+from digit_exp.optim.kernels import Constants, Rule, apply
 from digit_exp.registry import Component, Fraction, NonNegative, Positive, Range, Registry
 
 Slots = dict[str, Array]
 """What an optimizer remembers: named vectors, each as long as the vector of values."""
 
 Epsilon = Annotated[float, Range(ge=1e-30)]
-"""A guard of a denominator: much smaller, and it would be 0 in float32."""
+"""Keeps a denominator above 0. A much smaller number would itself be 0 in float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(Component):
-    """The contract. θ are the values, g the gradients, η the learning rate, t the step."""
+    """The contract. θ are the values, g the gradients, η the learning rate, t the step.
+
+    A subclass names its slots and writes `constants` and `rule`.
+    """
+
+    slot_names: ClassVar[tuple[str, ...]] = ()  # at most two
+    rule: ClassVar[Rule]  # (θ, g, *slots, constants) -> the new θ and slots; see optim/kernels.py
 
     lr: NonNegative = 0.001
     clip_norm: Positive | None = None  # largest norm of all gradients together; the trainer clips
 
     def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
-        """Return the slots of a new run, for vectors of `size` numbers. None by default."""
-        return {}
+        """Return the slots of a new run, for vectors of `size` numbers. All 0 by default."""
+        return {name: np.zeros(size, dtype) for name in self.slot_names}
+
+    def constants(self, lr: float, step: int) -> Constants:
+        """Return what `rule` uses in step number `step`, from 1."""
+        raise NotImplementedError
 
     def decay(self, weights: Array, lr: float) -> None:
         """Shrink `weights` in place before `update`: decoupled weight decay. None by default."""
 
     def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        """Take step number `step`, from 1: change `values` and `slots` in place, spoil `grads`.
-
-        No element depends on another, so that any slices of the vectors can be updated alone.
-        """
-        raise NotImplementedError
+        """Take step number `step`, from 1: change `values` and `slots` in place."""
+        vectors = [slots[name] for name in self.slot_names]
+        apply(self.rule, values, grads, vectors, constants=self.constants(lr, step))
 
 
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
@@ -58,9 +63,13 @@ class SGD(Optimizer):
 
     lr: NonNegative = 0.2
 
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        grads *= lr
-        values -= grads
+    def constants(self, lr: float, step: int) -> Constants:
+        return (lr,)
+
+    @staticmethod
+    def rule(theta: Array, g: Array, constants: Constants) -> tuple[Array]:
+        (eta,) = constants
+        return (theta - eta * g,)
 
 
 @OPTIMIZERS.register("momentum")
@@ -68,41 +77,30 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """Heavy-ball momentum (Polyak 1964):  v ← μ v + g;  θ ← θ − η v."""
 
+    slot_names = ("v",)
     lr: NonNegative = 0.02
     momentum: Fraction = 0.9  # μ
 
-    def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
-        return {"v": np.zeros(size, dtype)}
+    def constants(self, lr: float, step: int) -> Constants:
+        return lr, self.momentum
 
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        v = slots["v"]
-        v *= self.momentum
-        v += grads
-        np.multiply(v, lr, out=grads)
-        values -= grads
+    @staticmethod
+    def rule(theta: Array, g: Array, v: Array, constants: Constants) -> tuple[Array, Array]:
+        eta, mu = constants
+        v = mu * v + g
+        return theta - eta * v, v
 
 
 @OPTIMIZERS.register("nesterov")
 @dataclass(frozen=True, kw_only=True)
-class Nesterov(Optimizer):
-    """Nesterov's momentum (Sutskever et al. 2013):  v ← μ v + g;  θ ← θ − η (g + μ v).
+class Nesterov(Momentum):
+    """Nesterov's momentum (Sutskever et al. 2013):  v ← μ v + g;  θ ← θ − η (g + μ v)."""
 
-    The slot holds w = μ v, which saves a pass:  w ← μ (w + g);  θ ← θ − η (g + w).
-    """
-
-    lr: NonNegative = 0.02
-    momentum: Fraction = 0.9  # μ
-
-    def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
-        return {"w": np.zeros(size, dtype)}
-
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        w = slots["w"]
-        w += grads
-        w *= self.momentum
-        grads += w
-        grads *= lr
-        values -= grads
+    @staticmethod
+    def rule(theta: Array, g: Array, v: Array, constants: Constants) -> tuple[Array, Array]:
+        eta, mu = constants
+        v = mu * v + g
+        return theta - eta * (g + mu * v), v
 
 
 @OPTIMIZERS.register("adagrad")
@@ -110,6 +108,7 @@ class Nesterov(Optimizer):
 class Adagrad(Optimizer):
     """Adagrad (Duchi, Hazan & Singer 2011):  s ← s + g²;  θ ← θ − η g / (√s + ε)."""
 
+    slot_names = ("s",)
     lr: NonNegative = 0.03
     eps: Epsilon = 1e-10
     initial_accumulator: NonNegative = 0.0  # s before the first step
@@ -117,42 +116,34 @@ class Adagrad(Optimizer):
     def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
         return {"s": np.full(size, self.initial_accumulator, dtype)}
 
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        s, scratch = slots["s"], grads * grads
-        s += scratch
-        np.sqrt(s, out=scratch)
-        scratch += self.eps
-        grads /= scratch
-        grads *= lr
-        values -= grads
+    def constants(self, lr: float, step: int) -> Constants:
+        return lr, self.eps
+
+    @staticmethod
+    def rule(theta: Array, g: Array, s: Array, constants: Constants) -> tuple[Array, Array]:
+        eta, eps = constants
+        s = s + g * g
+        return theta - eta * g / (np.sqrt(s) + eps), s
 
 
 @OPTIMIZERS.register("rmsprop")
 @dataclass(frozen=True, kw_only=True)
 class RMSprop(Optimizer):
-    """RMSprop (Tieleman & Hinton 2012):  v ← α v + (1−α) g²;  θ ← θ − η g / (√v + ε).
+    """RMSprop (Tieleman & Hinton 2012):  v ← α v + (1−α) g²;  θ ← θ − η g / (√v + ε)."""
 
-    The slot holds the sum V = v / (1−α), so that V ← α V + g². With c = √(1−α), the denominator
-    √v + ε is c (√V + ε/c):  θ ← θ − η/c · g / (√V + ε/c).
-    """
-
+    slot_names = ("v",)
     lr: NonNegative = 0.001
     alpha: Fraction = 0.99
     eps: Epsilon = 1e-8
 
-    def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
-        return {"v": np.zeros(size, dtype)}
+    def constants(self, lr: float, step: int) -> Constants:
+        return lr, self.alpha, 1 - self.alpha, self.eps
 
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        v, scratch = slots["v"], grads * grads
-        v *= self.alpha
-        v += scratch
-        c = math.sqrt(1 - self.alpha)
-        np.sqrt(v, out=scratch)
-        scratch += self.eps / c
-        grads /= scratch
-        grads *= lr / c
-        values -= grads
+    @staticmethod
+    def rule(theta: Array, g: Array, v: Array, constants: Constants) -> tuple[Array, Array]:
+        eta, alpha, rest, eps = constants
+        v = alpha * v + rest * g * g
+        return theta - eta * g / (np.sqrt(v) + eps), v
 
 
 @OPTIMIZERS.register("adam")
@@ -162,36 +153,27 @@ class Adam(Optimizer):
 
     m ← β₁ m + (1−β₁) g;  v ← β₂ v + (1−β₂) g²;
     θ ← θ − η m̂ / (√v̂ + ε)  with  m̂ = m / (1−β₁ᵗ),  v̂ = v / (1−β₂ᵗ).
-
-    The slots hold the sums M = m / (1−β₁) and V = v / (1−β₂), so that M ← β₁ M + g and
-    V ← β₂ V + g². With c = √((1−β₂) / (1−β₂ᵗ)), √v̂ is c √V, and all other constants move into one:
-
-    θ ← θ − η (1−β₁) / ((1−β₁ᵗ) c) · M / (√V + ε/c).
-
-    That is ten passes, without a temporary. The sums are at most 1/(1−β) times as large as the
-    means, with the same relative rounding; far from the ends of float32 either way.
     """
 
+    slot_names = ("m", "v")
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
     eps: Epsilon = 1e-8
 
-    def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
-        return {"m": np.zeros(size, dtype), "v": np.zeros(size, dtype)}
+    def constants(self, lr: float, step: int) -> Constants:
+        beta1, beta2 = self.beta1, self.beta2
+        unbias1, unbias2 = 1 / (1 - beta1**step), 1 / (1 - beta2**step)
+        return lr, beta1, 1 - beta1, beta2, 1 - beta2, unbias1, unbias2, self.eps
 
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        m, v = slots["m"], slots["v"]
-        m *= self.beta1
-        m += grads
-        grads *= grads
-        v *= self.beta2
-        v += grads
-        c = math.sqrt((1 - self.beta2) / (1 - self.beta2**step))
-        np.sqrt(v, out=grads)
-        grads += self.eps / c
-        np.divide(m, grads, out=grads)
-        grads *= lr * (1 - self.beta1) / ((1 - self.beta1**step) * c)
-        values -= grads
+    @staticmethod
+    def rule(
+        theta: Array, g: Array, m: Array, v: Array, constants: Constants
+    ) -> tuple[Array, Array, Array]:
+        eta, beta1, rest1, beta2, rest2, unbias1, unbias2, eps = constants
+        m = beta1 * m + rest1 * g
+        v = beta2 * v + rest2 * g * g
+        m_hat, v_hat = unbias1 * m, unbias2 * v
+        return theta - eta * m_hat / (np.sqrt(v_hat) + eps), m, v
 
 
 @OPTIMIZERS.register("adamw")
@@ -208,36 +190,32 @@ class AdamW(Adam):
 @OPTIMIZERS.register("nadam")
 @dataclass(frozen=True, kw_only=True)
 class NAdam(Optimizer):
-    """Adam with Nesterov's momentum (Dozat 2016), as in PyTorch; m, v, v̂ and c as in Adam.
+    """Adam with Nesterov's momentum (Dozat 2016), as in PyTorch; m, v and v̂ as in Adam.
 
     θ ← θ − η (a g + b m) / (√v̂ + ε)  with  a = (1−μₜ) / (1−Πₜ),  b = μₜ₊₁ / (1−Πₜ₊₁),
     the momentum warming up as  μₜ = β₁ (1 − ½ · 0.96^(ψt)),  and  Πₜ = μ₁ μ₂ … μₜ.
     """
 
+    slot_names = ("m", "v")
     lr: NonNegative = 0.002
     beta1: Fraction = 0.9
     beta2: Fraction = 0.999
     eps: Epsilon = 1e-8
     momentum_decay: NonNegative = 0.004  # ψ
 
-    def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
-        return {"m": np.zeros(size, dtype), "v": np.zeros(size, dtype)}
+    def constants(self, lr: float, step: int) -> Constants:
+        beta1, beta2 = self.beta1, self.beta2
+        a, b = self._shares(step)
+        return lr, beta1, 1 - beta1, beta2, 1 - beta2, a, b, 1 / (1 - beta2**step), self.eps
 
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        m, v, scratch = slots["m"], slots["v"], grads * grads
-        m *= self.beta1
-        m += grads
-        v *= self.beta2
-        v += scratch
-        c = math.sqrt((1 - self.beta2) / (1 - self.beta2**step))
-        of_gradient, of_mean = self._shares(step)
-        np.multiply(m, lr * of_mean * (1 - self.beta1) / c, out=scratch)
-        grads *= lr * of_gradient / c
-        grads += scratch
-        np.sqrt(v, out=scratch)
-        scratch += self.eps / c
-        grads /= scratch
-        values -= grads
+    @staticmethod
+    def rule(
+        theta: Array, g: Array, m: Array, v: Array, constants: Constants
+    ) -> tuple[Array, Array, Array]:
+        eta, beta1, rest1, beta2, rest2, a, b, unbias2, eps = constants
+        m = beta1 * m + rest1 * g
+        v = beta2 * v + rest2 * g * g
+        return theta - eta * (a * g + b * m) / (np.sqrt(unbias2 * v) + eps), m, v
 
     def _shares(self, step: int) -> tuple[float, float]:
         """Return a and b."""
@@ -253,28 +231,26 @@ class Lion(Optimizer):
 
     W ← W − η λ W;  θ ← θ − η sign(β₁ m + (1−β₁) g);  m ← β₂ m + (1−β₂) g.
 
-    Every step has the same size η, so η is 3 to 10 times smaller than Adam's. The slot holds the
-    sum M = m / (1−β₂); the sign is that of β₁ (1−β₂) / (1−β₁) · M + g.
+    Every step has the same size η, so η is 3 to 10 times smaller than Adam's.
     """
 
+    slot_names = ("m",)
     lr: NonNegative = 0.0002
     beta1: Fraction = 0.9
     beta2: Fraction = 0.99
     weight_decay: NonNegative = 0.0  # λ
 
-    def init(self, size: int, dtype: np.dtype[np.floating]) -> Slots:
-        return {"m": np.zeros(size, dtype)}
+    def constants(self, lr: float, step: int) -> Constants:
+        return lr, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
 
     def decay(self, weights: Array, lr: float) -> None:
         weights *= 1 - lr * self.weight_decay
 
-    def update(self, values: Array, grads: Array, slots: Slots, lr: float, step: int) -> None:
-        m = slots["m"]
-        scratch = m * (self.beta1 * (1 - self.beta2) / (1 - self.beta1))
-        scratch += grads
-        values -= scaled_sign(scratch, lr, out=scratch)
-        m *= self.beta2
-        m += grads
+    @staticmethod
+    def rule(theta: Array, g: Array, m: Array, constants: Constants) -> tuple[Array, Array]:
+        eta, beta1, rest1, beta2, rest2 = constants
+        direction = np.sign(beta1 * m + rest1 * g)
+        return theta - eta * direction, beta2 * m + rest2 * g
 
 
 _NADAM_BASE = 0.96
