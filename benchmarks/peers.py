@@ -43,9 +43,9 @@ def ours(train: Split, hidden: Hidden, batch: int, threads: int) -> dict[str, Ep
     """Return our trainer's epoch, and the matrix products in it."""
     from threadpoolctl import threadpool_limits
 
-    from digit_exp.app.threads import choose_threads
     from digit_exp.nn.models import MLP
     from digit_exp.optim.optimizers import Adam
+    from digit_exp.runs.threads import choose_threads
     from digit_exp.team import team
     from digit_exp.training.callbacks import StopOnNonFinite
     from digit_exp.training.trainer import Trainer

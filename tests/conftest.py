@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from digit_exp.app.interruption import Interruption
-from digit_exp.app.job import LOG, execute
-from digit_exp.app.overrides import plan
-from digit_exp.tracking.connection import connect
-from digit_exp.tracking.store import locate
+from digit_exp.config.command_line import plan
+from digit_exp.runs.runner import LOG, execute
+from digit_exp.runs.signals import Interruption
+from digit_exp.tracking.mlflow.connect import connect
+from digit_exp.tracking.mlflow.uri import locate
 
 PYTHON = [sys.executable, "-m"]
 COMMAND = [*PYTHON, "digit_exp"]

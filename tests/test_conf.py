@@ -4,18 +4,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from digit_exp.app.conf import conf_dir
-from digit_exp.app.config import publish, structure
-from digit_exp.app.help import help_text
-from digit_exp.app.overrides import check, plan
-from digit_exp.app.reading import ABSENT, ROOT, defaults
-from digit_exp.app.schema import (
-    FAMILIES,
-    LAUNCH,
-    RunConfig,
-    TrackingSettings,
-    TrainerSettings,
-)
+from digit_exp.cli.help import help_text
+from digit_exp.config.command_line import check, plan
+from digit_exp.config.hydra_schema import publish, structure
+from digit_exp.config.parse import ABSENT, ROOT, defaults
+from digit_exp.config.paths import conf_dir
+from digit_exp.config.schema import FAMILIES, LAUNCH, RunConfig, TrackingSettings, TrainerSettings
 
 CONF = conf_dir()
 FILES = sorted(CONF.rglob("*.yaml"))

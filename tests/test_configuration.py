@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from digit_exp.app.reading import GROUPS, leaf_types
-from digit_exp.app.reference import comments, reference
-from digit_exp.app.schema import FAMILIES
+from digit_exp.config.parse import GROUPS, leaf_types
+from digit_exp.config.reference_page import comments, reference
+from digit_exp.config.schema import FAMILIES
 
 ROOT = Path(__file__).parents[1]
 WRITTEN = ROOT / "docs" / "configuration.md"
@@ -12,7 +12,7 @@ WRITTEN = ROOT / "docs" / "configuration.md"
 
 def test_the_page_in_docs_is_the_one_that_is_generated():
     assert WRITTEN.read_text(encoding="utf-8") == reference(), (
-        "write it anew: python -m digit_exp.app.reference > docs/configuration.md"
+        "write it anew: python -m digit_exp.config.reference_page > docs/configuration.md"
     )
 
 

@@ -5,11 +5,11 @@ import struct
 import numpy as np
 import pytest
 
-from digit_exp.app.config import conf_dir
-from digit_exp.app.experiment import Experiment
-from digit_exp.app.interruption import Interruption
-from digit_exp.app.overrides import plan
-from digit_exp.tracking.tracker import Tracker
+from digit_exp.config.command_line import plan
+from digit_exp.config.hydra_schema import conf_dir
+from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.signals import Interruption
+from digit_exp.tracking.base import Tracker
 from digit_exp.training.checkpoint import load_network
 
 PRESETS = sorted(file.stem for file in (conf_dir() / "experiment").glob("*.yaml"))

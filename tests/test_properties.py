@@ -7,13 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from digit_exp.app import report
-from digit_exp.app.config import from_mapping, resolved
-from digit_exp.app.experiment import Experiment
-from digit_exp.app.interruption import Interruption
-from digit_exp.app.schema import FAMILIES
+from digit_exp.config.parse import from_mapping
+from digit_exp.config.schema import FAMILIES
+from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
-from digit_exp.tracking.tracker import Status, Tracker
+from digit_exp.runs import summary
+from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.signals import Interruption
+from digit_exp.tracking.base import Status, Tracker
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import load_checkpoint
 
@@ -151,7 +152,7 @@ def run(folder, **changes):
 @pytest.fixture
 def _undrawn(monkeypatch):
     """Leave the figures out: they take longer than all the rest, and have tests of their own."""
-    monkeypatch.setattr(report, "draw", lambda *_: iter(()))
+    monkeypatch.setattr(summary, "draw", lambda *_: iter(()))
 
 
 UNWATCHED = {"early_stopping": {"enabled": False}, "checkpoint": {"monitor": "train_loss"}}

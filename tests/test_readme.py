@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digit_exp.app.overrides import check
+from digit_exp.config.command_line import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

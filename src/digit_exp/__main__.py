@@ -2,6 +2,6 @@
 
 import sys
 
-from digit_exp.app.entry import main
+from digit_exp.cli.entry import main
 
 sys.exit(main())

@@ -1,6 +1,6 @@
 """`python -m digit_exp.compare RUN RUN ...`: what differs between runs, and how sure that is.
 
-The work is in `app/compare.py` and `sweep/versus.py`.
+The work is in `runs/reuse/compare.py` and `analysis/report/comparison_sections.py`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from digit_exp.app.commands import RUN, add_store, command_parser, guarded
-from digit_exp.app.find import Runs
+from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
+from digit_exp.runs.reuse.lookup import Runs
 
 DESCRIPTION = """\
 Compares runs: in their configuration, in what they came to, with intervals, in their curves, and
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _compare(options: Namespace) -> int:
-    from digit_exp.app.compare import compare  # SciPy and matplotlib: a second to import
+    from digit_exp.runs.reuse.compare import compare  # SciPy and matplotlib: a second to import
 
     runs = Runs.around(uri=options.uri)
     found = compare([run for text in options.runs for run in runs.several(text)])

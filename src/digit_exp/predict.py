@@ -8,9 +8,9 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from digit_exp.app.commands import RUN, add_store, command_parser, guarded
-from digit_exp.app.find import Runs
-from digit_exp.app.pictures import Reader, as_table, pictures
+from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.predict import Reader, as_table, pictures
 
 DESCRIPTION = """\
 Reads a handwritten digit in each picture: a photo, a scan or a drawing, dark on light or light on

@@ -8,11 +8,11 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from digit_exp.app.commands import RUN, add_store, command_parser, guarded
-from digit_exp.app.find import Runs
-from digit_exp.app.found import FoundRun, RunError
-from digit_exp.app.promotion import duel
-from digit_exp.app.serving import SERVED, served_file
+from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
+from digit_exp.runs.reuse.champion import duel
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.serving import SERVED, served_file
 
 REFUSED = 1
 """Exit code if the champion stays."""
@@ -51,8 +51,8 @@ def _promote(options: Namespace) -> int:
         raise RunError(f"{run.label} is not tracked in MLflow, where the champion is kept")
     if run.status != "FINISHED":
         raise RunError(f"{run.label} is {run.status.lower()}; only a finished run is promoted")
-    from digit_exp.tracking.models import NAME
-    from digit_exp.tracking.registry import CHAMPION, PREVIOUS, Models
+    from digit_exp.tracking.model.log import NAME
+    from digit_exp.tracking.model.registry import CHAMPION, PREVIOUS, Models
 
     models = Models(run.store)
     old = models.champion()

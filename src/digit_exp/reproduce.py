@@ -1,6 +1,6 @@
 """`python -m digit_exp.reproduce RUN`: trains a run again and says whether it is the same.
 
-The work is in `app/reproduce.py`.
+The work is in `runs/reuse/reproduce.py`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from digit_exp.app.commands import RUN, add_store, command_parser, guarded
-from digit_exp.app.endings import JobFailed
-from digit_exp.app.find import OUTPUTS, Runs
+from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
+from digit_exp.runs.errors import JobFailed
+from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 
 FOLDER = OUTPUTS / "reproductions"
 
@@ -53,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _reproduce(options: Namespace) -> int:
-    from digit_exp.app.reproduce import Verdict, reproduce  # the network and all that trains it
+    from digit_exp.runs.reuse.reproduce import (  # the network and all that trains it
+        Verdict,
+        reproduce,
+    )
 
     original = Runs.around(uri=options.uri).one(options.run)
     folder = options.out or FOLDER / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"

@@ -1,6 +1,7 @@
 """`python -m digit_exp.ui`: MLflow's web page on the runs of this folder, at the right place.
 
-The work is in `app/look.py` (which page) and `tracking/server.py` (the process that serves it).
+The work is in `runs/reuse/mlflow_page.py` (which page) and
+`tracking/mlflow/ui_server.py` (the process that serves it).
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from digit_exp.app.commands import RUN, add_store, command_parser, guarded
-from digit_exp.app.find import Runs
-from digit_exp.app.look import page_of
-from digit_exp.tracking.comparison import as_table
-from digit_exp.tracking.server import free_port, web_page
-from digit_exp.tracking.store import locate
-from digit_exp.tracking.viewing import HOST, PORT
+from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.mlflow_page import page_of
+from digit_exp.tracking.mlflow.links import HOST, PORT
+from digit_exp.tracking.mlflow.saved_view import as_table
+from digit_exp.tracking.mlflow.ui_server import free_port, web_page
+from digit_exp.tracking.mlflow.uri import locate
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, `kill`, and a terminal that is closed."""

@@ -3,10 +3,10 @@
 Hydra imports this whenever it starts, so nothing slow may be imported here.
 """
 
-from digit_exp.sweep import search
+from digit_exp.sweeps.search import sweeper
 
-search.register()
+sweeper.register()
 
 
-class OptunaSweeper(search.SearchSweeper):
+class OptunaSweeper(sweeper.SearchSweeper):
     """`hydra/sweeper=optuna`."""

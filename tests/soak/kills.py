@@ -128,8 +128,8 @@ def _stage(folder: Path) -> str:
 def _outcome(folder: Path) -> dict[str, object]:
     """Return what must be equal: weights, optimizer, predictions, summary, metrics, status."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
-    from digit_exp.tracking.connection import connect
-    from digit_exp.tracking.store import locate
+    from digit_exp.tracking.mlflow.connect import connect
+    from digit_exp.tracking.mlflow.uri import locate
 
     (note,) = [n for n in folder.glob("outputs/*/*/run.json") if "FINISHED" in n.read_text()]
     found: dict[str, object] = {}

@@ -63,8 +63,8 @@ def _round(folder: Path, runs: int) -> list[str]:
 
 def _lost(folder: Path, runs: int) -> list[str]:
     os.environ.pop("MLFLOW_TRACKING_URI", None)
-    from digit_exp.tracking.connection import connect
-    from digit_exp.tracking.store import locate
+    from digit_exp.tracking.mlflow.connect import connect
+    from digit_exp.tracking.mlflow.uri import locate
 
     client = connect(locate(None, folder))
     experiment = client.get_experiment_by_name("digits").experiment_id

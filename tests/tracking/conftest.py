@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from digit_exp.tracking import sender
+from digit_exp.tracking.mlflow import sender
 
 
 @pytest.fixture(scope="module")

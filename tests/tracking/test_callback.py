@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from digit_exp.tracking import callback
+from digit_exp.tracking.base import Tracker
 from digit_exp.tracking.callback import Heartbeat, KeepCheckpoints
-from digit_exp.tracking.tracker import Tracker
 
 
 class Heard(Tracker):

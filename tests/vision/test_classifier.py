@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from digit_exp.app.serving import deployed
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.layers import Layer
 from digit_exp.nn.network import NetworkBuilder
+from digit_exp.runs.reuse.serving import deployed
 from digit_exp.training.calibration import tempered
 from digit_exp.vision.classifier import LAYERS, Classifier
 

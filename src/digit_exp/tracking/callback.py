@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from digit_exp.arrays import Metrics
-from digit_exp.tracking.owner import BEAT_SECONDS
-from digit_exp.tracking.tracker import Tracker
+from digit_exp.tracking.base import Tracker
+from digit_exp.tracking.ownership import BEAT_SECONDS
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.state import TrainState
 

@@ -1,0 +1,81 @@
+"""The number by which the jobs of a sweep are compared: which way is better, how it is written."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from digit_exp.analysis.results import JobResult
+
+if TYPE_CHECKING:  # SciPy, most of a second
+    from digit_exp.analysis.statistics import Summary
+
+LABELS = {
+    "best_val_acc": "validation accuracy",
+    "best_val_loss": "validation loss",
+    "test_acc": "test accuracy",
+    "test_loss": "test loss",
+    "training_seconds": "training time (s)",
+}
+
+NOTHING = "–"
+"""Stands where there is no number."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A metric of a job's summary. More is better of an accuracy; of all else, less."""
+
+    metric: str = "best_val_acc"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether it is an accuracy, in [0, 1]."""
+        return self.metric.endswith("acc")
+
+    @property
+    def label(self) -> str:
+        """What it is called in a sentence."""
+        return LABELS.get(self.metric, self.metric)
+
+    def score(self, job: JobResult) -> float | None:
+        """Return the number that a job came to, if any.
+
+        A pruned job has the one it had reached. One that diverged has none, whatever it had
+        reached before: its configuration does not train.
+        """
+        value = self.measured(job) if job.status in ("FINISHED", "PRUNED") else None
+        return value if value is not None and math.isfinite(value) else None
+
+    def measured(self, job: JobResult) -> float | None:
+        """Return the metric as the job wrote it."""
+        return job.metrics.get(self.metric)
+
+    def loss(self, score: float) -> float:
+        """Return a score such that less is better."""
+        return -score if self.is_share else score
+
+    def text(self, score: float) -> str:
+        """Write a score for a person.
+
+        >>> Objective().text(0.97421), Objective("best_val_loss").text(0.089131)
+        ('97.42 %', '0.08913')
+        """
+        return f"{100 * score:.2f} %" if self.is_share else f"{score:.4g}"
+
+    def interval(self, summary: Summary) -> str:
+        """Write the interval of a mean; a single value has none.
+
+        >>> from digit_exp.analysis.statistics import Summary
+        >>> Objective().interval(Summary(n=3, mean=0.97, std=0.01, low=0.945, high=0.995))
+        '94.50 to 99.50 %'
+        """
+        if summary.n == 1:
+            return NOTHING
+        low, high = self.text(summary.low), self.text(summary.high)
+        return f"{low.removesuffix(' %')} to {high}"
+
+    def spread(self, width: float) -> str:
+        """Write a difference of scores, in percentage points for an accuracy."""
+        return f"{100 * width:.2f}" if self.is_share else f"{width:.2g}"

@@ -1,0 +1,79 @@
+"""Which configuration did best, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.replicates import Group, grouped, varied
+from digit_exp.analysis.results import JobResult
+from digit_exp.analysis.significance import Comparison, compare
+from digit_exp.analysis.statistics import Summary
+
+
+@dataclass(frozen=True)
+class Place:
+    """A configuration in the ranking."""
+
+    group: Group
+    summary: Summary | None
+    """Of the objective; None if no replicate came to a number."""
+    comparison: Comparison | None = None
+    """Of the winner with this one; None for itself, and where there is nothing to compare."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The configurations of a sweep, best first."""
+
+    objective: Objective
+    parameters: list[str]
+    """Those that differ between configurations."""
+    places: list[Place]
+    results: Sequence[JobResult]
+    """All jobs, in the order of the plan."""
+
+    @property
+    def winner(self) -> Place | None:
+        """The best configuration, if any came to a number."""
+        first = self.places[0] if self.places else None
+        return first if first and first.summary else None
+
+    @property
+    def with_numbers(self) -> list[Place]:
+        """The configurations that came to a number."""
+        return [place for place in self.places if place.summary]
+
+
+def rank(results: Sequence[JobResult], objective: str = "best_val_acc") -> Ranking:
+    """Rank by the mean over the seeds.
+
+    A diverged job is worse than any number: its configuration comes after those of which no job
+    diverged. Last come those without a number. A pruned job counts with what it had reached; one
+    that failed or was killed says nothing about its configuration.
+    """
+    goal = Objective(objective)
+    places = [Place(group, group.summary(objective)) for group in grouped(results)]
+    places.sort(key=lambda place: _order(place, goal))
+    ranking = Ranking(goal, varied(results), places, sorted(results, key=lambda job: job.number))
+    return ranking if ranking.winner is None else _compared(ranking, ranking.winner)
+
+
+def _order(place: Place, objective: Objective) -> tuple[bool, bool, float, str]:
+    mean = objective.loss(place.summary.mean) if place.summary else math.inf
+    # equals stand in the same order wherever the jobs were found, in a store or in folders
+    configuration = json.dumps(place.group.parameters, sort_keys=True)
+    return place.summary is None, place.group.count("DIVERGED") > 0, mean, configuration
+
+
+def _compared(ranking: Ranking, winner: Place) -> Ranking:
+    others = [place.group for place in ranking.places[1:]]
+    comparisons = compare(winner.group, others, ranking.objective)
+    places = [
+        Place(place.group, place.summary, comparison)
+        for place, comparison in zip(ranking.places[1:], comparisons, strict=True)
+    ]
+    return Ranking(ranking.objective, ranking.parameters, [winner, *places], ranking.results)

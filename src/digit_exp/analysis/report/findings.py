@@ -1,0 +1,90 @@
+"""What may be said of the winner, in sentences, and how that was found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from digit_exp.analysis.ranking import Ranking
+from digit_exp.analysis.significance import MCNEMAR, PAIRED_T
+
+ANY = "any other configuration"
+
+MOST_NAMED = 8
+"""Configurations that a sentence lists one by one."""
+
+
+def conclusion(ranking: Ranking) -> str:
+    """Say in a sentence or two what is shown about the winner."""
+    if ranking.winner is None:
+        return "No job came to a number: there is no winner."
+    others = ranking.with_numbers[1:]
+    if not others:
+        return "It is the only configuration that came to a number."
+    sentences = []
+    if worse := _with_verdict(ranking, "worse"):
+        some = f"{len(worse)} of {len(others)} others"
+        which = some if len(worse) < len(others) else ANY
+        sentences.append(f"It is shown to be better than {which}.")
+    if same := _with_verdict(ranking, "no difference shown"):
+        which = _list(same) if len(same) < len(others) else ANY
+        sentences.append(f"No difference shown from {which}: that it came first may be chance.")
+    if better := _with_verdict(ranking, "better"):
+        sentences.append(f"In the test, {_list(better)} came out better.")
+    if not any(place.comparison for place in others):
+        sentences.append(
+            "It is not compared with the others: that takes two common seeds, or the test"
+            " predictions of both."
+        )
+    return " ".join(sentences)
+
+
+def method(ranking: Ranking) -> list[str]:
+    """Say how the numbers were come by, and what they cannot tell."""
+    made = {place.comparison.test for place in ranking.places if place.comparison}
+    goal = ranking.objective
+    lines = [
+        f"The winner has the {'highest' if goal.is_share else 'lowest'} mean {goal.label}. Chosen"
+        " as the best of many, that mean flatters it a little; the test set had no part in the"
+        " choice. Jobs that differ in their seed only are replicates: mean, standard deviation"
+        " (n − 1) and Student's 95 % interval are over the seeds.",
+    ]
+    if PAIRED_T in made:
+        lines.append(
+            f"The {PAIRED_T} compares the winner with each other configuration on the seeds that"
+            " both finished."
+        )
+    if MCNEMAR in made:
+        lines.append(
+            f"{MCNEMAR} stands in where there is one common seed: it asks whether the images of"
+            " the test set that only one of the two reads right are split evenly."
+        )
+    if made:
+        lines += [
+            "The p-values are two-sided and corrected by Holm's method for the number of"
+            " comparisons: the chance of even one false claim is held at 5 %. The winner was"
+            " picked on the same seeds, which leans the t-tests its way; where it matters, confirm"
+            " it on new seeds.",
+            "No difference shown is not the same as no difference: few seeds show large"
+            " differences only.",
+        ]
+    lines.append(
+        "A job that diverged puts its configuration behind all others. A pruned job counts with"
+        " what it had reached, and in no test. A failed or killed job counts for nothing."
+    )
+    return lines
+
+
+def _with_verdict(ranking: Ranking, words: str) -> list[int]:
+    """Return the ranks of the configurations of which a comparison says so."""
+    return [
+        rank
+        for rank, place in enumerate(ranking.places, 1)
+        if place.comparison and place.comparison.verdict.startswith(words)
+    ]
+
+
+def _list(ranks: Sequence[int]) -> str:
+    if len(ranks) > MOST_NAMED:
+        return f"{len(ranks)} of them"
+    names = [f"#{rank}" for rank in ranks]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,42 @@
+"""From sections to a file: HTML that stands alone, pictures and all, or Markdown beside them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from digit_exp.atomic import write_text
+
+
+def write_page(
+    path: Path, template: str, page: Mapping[str, object], figures: Mapping[str, Path]
+) -> Path:
+    """Fill in a template with what a page says and its figures, by the keys of their sections."""
+    environment = Environment(
+        loader=PackageLoader("digit_exp.analysis.report"),
+        autoescape=select_autoescape(["html.j2"], default=False),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"embedded": _embedded, "cell": _cell}
+    files = {key: file.relative_to(path.parent).as_posix() for key, file in figures.items()}
+    content = environment.get_template(template).render(page, figures=figures, files=files)
+    return write_text(path, content)
+
+
+def _embedded(file: Path) -> str:
+    """Return an image as an address that holds all of it."""
+    return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
+
+
+def _cell(value: str) -> str:
+    """Return text that stays within its cell of a Markdown table, and is text there."""
+    one_line = " ".join(value.split())
+    for mark in "\\`*_[]<>|":
+        one_line = one_line.replace(mark, f"\\{mark}")
+    return one_line

@@ -1,0 +1,92 @@
+"""How a job is run again: as words of a command line, and as a preset in a file."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from digit_exp.analysis.replicates import Config, decides
+
+PROGRAM = "python -m digit_exp"
+
+ROOT = ("seed", "run_name")
+"""Keys without a dot that are values. The others are choices of groups."""
+
+PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_][\w./-]*", re.IGNORECASE)
+"""Text that Hydra takes for text without quotes."""
+
+
+def command(config: Config) -> str:
+    """Return the command line that runs a configuration again, ready to paste into a shell.
+
+    >>> command({"seed": 1, "optimizer": "adam", "model.hidden": [128, 64]})
+    "python -m digit_exp optimizer=adam seed=1 'model.hidden=[128,64]'"
+    """
+    words = [f"{key}={_hydra(value)}" for key, value in _ordered(config)]
+    return shlex.join([*PROGRAM.split(), *words])
+
+
+def preset(config: Config, comment: str) -> str:
+    """Return the YAML of an experiment preset that holds every value of a configuration."""
+    choices = [key for key in config if _is_choice(key)]
+    tree: dict[str, Any] = {}
+    for key, value in _ordered(config):
+        if not _is_choice(key):
+            _put(tree, key.split("."), value)
+    return "\n".join(
+        [
+            "# @package _global_",
+            *(f"# {line}" for line in comment.splitlines()),
+            "defaults:",
+            *(f"  - override /{choice}: {config[choice]}" for choice in choices),
+            "",
+            *_yaml(tree),
+            "",
+        ]
+    )
+
+
+def _ordered(config: Config) -> list[tuple[str, object]]:
+    """Return what decides the result: choices of groups, then the seed, then the groups' fields."""
+    kept = [item for item in config.items() if decides(item[0])]
+    return sorted(kept, key=lambda item: (not _is_choice(item[0]), "." in item[0]))
+
+
+def _is_choice(key: str) -> bool:
+    return "." not in key and key not in ROOT
+
+
+def _hydra(value: object) -> str:
+    """Write a value in Hydra's grammar of overrides."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_hydra, value))}]"
+    if isinstance(value, str):
+        # A backslash counts as such unless a quote follows.
+        quoted = re.sub(r"(\\*)('|$)", lambda found: _escaped(*found.groups()), value)
+        return value if PLAIN.fullmatch(value) else f"'{quoted}'"
+    return json.dumps(value)
+
+
+def _escaped(backslashes: str, quote: str) -> str:
+    return 2 * backslashes + (f"\\{quote}" if quote else "")
+
+
+def _put(tree: dict[str, Any], path: list[str], value: object) -> None:
+    *parents, last = path
+    for parent in parents:
+        tree = tree.setdefault(parent, {})
+    tree[last] = value
+
+
+def _yaml(tree: Mapping[str, Any], indent: str = "") -> list[str]:
+    """Write nested mappings; what JSON writes of a single value is YAML as well."""
+    lines: list[str] = []
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{key}:", *_yaml(value, f"{indent}  ")]
+        else:
+            lines.append(f"{indent}{key}: {json.dumps(value, ensure_ascii=False)}")
+    return lines

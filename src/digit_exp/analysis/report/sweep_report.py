@@ -1,0 +1,162 @@
+"""The report of a sweep: a page that stands alone, the same in Markdown, the winner's preset."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.ranking import Place, Ranking
+from digit_exp.analysis.replicates import Config
+from digit_exp.analysis.report.findings import conclusion
+from digit_exp.analysis.report.render import write_page
+from digit_exp.analysis.report.rerun import PROGRAM, command, preset
+from digit_exp.analysis.report.sections import sections
+from digit_exp.analysis.report.tables import UNFINISHED
+from digit_exp.analysis.statistics import Summary
+from digit_exp.atomic import write_text
+from digit_exp.plots.canvas import save
+from digit_exp.plots.values import text
+
+PRESET = Path("experiment") / "best.yaml"
+"""Where Hydra looks for `experiment=best`, below the folder given as `--config-dir`."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A number that stands out on the page, and what it is."""
+
+    title: str
+    value: str
+    notes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Best:
+    """The winner as the page shows it."""
+
+    parameters: Sequence[str]
+    facts: Sequence[Fact]
+    instruction: str
+    command: str
+    preset_command: str
+    preset: str
+
+
+def write_report(
+    ranking: Ranking,
+    folder: Path,
+    *,
+    name: str,
+    shorten: Callable[[Config], Config] = dict,
+) -> list[Path]:
+    """Write `report.html`, `report.md`, the figures and the winner's preset; return the files.
+
+    `shorten` returns the part of a job's configuration that is not default anyway: the words of
+    the command that runs the winner again. Without it they are all there.
+    """
+    found = list(sections(ranking))
+    figures = {
+        section.key: save(section.figure, folder / "figures" / f"{section.key}.png")
+        for section in found
+        if section.figure is not None
+    }
+    best = _best(ranking, folder, name, shorten)
+    page = {
+        "name": name,
+        "summary": _summary(ranking),
+        "conclusion": conclusion(ranking),
+        "best": best,
+        "sections": found,
+    }
+    files = [
+        write_page(folder / "report.html", "report.html.j2", page, figures),
+        write_page(folder / "report.md", "report.md.j2", page, figures),
+        *figures.values(),
+    ]
+    if best is not None:
+        files.append(write_text(folder / PRESET, best.preset))
+    return files
+
+
+def _best(
+    ranking: Ranking, folder: Path, name: str, shorten: Callable[[Config], Config]
+) -> Best | None:
+    """Return the winner: its configuration, and the command for its best replicate."""
+    place = ranking.winner
+    job = place.group.best(ranking.objective) if place else None
+    if place is None or job is None:
+        return None
+    facts = list(_facts(place, ranking.objective))
+    best_of = ", with the seed of its best replicate" if len(place.group.results) > 1 else ""
+    chosen = facts[0]
+    comment = f"The winner of the sweep {name}:\n{chosen.title} {chosen.value}, {chosen.notes[0]}"
+    return Best(
+        [f"{key}={text(value)}" for key, value in place.group.parameters.items()],
+        facts,
+        f"Run it again{best_of}:",
+        command(shorten(job.config)),
+        f"{PROGRAM} --config-dir {shlex.quote(str(folder))} experiment={PRESET.stem}",
+        preset(job.config, comment),
+    )
+
+
+def _facts(place: Place, objective: Objective) -> Iterator[Fact]:
+    """Yield what is known of the winner: the number that chose it, and its test accuracy."""
+    summary = place.summary
+    if summary is None:
+        return
+    seeds = f"mean of {summary.n} seeds" if summary.n > 1 else "one seed"
+    notes = [seeds, *_interval(summary, objective)]
+    yield Fact(objective.label, objective.text(summary.mean), notes)
+    seen = Objective("test_acc")
+    if (test := place.group.summary(seen.metric)) is not None and objective != seen:
+        notes = ["had no part in the choice", *_interval(test, seen)]
+        yield Fact(seen.label, seen.text(test.mean), notes)
+    if (seconds := place.group.only("FINISHED").summary("training_seconds")) is not None:
+        yield Fact(
+            "training time",
+            duration(seconds.mean),
+            [f"mean of {seconds.n} runs" if seconds.n > 1 else "one run"],
+        )
+
+
+def _interval(summary: Summary, objective: Objective) -> list[str]:
+    return [f"95 % interval {objective.interval(summary)}"] if summary.n > 1 else []
+
+
+def _summary(ranking: Ranking) -> str:
+    """Return how many jobs there were, how they ended, and what was varied."""
+    jobs = ranking.results
+    ended = {
+        status: sum(job.status == status for job in jobs) for status in ("FINISHED", *UNFINISHED)
+    }
+    words = [f"{count} {status.lower()}" for status, count in ended.items() if count]
+    seconds = sum(job.metrics.get("training_seconds", 0.0) for job in jobs)
+    parts = [
+        f"{_plural(len(jobs), 'job')} ({', '.join(words)})",
+        _plural(len(ranking.places), "configuration"),
+        f"varied: {', '.join(ranking.parameters) or 'nothing but the seed'}",
+        f"{duration(seconds)} of training",
+    ]
+    return " · ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Write a time for a person.
+
+    >>> duration(4.27), duration(192), duration(5534)
+    ('4.3 s', '3 min 12 s', '1 h 32 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,123 @@
+"""Runs side by side: what tells them apart, and how sure the difference of two of them is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from digit_exp.analysis.replicates import Config, decides, identity
+from digit_exp.analysis.statistics import Mask, bootstrap, holm, mcnemar, wilson
+from digit_exp.arrays import Array, Labels, Metrics
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What a run made of its test set: `labels` `(n,)`, `probabilities` `(n, classes)`."""
+
+    labels: Labels
+    probabilities: Array
+
+    @property
+    def right(self) -> Mask:
+        """Which images it read right."""
+        found: Mask = self.probabilities.argmax(axis=1) == self.labels
+        return found
+
+    @property
+    def accuracy(self) -> Interval:
+        """The interval of its accuracy on any such images."""
+        return wilson(int(self.right.sum()), len(self.labels))
+
+    @property
+    def loss(self) -> Interval:
+        """The interval of its mean cross-entropy."""
+        chances = self.probabilities[np.arange(len(self.labels)), self.labels].astype(np.float64)
+        return bootstrap(-np.log(np.maximum(chances, np.finfo(np.float64).tiny)))
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One of the runs that are compared."""
+
+    name: str
+    id: str
+    status: str
+    config: Config
+    metrics: Mapping[str, float]
+    history: Sequence[Metrics] = ()
+    readings: Readings | None = None
+    """None if it never read a test set."""
+    val_images: int | None = None
+    """How many images its validation accuracy was measured on."""
+
+    @property
+    def validation(self) -> Interval | None:
+        """The interval of its validation accuracy, too narrow by what choosing an epoch adds."""
+        share = self.metrics.get("best_val_acc")
+        if share is None or self.val_images is None:
+            return None
+        return wilson(round(share * self.val_images), self.val_images)
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two runs that read the same images, by their places among the contenders."""
+
+    first: int
+    second: int
+    only_first: Labels
+    """The images that only the first read right, the clearest first."""
+    only_second: Labels
+    difference: float
+    """Accuracy of the first minus that of the second."""
+    interval: Interval
+    p: float
+    """Of McNemar's test, corrected for the number of duels."""
+
+
+def differing(contenders: Sequence[Contender]) -> list[str]:
+    """Return the keys of the configuration in which the runs differ, the seed included."""
+    keys = dict.fromkeys(key for one in contenders for key in one.config)
+    return [
+        key
+        for key in keys
+        if decides(key) and len({identity(one.config.get(key)) for one in contenders}) > 1
+    ]
+
+
+def duels(contenders: Sequence[Contender]) -> list[Duel]:
+    """Compare the first run with each other one that read the same images."""
+    ours = contenders[0].readings
+    if ours is None:
+        return []
+    pairs = [
+        (place, one.readings)
+        for place, one in enumerate(contenders[1:], 1)
+        if one.readings is not None and np.array_equal(one.readings.labels, ours.labels)
+    ]
+    p_values = holm([mcnemar(ours.right, theirs.right) for _, theirs in pairs])
+    return [_duel(ours, theirs, n, p) for (n, theirs), p in zip(pairs, p_values, strict=True)]
+
+
+def _duel(ours: Readings, theirs: Readings, place: int, p: float) -> Duel:
+    gain = ours.right.astype(np.float64) - theirs.right
+    return Duel(
+        0,
+        place,
+        _clearest(np.flatnonzero(gain > 0), ours, theirs),
+        _clearest(np.flatnonzero(gain < 0), theirs, ours),
+        float(gain.mean()),
+        bootstrap(gain),
+        p,
+    )
+
+
+def _clearest(images: Labels, winner: Readings, loser: Readings) -> Labels:
+    """Sort images by how far the chances that both gave to the true class are apart."""
+    labels = winner.labels[images]
+    apart = winner.probabilities[images, labels] - loser.probabilities[images, labels]
+    return images[np.argsort(-apart, kind="stable")]

@@ -1,0 +1,69 @@
+"""What `--help` says, read from the files of `conf/` alone.
+
+Neither Hydra nor the components are imported: that would take ten times as long as all the rest.
+"""
+
+from __future__ import annotations
+
+import yaml  # type: ignore[import-untyped]
+
+from digit_exp.config.paths import choices, conf_dir
+
+INTRODUCTION = """\
+digit-exp [GROUP=CHOICE] [KEY=VALUE] ...    the same as python -m digit_exp
+
+Trains a neural network, written from scratch in NumPy, on images of digits. Without arguments it
+trains on MNIST and tracks the run in MLflow.
+"""
+
+EXAMPLES = """\
+Examples
+
+  digit-exp experiment=debug                               a tiny run, in seconds
+  digit-exp model.hidden=[256,128] optimizer.lr=0.01       another network and learning rate
+  digit-exp optimizer=lion schedule=warmup_cosine          another way to train
+  digit-exp data=idx data.dir=my_images augmentation=full  your own images
+  digit-exp -m seed=1,2,3 regularization=none,dropout      six runs, one for each combination
+  digit-exp sweep=tpe pruner=asha                          a search, whose losing runs stop early
+  digit-exp resume=latest                                  go on with an interrupted run
+
+Results go below the folder it is started in: log, checkpoints and figures to outputs/, metrics and
+everything to compare runs with to mlruns/.
+
+Afterwards, each with its own --help
+
+  python -m digit_exp.ui [RUN]                             look at all runs, or one, in MLflow
+  python -m digit_exp.compare RUN RUN ...                  what differs, and how sure that is
+  python -m digit_exp.reproduce RUN                        train it again: the same to the bit?
+
+eval "$(digit-exp -sc install=bash)" lets TAB complete groups, choices and keys. (With the command
+digit-exp only, not with python -m.)
+
+digit-exp --cfg job [...] shows every key and value that a command line leads to; --hydra-help
+explains Hydra's own options.
+"""
+
+
+def help_text() -> str:
+    """Return what the program does, its groups with a line for each choice, and examples."""
+    groups = "\n".join(_group(group, default) for group, default in _defaults().items())
+    return f"{INTRODUCTION}\n{groups}\n{EXAMPLES}"
+
+
+def _group(group: str, default: str | None) -> str:
+    lines = [group]
+    for name, purpose in choices(group):
+        lines.append(f"  {name:<19} {purpose}{' [default]' if name == default else ''}")
+    return "\n".join([*lines, ""])
+
+
+def _defaults() -> dict[str, str | None]:
+    """Return the groups and their default choices, in the order of the table of contents."""
+    config = yaml.safe_load((conf_dir() / "config.yaml").read_text(encoding="utf-8"))
+    return {
+        group: choice
+        for entry in config["defaults"]
+        if isinstance(entry, dict)  # not _self_
+        for group, choice in entry.items()
+        if not group.startswith("override ")
+    }

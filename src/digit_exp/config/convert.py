@@ -1,0 +1,145 @@
+"""Plain values, as YAML and the command line give them, turned into the types of fields.
+
+The types are those that a component's annotations use: numbers with a `Range`, text, switches,
+Enums, lists, and any of them or null. What does not fit is refused with what would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from digit_exp.registry import Range, no_choice
+
+Hint = Any
+"""What stands behind the colon of a field; typing has no type for it."""
+
+NOUNS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
+
+
+class Refused(ValueError):
+    """A value that does not fit its field; the message says what would."""
+
+
+def convert(value: object, hint: Hint) -> Hint:
+    """Return `value` as the annotated type `hint`, or raise Refused.
+
+    >>> convert(1e3, int), convert(1, float), convert(None, int | None)
+    (1000, 1.0, None)
+    """
+    origin: object = get_origin(hint)
+    arguments = get_args(hint)
+    if origin is Annotated:
+        return _within(convert(value, arguments[0]), arguments[1:], value)
+    if origin in (Union, UnionType):
+        inner = next(argument for argument in arguments if argument is not NoneType)
+        return None if value is None else convert(value, inner)
+    if _mentions_interpolation(value):
+        raise Refused(f"must be written out, got {shown(value)}: values refer to nothing else")
+    if origin is list:
+        return _list(value, arguments[0])
+    if origin is dict:
+        return _mapping(value)
+    if issubclass(hint, Enum):
+        return _choice(value, hint)
+    return _scalar(value, hint)
+
+
+def plain(value: object) -> object:
+    """Return the inverse of `convert`: what JSON and YAML can hold.
+
+    >>> plain({"sizes": (3, 4)})
+    {'sizes': [3, 4]}
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def shown(value: object) -> str:
+    """Return how a value is written in YAML, with quotes around text.
+
+    >>> shown([None, True, "fast"])
+    "[null, true, 'fast']"
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
+    if value is None:
+        return "null"
+    return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _within(number: Hint, limits: tuple[object, ...], value: object) -> Hint:
+    for limit in limits:
+        if isinstance(limit, Range) and number not in limit:
+            raise Refused(f"must be {limit}, got {shown(value)}")
+    return number
+
+
+def _scalar(value: object, kind: type) -> object:
+    if isinstance(value, bool):
+        if kind is bool:
+            return value
+    elif isinstance(value, int | float):
+        if kind in (float, str) or (kind is int and value == value // 1):  # 1e3 is whole
+            return kind(value)
+    elif isinstance(value, str) and kind is str:
+        return value
+    article = "a " if kind in (int, float) else ""
+    raise Refused(f"must be {article}{NOUNS[kind]}, got {shown(value)}")
+
+
+def _choice(value: object, kind: type[Enum]) -> Enum:
+    if isinstance(value, str) and value in kind.__members__:
+        return kind[value]
+    raise Refused(no_choice(kind, value, shown(value)))
+
+
+def _list(value: object, hint: Hint) -> list[object]:
+    kind = next(iter(get_args(hint)), hint)  # without its range
+    wanted = f"must be a list of {NOUNS[kind]}s, got {shown(value)}"
+    if not isinstance(value, list):
+        raise Refused(wanted if isinstance(value, Mapping) else f"{wanted}; write [{value}]")
+    try:
+        items = [convert(item, kind) for item in value]
+    except Refused:
+        raise Refused(wanted) from None
+    return [convert(item, hint) for item in items]
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, Mapping):
+        raise Refused(f"must be names with values, got {shown(value)}; write {{name: value}}")
+    return {str(key): convert(item, str) for key, item in value.items()}
+
+
+def _mentions_interpolation(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return any(map(_mentions_interpolation, value.values()))
+    if isinstance(value, list):
+        return any(map(_mentions_interpolation, value))
+    return isinstance(value, str) and "${" in value
+
+
+def text(choice: object) -> str:
+    """Return a value of YAML as the command line has it.
+
+    >>> text([128, 64]), text(None), text(True), text("relu")
+    ('[128,64]', 'null', 'true', 'relu')
+    """
+    if isinstance(choice, list):
+        return f"[{','.join(map(text, choice))}]"
+    if choice is None:
+        return "null"
+    return str(choice).lower() if isinstance(choice, bool) else str(choice)

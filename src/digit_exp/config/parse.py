@@ -1,0 +1,205 @@
+"""One pass over a plain mapping that collects its values and everything that is wrong with it.
+
+A wrong value hides nothing else: its field and the component that needs it are left out, and the
+rest is read as if they were not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
+from digit_exp.config.constraints import conflicts
+from digit_exp.config.convert import Refused, convert, plain, shown
+from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS, RunConfig
+from digit_exp.config.suggestions import suggestions
+from digit_exp.registry import Component, ConfigError, Problem
+
+ABSENT = "???"
+"""How OmegaConf writes a value that must be given."""
+
+WRONG = object()
+"""Stands for a value that was refused already."""
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """Return the type of every field of `cls`, ranges included."""
+    hints = get_type_hints(cls, include_extras=True)  # with those of class variables
+    return {field.name: hints[field.name] for field in fields(cls)}
+
+
+def _is_component(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Component)
+
+
+GROUPS: dict[str, type] = {
+    name: hint for name, hint in field_types(RunConfig).items() if _is_component(hint)
+}
+ROOT: dict[str, Any] = {
+    name: hint for name, hint in field_types(RunConfig).items() if name not in GROUPS
+}
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """Return the plain default of every field of `cls`, ABSENT where it has none."""
+    found: dict[str, Any] = {}
+    for item in fields(cls):
+        if item.default_factory is not MISSING:
+            found[item.name] = plain(item.default_factory())
+        else:
+            found[item.name] = ABSENT if item.default is MISSING else plain(item.default)
+    return found
+
+
+def leaf_types(cls: type, prefix: str = "") -> dict[str, Any]:
+    """Return the type of every single value below `cls`, by its dotted path."""
+    found: dict[str, Any] = {}
+    for name, hint in field_types(cls).items():
+        nested = _is_component(hint)
+        found |= leaf_types(hint, f"{prefix}{name}.") if nested else {f"{prefix}{name}": hint}
+    return found
+
+
+def leaves(
+    mapping: Mapping[str, Any], types: Mapping[str, Any], prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """Yield dotted paths and values; a mapping that is itself a value of `types` stays whole."""
+    for key, value in mapping.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping) and path not in types:
+            yield from leaves(value, types, f"{path}.")
+        else:
+            yield path, value
+
+
+class Reading:
+    """What a mapping says: the `parts` of a RunConfig, and the `problems` that forbid one."""
+
+    def __init__(self, mapping: Mapping[str, Any]) -> None:
+        self.problems: list[Problem] = []
+        self._values: dict[str, Any] = {}
+        self._choices: dict[str, str] = {}
+        self._classes = dict(self._choose_classes(mapping))
+        self._types = {**ROOT, **LAUNCH}
+        for group, cls in self._classes.items():
+            self._types |= leaf_types(cls, f"{group}.")
+        self._read_values(mapping)
+        self._fill_in_defaults()
+        self.parts = self._build_parts()
+        right = {key: value for key, value in self._values.items() if value is not WRONG}
+        # a whole RunConfig looks for conflicts itself, but knows nothing of how it is started
+        launch = {key: value for key, value in right.items() if key in LAUNCH}
+        self.problems += conflicts(right if self.problems else launch)
+
+    def _choose_classes(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, type]]:
+        """Yield the class that each group asks for, unless that is unclear."""
+        for group, cls in GROUPS.items():
+            settings = mapping.get(group)
+            if not isinstance(settings, Mapping):
+                self._refuse(group, f"must be a group of settings, got {shown(settings)}")
+            elif group not in FAMILIES:
+                self._choices[group] = group
+                yield group, cls
+            elif "name" not in settings:
+                names = ", ".join(FAMILIES[group].names())
+                self._refuse(group, f"its file lacks 'defaults: [schema/NAME]', one of {names}")
+            else:
+                self._choices[group] = str(settings["name"])
+                if (chosen := self._look_up(group)) is not None:
+                    yield group, chosen
+
+    def _look_up(self, family: str) -> type | None:
+        """Return the class that was chosen, if there is one of that name."""
+        try:
+            return FAMILIES[family][self._choices[family]]
+        except ConfigError as error:
+            self.problems += error.problems
+            return None
+
+    def _read_values(self, mapping: Mapping[str, Any]) -> None:
+        for path, value in leaves(mapping, self._types):
+            group = path.partition(".")[0]
+            if value == ABSENT or (path == f"{group}.name" and group in FAMILIES):
+                continue
+            if group in GROUPS and group not in self._classes:
+                continue  # without its class nothing more can be said
+            if path not in self._types:
+                self._refuse(path, self._explain(path, value))
+                continue
+            try:
+                self._values[path] = convert(value, self._types[path])
+            except Refused as refused:
+                self._refuse(path, str(refused))
+
+    def _fill_in_defaults(self) -> None:
+        """Complete what an older or shorter mapping leaves out."""
+        for group, cls in self._classes.items():
+            prefix = f"{group}."
+            for path, value in leaves(defaults(cls), leaf_types(cls, prefix), prefix):
+                if path in self._values:
+                    continue
+                if value == ABSENT:
+                    self._refuse(path, f"must be given: {path}=VALUE")
+                else:
+                    self._values[path] = convert(value, self._types[path])
+
+    def _refuse(self, path: str, message: str) -> None:
+        self._values[path] = WRONG
+        self.problems.append(Problem(path, message))
+
+    def _explain(self, path: str, value: object) -> str:
+        """Say what is wrong with a key that does not exist, and which one may be meant."""
+        if inner := [key for key in self._types if key.startswith(f"{path}.")]:
+            return f"holds several values, got {shown(value)}; write one of {', '.join(inner)}"
+        group, _, field = path.partition(".")
+        if group not in self._choices:
+            message, others = "no such key", []
+        else:
+            message = f"not a field of {self._choices[group]}"
+            others = [name for name, cls in self._siblings(group) if field in leaf_types(cls)]
+        if others:
+            return f"{message}; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
+        meant = suggestions(path, [*self._types, *GROUPS, *PRESETS])
+        if meant:
+            return f"{message}. Did you mean {' or '.join(map(repr, meant))}?"
+        known = [key for key in self._types if key.startswith(f"{group}.")] or [
+            *(ROOT | LAUNCH | GROUPS),
+            *PRESETS,
+        ]
+        return f"{message}. Known: {', '.join(known)}"
+
+    def _siblings(self, group: str) -> Iterator[tuple[str, type]]:
+        """Yield the classes that could have been chosen in a group."""
+        if group in FAMILIES:
+            for name in FAMILIES[group].names():
+                yield name, FAMILIES[group][name]
+
+    def _build_parts(self) -> dict[str, Any]:
+        built = {group: self._build(cls, group) for group, cls in self._classes.items()}
+        return {name: self._values[name] for name in ROOT if name in self._values} | built
+
+    def _build(self, cls: type, path: str) -> object:
+        """Return the component at `path`, or WRONG."""
+        arguments: dict[str, Any] = {}
+        for name, hint in field_types(cls).items():
+            inner = f"{path}.{name}"
+            if _is_component(hint):
+                arguments[name] = self._build(hint, inner)
+            else:
+                arguments[name] = self._values[inner]
+        if any(value is WRONG for value in arguments.values()):
+            return WRONG
+        try:
+            return cls(**arguments)
+        except ConfigError as error:
+            self.problems += [problem.under(path) for problem in error.problems]
+            return WRONG
+
+
+def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
+    """Return the configuration that `resolved` wrote down; raises ConfigError."""
+    reading = Reading(mapping)
+    if reading.problems:
+        raise ConfigError(*reading.problems)
+    return RunConfig(**reading.parts)

@@ -1,0 +1,74 @@
+"""A RunConfig as plain values: for files, for MLflow, and to compare with the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from digit_exp.config.convert import plain
+from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, from_mapping, leaves
+from digit_exp.config.paths import conf_dir
+from digit_exp.config.schema import FAMILIES, RunConfig
+
+
+def resolved(config: RunConfig) -> dict[str, Any]:
+    """Return every value of a configuration, as JSON and YAML can hold it."""
+    mapping: dict[str, Any] = {name: plain(getattr(config, name)) for name in (*ROOT, *GROUPS)}
+    for family, registry in FAMILIES.items():
+        mapping[family] = {"name": registry.name_of(getattr(config, family)), **mapping[family]}
+    return mapping
+
+
+def flatten(config: RunConfig) -> dict[str, Any]:
+    """Return the values by the keys of the command line: `optimizer`, `optimizer.lr`, ..."""
+    return flat(resolved(config))
+
+
+def flat(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same for what `resolved` wrote down, whether or not it can still be run."""
+    families = {f"{family}.name": family for family in FAMILIES}
+    return {families.get(path, path): value for path, value in leaves(mapping, {})}
+
+
+def from_flat(values: Mapping[str, Any]) -> RunConfig:
+    """Return the configuration of which `flatten` returned `values`."""
+    tree: dict[str, Any] = {}
+    for key, value in values.items():
+        path = [key, "name"] if key in FAMILIES else key.split(".")
+        node = tree
+        for parent in path[:-1]:
+            node = node.setdefault(parent, {})
+        node[path[-1]] = value
+    return from_mapping(tree)
+
+
+def differences(config: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Return what was chosen otherwise than by default, as `(default, value)` by key.
+
+    The fields of a component are compared with the defaults of its own class.
+    """
+    standard = {name: getattr(RunConfig, name) for name in ROOT}
+    for item in OmegaConf.load(conf_dir() / "config.yaml").defaults:
+        standard |= item if isinstance(item, Mapping) else {}
+    for group in GROUPS:
+        own = leaves(defaults(type(getattr(config, group))), {}, f"{group}.")
+        standard |= {path: None if value == ABSENT else value for path, value in own}
+    return {
+        path: (standard.get(path), value)
+        for path, value in flatten(config).items()
+        if value != standard.get(path)
+    }
+
+
+def as_yaml(mapping: Mapping[str, Any]) -> str:
+    """Return a plain mapping as Hydra writes it."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(mapping)))
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """Return the mapping that a YAML file holds."""
+    container: Any = OmegaConf.to_container(OmegaConf.load(file))
+    return dict(container)

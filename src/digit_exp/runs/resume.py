@@ -1,0 +1,81 @@
+"""Which checkpoint `resume=...` means, and whether its run may go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from digit_exp.config.parse import from_mapping
+from digit_exp.config.serialize import read_yaml
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.runs.folder import CHECKPOINT, CONFIG, FILE, RunRecord
+from digit_exp.runs.reuse.found_run import RunError
+from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
+from digit_exp.tracking.mlflow.run import send_unsent
+from digit_exp.tracking.mlflow.spool import UNSENT
+
+
+def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
+    """Return the checkpoint for "latest", a run's id, name or folder, or a checkpoint file.
+
+    Raises ConfigError if there is none, or if its run is finished or still going on.
+    """
+    checkpoint = Path(resume) if Path(resume).is_file() else _folder(resume, outputs) / CHECKPOINT
+    if not checkpoint.is_file():
+        raise _refusal(f"{checkpoint.parent.parent} holds no checkpoint to resume from")
+    if (folder := run_folder(checkpoint)) is not None:
+        _require_unfinished(resume, RunRecord.read(folder))
+    return checkpoint
+
+
+def unsent_folder(resume: str, outputs: Path = OUTPUTS) -> Path | None:
+    """Return the folder of a run that is over, but of which the store has not got everything."""
+    is_file = Path(resume).is_file()  # of a stranger perhaps: it is not opened for this
+    folder = run_folder(Path(resume)) if is_file else _folder(resume, outputs)
+    if folder is None or not (folder / UNSENT).is_file() or not (folder / FILE).is_file():
+        return None
+    return folder if RunRecord.read(folder).is_over else None
+
+
+def send(folder: Path) -> int:
+    """Send what the store has not got of a run that is over, and return the exit code."""
+    tracking, record = from_mapping(read_yaml(folder / CONFIG)).tracking, RunRecord.read(folder)
+    left, where = send_unsent(
+        str(record.run_id),
+        folder / UNSENT,
+        uri=tracking.uri,
+        experiment=tracking.experiment,
+    )
+    if left:
+        return 1
+    print("\n".join([f"MLflow has all of the run {record.run_id} now:", *where]))
+    return 0
+
+
+def run_folder(checkpoint: Path) -> Path | None:
+    """Return the folder of the run that a checkpoint belongs to, if it still lies there."""
+    folder = checkpoint.parent.parent
+    return folder if (folder / FILE).is_file() else None
+
+
+def _folder(resume: str, outputs: Path) -> Path:
+    if Path(resume).is_dir():
+        return Path(resume)
+    try:
+        found = Runs(outputs).one(resume)
+    except RunError as error:
+        raise _refusal(str(error)) from error
+    return found.folder or Path(resume)
+
+
+def _require_unfinished(resume: str, record: RunRecord) -> None:
+    if record.is_over:
+        how = "finished" if record.status == "FINISHED" else record.reason
+        raise _refusal(f"the run {record.run_id or resume} is {how}; there is nothing to resume")
+    if record.is_alive:
+        raise _refusal(
+            f"the run {record.run_id or resume} is still going on (process {record.pid})"
+        )
+
+
+def _refusal(message: str) -> ConfigError:
+    return ConfigError(Problem("resume", message))

@@ -1,0 +1,115 @@
+"""Runs that were found, side by side: gathered, printed, and written as a page with pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from digit_exp.analysis.objective import NOTHING
+from digit_exp.analysis.report.comparison_sections import sections
+from digit_exp.analysis.report.render import write_page
+from digit_exp.analysis.report.sections import Section
+from digit_exp.analysis.report.terminal import text_table
+from digit_exp.analysis.run_comparison import Contender, Readings
+from digit_exp.arrays import Pixels
+from digit_exp.data.idx import DataError
+from digit_exp.plots.canvas import save
+from digit_exp.registry import ConfigError
+from digit_exp.runs.build import load, splits
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.lookup import OUTPUTS
+from digit_exp.tracking.mlflow.links import ID_LENGTH
+from digit_exp.training.checkpoint import CheckpointError
+
+FOLDER = OUTPUTS / "comparisons"
+NAMED = 3
+"""Runs that the name of a comparison's folder names."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What there is to say about some runs."""
+
+    runs: Sequence[FoundRun]
+    sections: Sequence[Section]
+
+    def lines(self) -> str:
+        """Return the tables for a terminal."""
+        parts = []
+        for section in self.sections:
+            tables = [text_table(table) for table in section.tables]
+            if tables or section.key in ("configuration", "predictions"):
+                parts.append("\n".join([section.title, "", *section.text, *tables]))
+        return "\n\n".join(parts)
+
+    def write(self, folder: Path | None = None) -> list[Path]:
+        """Write the page and the pictures; return the files, the page first."""
+        folder = folder or FOLDER / _name(self.runs)
+        figures = {
+            section.key: save(section.figure, folder / "figures" / f"{section.key}.png")
+            for section in self.sections
+            if section.figure is not None
+        }
+        page = {
+            "name": f"Comparison of {len(self.runs)} runs",
+            "summary": " · ".join(run.label for run in self.runs),
+            "conclusion": "",
+            "best": None,
+            "sections": self.sections,
+        }
+        file = write_page(folder / "comparison.html", "report.html.j2", page, figures)
+        return [file, *figures.values()]
+
+
+def compare(runs: Sequence[FoundRun]) -> Comparison:
+    """Put runs side by side. Raises RunError for fewer than two different ones."""
+    places = {run.run_id or run.folder or run.checkpoint_file: run for run in runs}
+    different = list(places.values())
+    if len(different) < 2:
+        names = ", ".join(run.label for run in different)
+        raise RunError(f"a comparison needs two runs, or the name of a sweep; got only {names}")
+    contenders = [_contender(run) for run in different]
+    return Comparison(different, list(sections(contenders, _images(different[0]))))
+
+
+def _contender(run: FoundRun) -> Contender:
+    try:
+        found = run.predictions()
+        readings = Readings(found.labels, found.probabilities)
+    except RunError:  # it did not finish
+        readings = None
+    try:
+        history = run.history()
+    except (RunError, CheckpointError):
+        history = []
+    val = _val_images(run)
+    run_id = (run.run_id or NOTHING)[:ID_LENGTH]
+    return Contender(run.name, run_id, run.status, run.config, run.metrics, history, readings, val)
+
+
+def _val_images(run: FoundRun) -> int | None:
+    """Return the size of the validation set, if the run's data can still be had."""
+    try:
+        config = run.run_config()
+        return len(splits(config, load(config.data))[1]) or None
+    except (RunError, ConfigError, DataError, CheckpointError):
+        return None
+
+
+def _images(run: FoundRun) -> Pixels | None:
+    """Return the images of the test set, if they are still those that the run has read."""
+    try:
+        dataset = load(run.run_config().data)
+    except (RunError, ConfigError, DataError, CheckpointError):
+        return None
+    if run.tags.get("data.digest", dataset.digest) != dataset.digest:
+        return None
+    images: Pixels = dataset.test.images[dataset.test.rows]
+    return images
+
+
+def _name(runs: Sequence[FoundRun]) -> str:
+    words = [run.run_id[:8] if run.run_id else run.name for run in runs[:NAMED]]
+    more = [f"and-{len(runs) - NAMED}-more"] if len(runs) > NAMED else []
+    return "-".join([*words, *more]).replace("/", "_")

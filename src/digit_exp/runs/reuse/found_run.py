@@ -1,0 +1,186 @@
+"""A run that was found: what is known of it, and its files, from its folder or from the store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from digit_exp.arrays import Array, Labels, Metrics
+from digit_exp.config.parse import from_mapping
+from digit_exp.config.schema import RunConfig
+from digit_exp.config.serialize import flat, read_yaml
+from digit_exp.nn.network import Network
+from digit_exp.runs.folder import CHECKPOINT, CONFIG, PREDICTIONS, STOP_REASON, RunRecord
+from digit_exp.tracking.mlflow.queries import RunStore
+from digit_exp.tracking.mlflow.trials import SWEEP, Trial
+from digit_exp.training.checkpoint import Checkpoint, load_checkpoint
+
+
+class RunError(LookupError):
+    """No such run, or more than one, or one without the file that is needed; and what to do."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a network made of the test set."""
+
+    labels: Labels
+    probabilities: Array
+    """Shape `(images, classes)`."""
+
+    @property
+    def read(self) -> Labels:
+        """The class that each image was read as."""
+        classes: Labels = self.probabilities.argmax(axis=1)
+        return classes
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run in the store, in a folder, or in both."""
+
+    run_id: str | None
+    """In MLflow; None if it was not tracked."""
+    name: str
+    status: str
+    started: datetime
+    metrics: Mapping[str, float]
+    """The summary: best_val_acc, best_epoch, test_acc, ...; of the store, also the last epoch."""
+    tags: Mapping[str, str]
+    folder: Path | None = None
+    """Where its files lie on this machine, if they do."""
+    trial: Trial | None = None
+    """What the store knows of it."""
+    store: RunStore | None = None
+    checkpoint_file: Path | None = None
+    """The checkpoint that was asked for; without it, `network` is the one that was tested."""
+
+    @property
+    def label(self) -> str:
+        """How it is called in a sentence: its name and the beginning of its id."""
+        return f"{self.name} ({self.run_id[:8]})" if self.run_id else self.name
+
+    @property
+    def sweep(self) -> str | None:
+        """The name of the sweep that it is a job of."""
+        return self.tags.get(SWEEP)
+
+    @cached_property
+    def config(self) -> Mapping[str, object]:
+        """Every value by its key on the command line, as it was written, valid today or not."""
+        if self.folder is None and self.checkpoint_file is None and self.trial is not None:
+            return {key: value_of(text) for key, text in self.trial.params.items()}
+        return flat(self._written())
+
+    def run_config(self) -> RunConfig:
+        """Return the checked configuration; raises ConfigError if it is not valid any more."""
+        return from_mapping(self._written())
+
+    def history(self) -> Sequence[Metrics]:
+        """Return the metrics of each epoch, those of the trainer where the checkpoint is here."""
+        if self.trial is None or self.store is None or self._is_here(CHECKPOINT):
+            return self.checkpoint().state.history
+        return self.store.history(self.trial.run_id, self.metrics)
+
+    def checkpoint(self) -> Checkpoint:
+        """Return the state with which training ended, or that of the file that was asked for."""
+        return load_checkpoint(self.checkpoint_file or self.file(CHECKPOINT))
+
+    def network(self) -> Network:
+        """Return the network that was tested, or that of the checkpoint file that was asked for."""
+        checkpoint = self.checkpoint()
+        return checkpoint.network if self.checkpoint_file else checkpoint.outcome
+
+    def predictions(self) -> Predictions:
+        """Return what the network made of the test set; raises RunError if it never read it."""
+        with np.load(self.file(Path(PREDICTIONS)), allow_pickle=False) as file:
+            return Predictions(file["labels"], file["probabilities"])
+
+    def file(self, name: Path) -> Path:
+        """Return a file of the run, fetched from the store if it is not here.
+
+        Raises RunError if there is none, TrackingError if the store does not answer.
+        """
+        if self.folder is not None and self._is_here(name):
+            return self.folder / name
+        found = None
+        if self.store is not None and self.run_id is not None:
+            found = self.store.fetch(self.run_id, PurePosixPath(name))
+        if found is None:
+            raise RunError(f"the run {self.label}, {self.status.lower()}, has no {name}")
+        return found
+
+    def page(self) -> list[str]:
+        """Return the lines that tell how to open its page in MLflow; none if it is not tracked."""
+        return [] if self.store is None or self.trial is None else self.store.page(self.trial)
+
+    def _written(self) -> dict[str, Any]:
+        if self.folder is None and self.checkpoint_file is not None:
+            return dict(self.checkpoint().config["run"])
+        return read_yaml(self.file(Path(CONFIG)))
+
+    def _is_here(self, name: Path) -> bool:
+        return self.folder is not None and (self.folder / name).is_file()
+
+
+def in_folder(folder: Path, record: RunRecord) -> FoundRun:
+    """Return a run by what it says of itself."""
+    reason = {} if record.reason is None else {STOP_REASON: record.reason}
+    return FoundRun(
+        run_id=record.run_id,
+        name=record.name or record.run_id or folder.name,
+        status=record.status,
+        started=datetime.fromisoformat(record.started).astimezone(UTC),
+        metrics=record.summary,
+        tags={**record.tags, **reason},
+        folder=folder,
+    )
+
+
+def in_store(store: RunStore, trial: Trial, folder: Path | None) -> FoundRun:
+    """Return a run by what the store knows of it."""
+    return FoundRun(
+        run_id=trial.run_id,
+        name=trial.name,
+        status=trial.status,
+        started=datetime.fromtimestamp(trial.started, UTC),
+        metrics=trial.metrics,
+        tags=trial.tags,
+        folder=folder,
+        trial=trial,
+        store=store,
+    )
+
+
+def at_checkpoint(file: Path) -> FoundRun:
+    """Return the run of a checkpoint file, as far as the file alone tells."""
+    memo = load_checkpoint(file).config
+    return FoundRun(
+        run_id=memo.get("run_id"),
+        name=file.name,
+        status="UNKNOWN",
+        started=datetime.fromtimestamp(file.stat().st_mtime, UTC),
+        metrics={},
+        tags={},
+        checkpoint_file=file,
+    )
+
+
+def with_checkpoint(run: FoundRun, file: Path) -> FoundRun:
+    """Return a run of which one checkpoint counts."""
+    return replace(run, checkpoint_file=file)
+
+
+def value_of(text: str) -> object:
+    """Read a parameter as MLflow keeps it, all text: numbers, lists and null are JSON."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

@@ -1,0 +1,201 @@
+"""Which run a person means: by id, name, `latest`, `best`, a sweep, a folder or a checkpoint.
+
+A tracked run is found in its store, and its files where they are: below `outputs/` of this folder,
+or among the store's artifacts. A run without tracking is found below `outputs/`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.results import JobResult
+from digit_exp.runs.folder import CHECKPOINT, FILE, STOP_REASON, RunRecord, ended, from_here, runs
+from digit_exp.runs.reuse.found_run import (
+    FoundRun,
+    RunError,
+    at_checkpoint,
+    in_folder,
+    in_store,
+    with_checkpoint,
+)
+from digit_exp.tracking.mlflow.glance import trial_ids
+from digit_exp.tracking.mlflow.queries import RunStore
+from digit_exp.tracking.mlflow.trials import OBJECTIVE
+from digit_exp.tracking.mlflow.uri import Store, locate
+
+OUTPUTS = Path("outputs")
+LATEST, BEST = "latest", "best"
+LISTED = 5
+"""Runs that an error shows."""
+
+
+class Runs:
+    """The runs below `outputs`, and those in a store, which is opened when it is needed."""
+
+    def __init__(self, outputs: Path = OUTPUTS, store: Store | None = None) -> None:
+        self._outputs = outputs
+        self._store = store
+
+    @classmethod
+    def around(cls, folder: Path | None = None, uri: str | None = None) -> Runs:
+        """Return the runs of a folder, by default this one, and of the store at `uri` or there.
+
+        Raises ConfigError if `uri` is not the address of a store.
+        """
+        folder = folder or Path.cwd()
+        return cls(folder / OUTPUTS, locate(uri, folder))
+
+    def lightly(self) -> Runs:
+        """Return the same runs by their folders alone, without MLflow, if all of them have theirs.
+
+        A FoundRun then has the files and numbers of the run, but no page and no `trial`.
+        """
+        here = {run.run_id for run in self._local if _has_network(run)}
+        known = trial_ids(self._store) if self._store and here else None
+        return self if known is None or not known <= here else Runs(self._outputs)
+
+    def one(self, text: str) -> FoundRun:
+        """Return the run that is meant; of a sweep, the winner.
+
+        Raises RunError if there is none or more than one, with those that may be meant, and
+        TrackingError if the store cannot be read.
+        """
+        if (found := _at(Path(text))) is not None:
+            return found
+        if text in (LATEST, BEST):
+            return self._latest() if text == LATEST else self._best()
+        matches = self._matching(text)
+        if len(matches) > 1:
+            raise RunError(_listed(f"{text!r} may be one of these runs; say its id:", matches))
+        if matches:
+            return matches[0]
+        return winner(self._jobs(text))
+
+    def several(self, text: str) -> list[FoundRun]:
+        """Return all jobs of a sweep, the oldest first, or the one run that is meant."""
+        if _at(Path(text)) or text in (LATEST, BEST) or self._matching(text):
+            return [self.one(text)]
+        return self._jobs(text)[::-1]
+
+    @cached_property
+    def all(self) -> Sequence[FoundRun]:
+        """Every run, the latest first."""
+        folders = {run.run_id: run.folder for run in self._local if run.run_id is not None}
+        tracked = list(self._tracked(folders))
+        ids = {run.run_id for run in tracked}
+        others = [run for run in self._local if run.run_id not in ids]
+        return sorted([*tracked, *others], key=lambda run: run.started, reverse=True)
+
+    @cached_property
+    def _local(self) -> Sequence[FoundRun]:
+        """The runs below `outputs`."""
+        return [in_folder(folder, record) for folder, record in runs(self._outputs)]
+
+    def _tracked(self, folders: dict[str, Path | None]) -> Iterator[FoundRun]:
+        if self._store is None or (self._store.database and not self._store.database.exists()):
+            return
+        store = RunStore(self._store)
+        for trial in store.trials():
+            yield in_store(store, trial, folders.get(trial.run_id))
+
+    def _latest(self) -> FoundRun:
+        if not self.all:
+            raise self._missing(LATEST)
+        return self.all[0]
+
+    def _best(self) -> FoundRun:
+        metric = Objective().metric
+        scored = [run for run in self.all if run.status == "FINISHED" and metric in run.metrics]
+        if not scored:
+            raise self._missing(BEST)
+        # of equals the first: a run that was reproduced is not bested by its copy
+        return min(scored, key=lambda run: (-run.metrics[metric], run.started))
+
+    def _matching(self, text: str) -> list[FoundRun]:
+        """Return the runs of that id, else those of that name, else those whose id begins so."""
+        tests: list[Callable[[FoundRun], bool]] = [
+            lambda run: run.run_id == text,
+            lambda run: run.name == text,
+            lambda run: bool(text) and (run.run_id or "").startswith(text),
+        ]
+        found = ([run for run in self.all if test(run)] for test in tests)
+        return next((some for some in found if some), [])
+
+    def _jobs(self, text: str) -> list[FoundRun]:
+        """Return the jobs of the sweep with that name or folder, the latest first."""
+        notes = sorted(Path(text).glob(f"*/{FILE}")) if text else []
+        jobs = [in_folder(note.parent, RunRecord.read(note.parent)) for note in notes]
+        jobs.sort(key=lambda run: run.started, reverse=True)
+        jobs = jobs or [run for run in self.all if run.sweep == text]
+        if not jobs:
+            raise self._missing(text)
+        return jobs
+
+    def _missing(self, text: str) -> RunError:
+        where = [str(self._outputs), *([self._store.address] if self._store else [])]
+        if not self.all:
+            return RunError(f"there are no runs below {' or in '.join(where)}")
+        if text == BEST:
+            return RunError(_listed("no run has finished with a validation accuracy:", self.all))
+        names = {run.name for run in self.all} | {run.sweep or run.name for run in self.all}
+        near = [repr(name) for name in get_close_matches(text, sorted(names), n=3)]
+        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        what = "neither the id or name of a run, nor a sweep, a folder or a checkpoint"
+        return RunError(_listed(f"{text!r} is {what}.{meant} The latest runs:", self.all))
+
+
+def winner(jobs: Sequence[FoundRun]) -> FoundRun:
+    """Return the best replicate of the configuration that the sweep's report puts first."""
+    from digit_exp.analysis.ranking import rank  # SciPy: most of a second
+
+    results = [job_result(run, number) for number, run in enumerate(jobs)]
+    ranking = rank(results, jobs[0].tags.get(OBJECTIVE, Objective().metric))
+    best = ranking.winner.group.best(ranking.objective) if ranking.winner else None
+    if best is None:
+        raise RunError(_listed(f"no job of the sweep {jobs[0].sweep} has come to a result:", jobs))
+    return jobs[best.number]
+
+
+def job_result(run: FoundRun, number: int) -> JobResult:
+    """Return a run as the rooms of a sweep know it."""
+    status = ended(run.status, run.tags.get(STOP_REASON))
+    return JobResult(number, run.run_id, status, run.config, run.metrics)
+
+
+def _at(path: Path) -> FoundRun | None:
+    """Return the run of a folder or of a checkpoint file, if there is one at `path`."""
+    if path.is_file():
+        folder = path.parent.parent
+        if not (folder / FILE).is_file():
+            return at_checkpoint(path)
+        return with_checkpoint(in_folder(folder, RunRecord.read(folder)), path)
+    if (path / FILE).is_file():
+        return in_folder(path, RunRecord.read(path))
+    return None
+
+
+def _has_network(run: FoundRun) -> bool:
+    return run.folder is not None and (run.folder / CHECKPOINT).is_file()
+
+
+def _listed(sentence: str, runs: Sequence[FoundRun]) -> str:
+    """Return a sentence and a table of the first runs under it."""
+    width = max(len(run.name) for run in runs[:LISTED])
+    lines = [
+        f"  {(run.run_id or '')[:12]:<12}  {run.name:<{width}}"
+        f"  {_accuracy(run):>7}  {run.status.lower():<8}  {run.started.astimezone():%Y-%m-%d %H:%M}"
+        + ("" if run.run_id or run.folder is None else f"  {from_here(run.folder)}")
+        for run in runs[:LISTED]
+    ]
+    more = [f"  ... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
+    return "\n".join([sentence, *lines, *more])
+
+
+def _accuracy(run: FoundRun) -> str:
+    objective = Objective()
+    value = run.metrics.get(objective.metric)
+    return "" if value is None else objective.text(value)

@@ -1,0 +1,63 @@
+"""Signals that end a run: Ctrl-C, `kill`, a closed terminal.
+
+While the network is trained, the first signal lets the step finish and training end in order; at
+any other time, and for a second signal, it is an exception at once.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Self
+
+from digit_exp.runs.errors import Interrupted
+from digit_exp.training.callbacks import Callback
+from digit_exp.training.state import TrainState
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])
+
+
+class Interruption(Callback):
+    """Takes the signals inside its `with` block and hands them to the training loop."""
+
+    def __init__(self) -> None:
+        self._signum: int | None = None
+        self._is_training = False
+        self._previous: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        # Only a process's main thread may install handlers; elsewhere signals stay as they are.
+        if threading.current_thread() is threading.main_thread():
+            self._previous = {s: signal.signal(s, self._receive) for s in SIGNALS}
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)  # type: ignore[arg-type]
+
+    def on_fit_start(self, state: TrainState) -> None:
+        self._is_training = True
+
+    def on_step_end(self, state: TrainState, loss: float) -> None:
+        if self._signum is not None:
+            state.stop_reason = "interrupted"
+
+    def on_fit_end(self, state: TrainState) -> None:
+        self._is_training = False
+
+    def raise_if_asked(self) -> None:
+        """Raise Interrupted if a signal came during training."""
+        if self._signum is not None:
+            raise Interrupted(self._signum)
+
+    def _receive(self, signum: int, frame: FrameType | None) -> None:
+        is_first = self._signum is None
+        self._signum = signum
+        if not (self._is_training and is_first):
+            raise Interrupted(signum)

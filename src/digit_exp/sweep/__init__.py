@@ -1,1 +1,0 @@
-"""Many runs as one: their parent, their identity, their statistics and report."""

@@ -1,0 +1,91 @@
+"""What a sweep has come to: its jobs, read from the store or from their folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+
+from digit_exp.analysis.results import JobResult
+from digit_exp.config.parse import from_mapping
+from digit_exp.config.serialize import flatten, read_yaml
+from digit_exp.runs.folder import (
+    CHECKPOINT,
+    CONFIG,
+    FILE,
+    PREDICTIONS,
+    STOP_REASON,
+    RunRecord,
+    ended,
+)
+from digit_exp.runs.reuse.found_run import value_of
+from digit_exp.tracking.mlflow.run import ERROR
+from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.mlflow.trials import CONFIG_HASH, JOB, Trial
+from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
+
+CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
+
+
+def results_in_store(sweep: Sweep, folder: Path) -> list[JobResult]:
+    """Return every job of a tracked sweep, whoever ran it and wherever.
+
+    Curves and predictions, which the report needs of a few jobs, are fetched when asked for.
+    """
+    return [_from_trial(sweep, trial, folder) for trial in sweep.children() if trial.params]
+
+
+def results_in_folders(folder: Path) -> list[JobResult]:
+    """Return every job of a sweep that is not tracked."""
+    return list(_from_folders(folder))
+
+
+def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
+    reason = trial.tags.get(STOP_REASON)
+    place = folder / trial.tags[CONFIG_HASH]
+    return JobResult(
+        number=int(trial.tags.get(JOB, 0)),
+        run_id=trial.run_id,
+        status=ended(trial.status, reason),
+        config={key: value_of(text) for key, text in trial.params.items()},
+        metrics=trial.metrics,
+        history=lambda: sweep.history(trial, *CURVES),
+        reason=_why(reason, trial.tags),
+        predictions=lambda: (
+            _existing(place / PREDICTIONS) or sweep.fetch(trial, PREDICTIONS, place)
+        ),
+    )
+
+
+def _existing(file: Path) -> Path | None:
+    return file if file.is_file() else None
+
+
+def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
+    """Say why a run failed, and of a pruned one at which epoch it had to reach what."""
+    if reason != "pruned":
+        return reason or tags.get(ERROR)
+    return f"below {tags['pruned.threshold']} at epoch {tags['pruned.epoch']}"
+
+
+def _from_folders(folder: Path) -> Iterator[JobResult]:
+    for number, note in enumerate(sorted(folder.glob(f"*/{FILE}"))):
+        record, place = RunRecord.read(note.parent), note.parent
+        yield JobResult(
+            number=number,
+            run_id=record.run_id,
+            status=ended(record.status, record.reason),
+            config=flatten(from_mapping(read_yaml(place / CONFIG))),
+            metrics=record.summary,
+            history=partial(folder_history, place),
+            reason=record.reason,
+            predictions=partial(_existing, place / PREDICTIONS),
+        )
+
+
+def folder_history(folder: Path) -> list[dict[str, float]]:
+    """Return the metrics of each epoch, as the checkpoint in a run's folder has them."""
+    try:
+        return load_checkpoint(folder / CHECKPOINT).state.history
+    except CheckpointError:
+        return []

@@ -1,0 +1,91 @@
+"""The end of a sweep: its jobs gathered and ranked, the report, the parent closed, the links."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.ranking import Ranking, rank
+from digit_exp.analysis.report.sweep_report import write_report
+from digit_exp.analysis.report.terminal import terminal_table
+from digit_exp.analysis.results import JobResult
+from digit_exp.config.serialize import differences, from_flat
+from digit_exp.runs.folder import from_here
+from digit_exp.runs.signals import Interruption
+from digit_exp.sweeps.collect import results_in_folders, results_in_store
+from digit_exp.sweeps.context import Ticket
+from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.saved_view import Comparison, comparison_lines
+from digit_exp.tracking.mlflow.sweep_runs import Sweep
+
+
+def conclude(
+    ticket: Ticket, sweep: Sweep | None, status: Status, silent: Sequence[JobResult]
+) -> Status:
+    """Write the report, print the ranking, close the parent; return how the sweep has ended.
+
+    `status` is how the command's own jobs have ended; another job of the sweep that failed makes it
+    FAILED. `silent` are jobs of which nothing else is known.
+    """
+    with Interruption():
+        if sweep is not None and status is Status.KILLED:
+            sweep.mark_dead()  # a launcher that is stopped kills its workers
+        found = (
+            results_in_folders(ticket.path)
+            if sweep is None
+            else results_in_store(sweep, ticket.path)
+        )
+        known = [job.config for job in found]
+        found += [job for job in silent if job.config not in known]
+        if status is Status.FINISHED and any(job.status == "FAILED" for job in found):
+            status = Status.FAILED
+        if found:
+            ranking = rank(found, ticket.objective)
+            files = write_report(ranking, ticket.path, name=ticket.name, shorten=_not_default)
+            _print_ranking(ranking, ticket)
+            if sweep is not None:
+                _publish(sweep, ranking, files, ticket)
+        if sweep is not None:
+            _close(sweep, status)
+    return status
+
+
+def _close(sweep: Sweep, status: Status) -> None:
+    """End the parent, unless others are still at work on the sweep: they will."""
+    others = [] if status is Status.KILLED else [t for t in sweep.running() if t.is_running]
+    if others:
+        print(f"{len(others)} of the jobs are running elsewhere; the sweep goes on there")
+    else:
+        sweep.end(status)
+
+
+def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what a command line must say to come to a configuration."""
+    changed = differences(from_flat(config))
+    return {key: value for key, value in config.items() if key in changed}
+
+
+def _print_ranking(ranking: Ranking, ticket: Ticket) -> None:
+    print(f"\n{terminal_table(ranking)}\n\nreport: {from_here(ticket.path) / 'report.html'}")
+    if ranking.winner is not None:
+        folder = shlex.quote(str(from_here(ticket.path)))
+        print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
+
+
+def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: Ticket) -> None:
+    """Put the report on the parent's page, and print where the jobs can be compared."""
+    for file in files:
+        folder = file.parent.relative_to(ticket.path)
+        sweep.parent.log_file(file, None if folder == Path() else str(folder))
+    sweep.parent.log_note((ticket.path / "report.md").read_text(encoding="utf-8")[:4900])
+    asked = Comparison(
+        sweep.name,
+        ranking.parameters,
+        metrics=[ticket.objective, "test_acc", "training_seconds"],
+        objective=ticket.objective,
+        ascending=not Objective(ticket.objective).is_share,
+    )
+    lines = comparison_lines(sweep, asked)
+    print("\n".join(["to compare the jobs in MLflow:", *lines]), flush=True)

@@ -1,0 +1,163 @@
+"""The life of a sweep: its plan, its parent run, its jobs, its report.
+
+Hydra makes the jobs and runs them, one after the other or through a launcher; whether a job is
+done, goes on or fails is its own affair (`trial`). Whatever happens to the jobs, the report is made
+from what the store holds, or the folders if nothing is tracked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.replicates import varied
+from digit_exp.analysis.results import JobResult
+from digit_exp.config.command_line import Plan
+from digit_exp.config.schema import Backend, RunConfig
+from digit_exp.config.serialize import flatten
+from digit_exp.data.idx import DataError
+from digit_exp.runs.build import load
+from digit_exp.runs.folder import from_here
+from digit_exp.runs.signals import Interruption
+from digit_exp.sweeps.context import Ticket
+from digit_exp.sweeps.finish import conclude
+from digit_exp.sweeps.outcomes import Ledger
+from digit_exp.sweeps.progress import Follower
+from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep
+
+FOLDER = Path("outputs") / "sweeps"
+
+Launch = Callable[[Sequence[str]], int]
+"""Runs the jobs through Hydra, given settings for it."""
+
+
+def run_sweep(plan: Plan, launch: Launch) -> int:
+    """Run the jobs of `plan` and return the exit code: 0 if all came to an end, else 1."""
+    planned = [
+        JobResult(number, None, "PLANNED", flatten(config), {})
+        for number, config in enumerate(plan.jobs)
+    ]
+    name = plan.launch["sweep"]["name"] or _name(plan, planned)
+    sweep = _open(plan.jobs[0], name)
+    ticket = _ticket(plan, name, _swept(planned), sweep)
+    _announce(plan, planned, ticket)
+    status, silent = Status.KILLED, list[JobResult]()
+    follower = Follower(ticket, Ledger(ticket, sweep))
+    try:
+        with follower, Interruption():
+            launch(_settings(ticket, plan))
+        _say_what_was_not_begun(follower, ticket)
+        silent = _silent(planned, follower, ticket)
+        status = Status.FAILED if silent or follower.failures else Status.FINISHED
+    finally:
+        status = conclude(ticket, sweep, status, silent)
+    return int(status is not Status.FINISHED)
+
+
+def _say_what_was_not_begun(follower: Follower, ticket: Ticket) -> None:
+    left = ticket.jobs - len(follower.entries)
+    if ticket.fail_fast and follower.failures and left > 0:
+        jobs = "1 job was" if left == 1 else f"{left} jobs were"
+        print(f"stopped at a failure: {jobs} not begun; the same command goes on with what is left")
+
+
+def _silent(planned: Sequence[JobResult], follower: Follower, ticket: Ticket) -> list[JobResult]:
+    """Return the jobs that a launcher took and that left no word, not even of a failure."""
+    if ticket.is_search or (ticket.fail_fast and follower.failures):
+        return []
+    heard = {entry.number for entry in follower.entries}
+    reason = "it left no word: see what the launcher keeps of its output"
+    return [
+        replace(job, status="FAILED", reason=reason) for job in planned if job.number not in heard
+    ]
+
+
+def _open(config: RunConfig, name: str) -> Sweep | None:
+    """Return the sweep in the store, which is made here, before any job needs it."""
+    settings = config.tracking
+    if settings.backend is Backend.none:
+        return None
+    sweep = open_sweep(name, uri=settings.uri, experiment=settings.experiment)
+    sweep.mark_dead()
+    return sweep
+
+
+def _swept(planned: Sequence[JobResult]) -> list[str]:
+    """Return the keys in which jobs differ, the seed included."""
+    seeds = {job.config["seed"] for job in planned}
+    return [*varied(planned), *(["seed"] if len(seeds) > 1 else [])]
+
+
+def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Ticket:
+    settings = plan.launch["sweep"]
+    return Ticket(
+        name=name,
+        command=uuid.uuid4().hex[:12],
+        folder=str((FOLDER / name).absolute()),
+        jobs=plan.trials or len(plan.jobs),
+        varied=keys,
+        parent_id=None if sweep is None else sweep.parent.run_id,
+        rerun=settings["rerun"],
+        fail_fast=settings["fail_fast"],
+        is_search=plan.trials is not None,
+        objective=settings["objective"],
+    )
+
+
+def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
+    """Return a name that the same sweep has again: what varies, and a digest of what does not."""
+    keys = _swept(planned)
+    fixed = {key: value for key, value in planned[0].config.items() if key not in keys}
+    digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
+    words = [key.rpartition(".")[2] for key in keys]
+    if plan.sampler is not None:
+        words.append(plan.sampler.removesuffix("Sampler").lower())
+    return f"{'-'.join(words or ['single'])[:80]}-{digest}"
+
+
+def _settings(ticket: Ticket, plan: Plan) -> list[str]:
+    """Return what Hydra must know: jobs have folders and logs of their own."""
+    direction = "maximize" if Objective(ticket.objective).is_share else "minimize"
+    search = [f"hydra.sweeper.study_name='{ticket.name}'", f"hydra.sweeper.direction={direction}"]
+    folder = ticket.folder.replace("\\", "\\\\").replace("'", "\\'")
+    return [
+        ticket.setting,
+        f"hydra.sweep.dir='{folder}'",
+        "hydra.sweep.subdir=.",
+        "hydra.output_subdir=null",
+        "hydra/job_logging=quiet",
+        "hydra.hydra_logging.root.level=WARNING",
+        "hydra.mode=MULTIRUN",
+        *(search if ticket.is_search else []),
+        *(
+            ["hydra.sweeper._target_=hydra_plugins.digit_exp_grid.GridSweeper"]
+            if plan.is_grid
+            else []
+        ),
+    ]
+
+
+def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
+    """Print what is about to happen: how many jobs, what varies, how large the networks are."""
+    print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {from_here(ticket.path)}")
+    for key in ticket.varied:
+        values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
+        print(f"  {key}: {', '.join(values)}")
+    sizes = sorted({size for config in plan.jobs for size in _parameters(config)})
+    if sizes:
+        print(f"  parameters of the networks: {', '.join(f'{size:,}' for size in sizes)}")
+    print(flush=True)
+
+
+def _parameters(config: RunConfig) -> Iterator[int]:
+    """Yield how many numbers a job trains, unless data or memory are missing: it will say so."""
+    with suppress(DataError, MemoryError):
+        dataset = load(config.data)
+        yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)

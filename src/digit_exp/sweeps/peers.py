@@ -1,0 +1,75 @@
+"""What the other jobs of a sweep have measured so far, for the pruner of a job that trains."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from digit_exp.runs.folder import FILE
+from digit_exp.sweeps.collect import folder_history
+from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.mlflow.trials import CONFIG_HASH
+
+log = logging.getLogger(__name__)
+
+PAUSE = 300.0
+"""Seconds. A store that does not answer holds up the training that asks it."""
+
+Histories = Mapping[int, Mapping[int, float]]
+"""A metric by the number of a job's hash and by epoch."""
+
+
+class Rivals:
+    """Looks up one metric of every job: in the store, or in folders if nothing is tracked.
+
+    There are none while the store does not answer; it is asked again after a `pause` in seconds.
+    """
+
+    def __init__(
+        self, sweep: Sweep | None, folder: Path, metric: str, *, pause: float = PAUSE
+    ) -> None:
+        self._sweep = sweep
+        self._folder = folder
+        self._metric = metric
+        self._pause = pause
+        self._failed = -math.inf
+
+    def __call__(self) -> Histories:
+        if self._sweep is None:
+            return self._in_folders()
+        if time.monotonic() - self._failed < self._pause:
+            return {}
+        try:
+            return self._in_store(self._sweep)
+        except TrackingError as error:
+            self._failed = time.monotonic()
+            log.warning("nothing is pruned for now: %s", error)
+            return {}
+
+    def _in_store(self, sweep: Sweep) -> Histories:
+        return {
+            number_of(trial.tags[CONFIG_HASH]): {
+                int(epoch["epoch"]): epoch[self._metric]
+                for epoch in sweep.history(trial, self._metric)
+            }
+            for trial in sweep.children()
+        }
+
+    def _in_folders(self) -> Histories:
+        return {
+            number_of(note.parent.name): {
+                int(epoch["epoch"]): epoch[self._metric]
+                for epoch in folder_history(note.parent)
+                if self._metric in epoch
+            }
+            for note in self._folder.glob(f"*/{FILE}")
+        }
+
+
+def number_of(config_hash: str) -> int:
+    """Return a number for a job that no other job of any plan has."""
+    return int(config_hash, 16) % 2**31

@@ -1,0 +1,87 @@
+"""What is known of a job from earlier commands: over, being run, or where it can go on.
+
+A tracked sweep asks the store, which all that work on it share; the folder only spares a download.
+One that is not tracked asks the folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from digit_exp.runs.folder import CHECKPOINT, FILE, OVER, STOP_REASON, RunRecord
+from digit_exp.tracking import ownership
+from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.mlflow.trials import Trial
+from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+
+
+@dataclass(frozen=True)
+class Past:
+    """One job, as earlier commands left it."""
+
+    is_over: bool = False
+    summary: Mapping[str, float] = field(default_factory=dict)
+    """What it came to: nothing if it diverged."""
+    is_here: bool = True
+    """Whether that was done in this folder."""
+    runner: str | None = None
+    """Who is at it now."""
+    trial: Trial | None = None
+
+
+def past_in_folder(folder: Path) -> Past:
+    """Return what the record in `folder` says."""
+    record = _record(folder)
+    if record is None or not record.is_over:
+        return Past()
+    return Past(is_over=True, summary={} if record.reason == "diverged" else record.summary)
+
+
+def past_in_store(sweep: Sweep, config_hash: str, folder: Path) -> Past:
+    """Return what the store knows of the job with this hash."""
+    trial = sweep.find(config_hash)
+    if trial is None:
+        return Past()
+    record, reason = _record(folder), trial.tags.get(STOP_REASON)
+    return Past(
+        is_over=trial.status == "FINISHED" or reason in OVER,
+        summary={} if reason == "diverged" else trial.metrics,
+        is_here=record is not None and record.run_id == trial.run_id,
+        runner=ownership.described(trial.tags) if trial.is_running else None,
+        trial=trial,
+    )
+
+
+def checkpoint_in_folder(folder: Path) -> Checkpoint | None:
+    """Return where an interrupted or failed run in this folder can go on, if it can."""
+    try:
+        return load_checkpoint(folder / CHECKPOINT)
+    except CheckpointError:
+        return None
+
+
+def checkpoint_in_store(sweep: Sweep, trial: Trial, folder: Path) -> Checkpoint | None:
+    """Return where a trial can go on: the folder's checkpoint, or the store's if that is ahead.
+
+    The store's is then copied to the folder, with those that were kept beside it.
+    """
+    local = checkpoint_in_folder(folder)
+    if local is not None and local.config["run_id"] != trial.run_id:
+        local = None
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        found = sweep.fetch(trial, CHECKPOINT.parent.name, Path(place))
+        stored = None if found is None else checkpoint_in_folder(Path(place))
+        if stored is None or (local is not None and local.state.epoch >= stored.state.epoch):
+            return local
+        shutil.copytree(
+            Path(place) / CHECKPOINT.parent, folder / CHECKPOINT.parent, dirs_exist_ok=True
+        )
+    return stored
+
+
+def _record(folder: Path) -> RunRecord | None:
+    return RunRecord.read(folder) if (folder / FILE).is_file() else None

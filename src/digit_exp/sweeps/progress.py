@@ -1,0 +1,105 @@
+"""A line on the console for each job as it ends, wherever it runs.
+
+The launcher blocks the command until its jobs are over, and what they print may end up in files of
+another machine. So the command itself looks into the ledger, in a thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.sweeps.context import Ticket
+from digit_exp.sweeps.outcomes import Entry, Ledger
+from digit_exp.tracking.base import TrackingError
+
+log = logging.getLogger(__name__)
+
+SHORTEST, LONGEST = 0.2, 2.0
+"""Seconds from one look to the next."""
+
+SHARE = 50
+"""Between these, looking takes one part in so many of a core."""
+
+
+class Follower:
+    """Prints the jobs that end inside its `with` block, all of them before the block is left."""
+
+    def __init__(self, ticket: Ticket, ledger: Ledger) -> None:
+        self._ticket = ticket
+        self._ledger = ledger
+        self._objective = Objective(ticket.objective)
+        self._entries: dict[int, Entry] = {}
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._started = time.monotonic()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The jobs that have ended, in the order in which that was seen."""
+        return list(self._entries.values())
+
+    @property
+    def failures(self) -> list[Entry]:
+        """Those of them that failed."""
+        return [entry for entry in self.entries if entry.reason is not None]
+
+    def _follow(self) -> None:
+        pause = SHORTEST
+        while not self._over.wait(pause):
+            began = time.thread_time()  # waiting for a server costs the jobs nothing
+            self._look()
+            pause = min(max(SHORTEST, SHARE * (time.thread_time() - began)), LONGEST)
+
+    def _look(self) -> None:
+        try:
+            for entry in self._ledger.entries(known=self._entries.keys()):
+                self._entries[entry.number] = entry
+                print(self._line(entry), flush=True)
+        except TrackingError as error:  # the jobs may well go on
+            log.warning("how far the jobs are is not known for now: %s", error)
+
+    def _line(self, entry: Entry) -> str:
+        width = len(str(self._ticket.jobs))
+        place = f"[{len(self._entries):>{width}}/{self._ticket.jobs}]"
+        parts = [f"{place} job {entry.number} {entry.word}: {entry.name}"]
+        if entry.value is not None:
+            parts.append(f"{self._objective.text(entry.value)}{self._best()}")
+        if entry.reason is not None:
+            parts.append(entry.reason.splitlines()[0])
+        if left := self._time_left():
+            parts.append(left)
+        return " - ".join(parts)
+
+    def _best(self) -> str:
+        values = [entry.value for entry in self.entries if entry.value is not None]
+        return f" (best {self._objective.text(min(values, key=self._objective.loss))})"
+
+    def _time_left(self) -> str:
+        """Return an estimate from the jobs that were really run in this command."""
+        left = self._ticket.jobs - len(self._entries)
+        run = sum(not entry.word.startswith(("was done", "is running")) for entry in self.entries)
+        if left <= 0 or not run:
+            return ""
+        seconds = (time.monotonic() - self._started) / run * left
+        return (
+            f"about {seconds:.0f} s left" if seconds < 90 else f"about {seconds / 60:.0f} min left"
+        )

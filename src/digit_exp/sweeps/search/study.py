@@ -1,0 +1,275 @@
+"""An Optuna study that can be left at any moment and taken up again.
+
+Each trial has a place in the search, from 0. A place is asked for again, with the same values,
+until its job has ended; so a place may have several trials in Optuna, of which one counts.
+
+What a sampler draws is decided by the seed, the place and the results so far (and not by how
+often the search was interrupted), because every place gets a sampler with a seed of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import warnings
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.sweeps.search.space import Value, distributions
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+DIRECTIONS = ("maximize", "minimize")
+SQLITE = "sqlite:///"
+
+PLACE, FAILED, SEARCH = "digit_exp.place", "digit_exp.failed", "digit_exp.search"
+"""Noted in Optuna: a trial's place, that its job ended without a value, what is searched."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What a job is to try."""
+
+    place: int
+    values: Mapping[str, Value]
+    trial: int
+    """Its number in Optuna."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler of Optuna by the name of its class, with its keyword arguments."""
+
+    name: str = "TPESampler"
+    seed: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, place: int) -> BaseSampler:
+        """Return the sampler for one place of the search; raises ConfigError if there is none."""
+        from optuna import samplers
+
+        known = [name for name in samplers.__all__ if name.endswith("Sampler")]
+        known = [name for name in known if not name.startswith("Base")]
+        if self.name not in known:
+            near = did_you_mean(self.name, known)
+            message = f"unknown sampler {self.name!r}.{near} Known: {', '.join(known)}"
+            raise ConfigError(Problem("hydra.sweeper.sampler", message))
+        seed = {} if self.seed is None else {"seed": self._seed(place)}
+        try:
+            sampler: BaseSampler = getattr(samplers, self.name)(**seed, **self.options)
+        except (TypeError, ValueError) as error:
+            message = f"{self.name} cannot be made with these options: {error}"
+            raise ConfigError(Problem("hydra.sweeper.sampler_options", message)) from error
+        return sampler
+
+    def _seed(self, place: int) -> int:
+        assert self.seed is not None
+        if self.name == "QMCSampler":  # one sequence, whose position is kept in the study
+            return self.seed
+        return int(np.random.SeedSequence([self.seed, place]).generate_state(1)[0])
+
+
+class Study:
+    """The search called `name`, from its next place to its last; open it in a `with` block."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        storage: str,
+        space: Mapping[str, Any],
+        sampler: Sampler,
+        total: int,
+        direction: str = "maximize",
+    ) -> None:
+        if direction not in DIRECTIONS:
+            message = f"must be {' or '.join(DIRECTIONS)}, got {direction!r}"
+            raise ConfigError(Problem("hydra.sweeper.direction", message))
+        with _quiet():
+            self._space = distributions(space)
+            sampler.at(0)  # refused now if it is not to be had
+        self.name = name
+        self._url = storage
+        self._sampler = sampler
+        self._total = total
+        self._direction = direction
+        self._left: deque[int] = deque()
+        self._again: dict[int, dict[str, Value]] = {}
+        self._exit = ExitStack()
+
+    @property
+    def left(self) -> int:
+        """How many places have had no job that ended."""
+        return len(self._left)
+
+    def __enter__(self) -> Self:
+        import optuna
+        from optuna.study import StudyDirection
+
+        with ExitStack() as stack:
+            stack.enter_context(_only_process(self._url, self.name))
+            with _quiet():
+                storage = stack.enter_context(_storage(self._url))
+                self._study = optuna.create_study(
+                    study_name=self.name,
+                    storage=storage,
+                    direction=StudyDirection[self._direction.upper()],
+                    load_if_exists=True,
+                )
+                self._refuse_another_search()
+                self._take_up()
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._exit.close()
+
+    def ask(self, count: int) -> list[Candidate]:
+        """Return at most `count` candidates, at places that follow one another."""
+        batch: list[Candidate] = []
+        with _quiet():
+            while self._left and len(batch) < count:
+                if batch and self._left[0] != batch[-1].place + 1:
+                    break  # a launcher counts the jobs of a batch by ones
+                batch.append(self._ask(self._left.popleft()))
+        return batch
+
+    def tell(self, candidate: Candidate, value: float | None) -> None:
+        """Note the result of a job that ended; without a finite value, it failed for good."""
+        with _quiet():
+            if value is not None and math.isfinite(value):
+                self._study.tell(candidate.trial, value)
+            else:
+                self._fail(candidate.trial, for_good=True)
+
+    def tell_error(self, candidate: Candidate) -> None:
+        """Note that a job raised: its place is asked for again when the search is taken up."""
+        with _quiet():
+            self._fail(candidate.trial, for_good=False)
+
+    def _ask(self, place: int) -> Candidate:
+        self._study.sampler = self._sampler.at(place)
+        if place in self._again:
+            self._study.enqueue_trial(self._again[place], user_attrs={PLACE: place})
+        try:
+            trial = self._study.ask(self._space)
+        except ImportError as error:
+            message = f"{self._sampler.name} needs a package that is not installed: {error}"
+            raise ConfigError(Problem("hydra.sweeper.sampler", message)) from error
+        trial.set_user_attr(PLACE, place)
+        return Candidate(place, dict(trial.params), trial.number)
+
+    def _fail(self, number: int, *, for_good: bool) -> None:
+        import optuna
+
+        if for_good:
+            trial = self._study.get_trials(deepcopy=False)[number]
+            self._study._storage.set_trial_user_attr(trial._trial_id, FAILED, True)
+        self._study.tell(number, state=optuna.trial.TrialState.FAIL)
+
+    def _take_up(self) -> None:
+        """Fail what a killed process left behind, and list the places that are left."""
+        from optuna.trial import TrialState
+
+        while self._study.get_trials(deepcopy=False, states=[TrialState.WAITING]):
+            self._study.tell(self._study.ask(), state=TrialState.FAIL)
+        for trial in self._study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
+            self._fail(trial.number, for_good=False)
+        ended: set[int] = set()
+        for trial in self._study.get_trials(deepcopy=False):
+            place = trial.user_attrs.get(PLACE)
+            if place is None:  # killed before it was given one
+                continue
+            if _has_ended(trial):
+                ended.add(place)
+            if trial.params.keys() == self._space.keys():
+                self._again[place] = trial.params
+        self._left = deque(place for place in range(self._total) if place not in ended)
+
+    def _refuse_another_search(self) -> None:
+        """Compare what is searched with what was, as the results of both would be mixed."""
+        own = {
+            "direction": self._direction,
+            "space": {key: self._space[key]._asdict() for key in sorted(self._space)},
+        }
+        known = self._study.user_attrs.get(SEARCH)
+        if known is None:
+            self._study.set_user_attr(SEARCH, own)
+        elif known != json.loads(json.dumps(own)):
+            message = (
+                f"the search {self.name!r} was begun with another space or direction."
+                " Go on with those, or give this search another name"
+            )
+            raise ConfigError(Problem("hydra.sweeper.study_name", message))
+
+
+def _has_ended(trial: FrozenTrial) -> bool:
+    from optuna.trial import TrialState
+
+    counts = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    return counts or FAILED in trial.user_attrs
+
+
+@contextmanager
+def _only_process(url: str, name: str) -> Iterator[None]:
+    """Hold the search, so that trials found RUNNING in it were left by a process that is dead."""
+    if not url.startswith(SQLITE):
+        yield  # on a server, it is up to its users
+        return
+    database = Path(url.removeprefix(SQLITE))
+    database.parent.mkdir(parents=True, exist_ok=True)
+    digest = sha256(name.encode()).hexdigest()[:12]  # a name may hold what a file's may not
+    lock = FileLock(database.with_name(f"{database.name}.{digest}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        message = f"the search {name!r} is being run by another process. Wait for it or stop it"
+        raise ConfigError(Problem("hydra.sweeper.study_name", message)) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _storage(url: str) -> Iterator[BaseStorage]:
+    """Open the storage, made if it is not there, and close its connections in the end."""
+    from optuna.storages import RDBStorage
+
+    storage = RDBStorage(url)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what Optuna says for its own users from ours: trial by trial, and of experiments."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

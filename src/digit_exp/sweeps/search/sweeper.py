@@ -1,0 +1,199 @@
+"""A Hydra sweeper that searches: it asks Optuna for a batch of jobs and tells it what came out.
+
+A sweeper is a class of Hydra's. Optuna, which is slow to import, is imported when a search begins.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.sweeps.search.space import categorical, override
+
+log = logging.getLogger(__name__)
+
+ABSENT = object()
+
+
+@dataclass
+class SearchSettings:
+    """The node `hydra.sweeper` when `hydra/sweeper=optuna` is chosen."""
+
+    _target_: str = "hydra_plugins.digit_exp_search.OptunaSweeper"
+    sampler: str = "TPESampler"
+    sampler_options: dict[str, Any] = field(default_factory=dict)
+    n_trials: int = 20
+    n_jobs: int | None = None
+    seed: int | None = 42
+    direction: str = "maximize"
+    study_name: str | None = None
+    storage: str = "sqlite:///mlruns/optuna.db"
+    space: dict[str, Any] = field(default_factory=dict)
+
+
+def register() -> None:
+    """Offer `hydra/sweeper=optuna` to configurations."""
+    ConfigStore.instance().store(
+        group="hydra/sweeper", name="optuna", node=SearchSettings, provider="digit_exp"
+    )
+
+
+class SearchSweeper(Sweeper):
+    """Asks, launches and tells, batch after batch, until `n_trials` jobs have ended."""
+
+    def __init__(
+        self,
+        *,
+        sampler: str,
+        sampler_options: Mapping[str, Any],
+        n_trials: int,
+        n_jobs: int | None,
+        seed: int | None,
+        direction: str,
+        study_name: str | None,
+        storage: str,
+        space: Mapping[str, Any],
+    ) -> None:
+        self.sampler = sampler
+        self.sampler_options = _plain(sampler_options)
+        self.n_trials = n_trials
+        self.n_jobs = n_jobs
+        self.seed = seed
+        self.direction = direction
+        self.study_name = study_name
+        self.storage = storage
+        self.space = _plain(space)
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        self.hydra_context = hydra_context
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
+        """Run the jobs that the search still lacks and return what each batch came to."""
+        from digit_exp.sweeps.search.study import Sampler, Study
+
+        assert self.config is not None
+        assert self.launcher is not None
+        fixed, space = self._divide(arguments)
+        self._write_down()
+        returned: list[Sequence[JobReturn]] = []
+        with Study(
+            self.study_name or self._name(fixed, space),
+            storage=self.storage,
+            space=space,
+            sampler=Sampler(self.sampler, self.seed, self.sampler_options),
+            total=self.n_trials,
+            direction=self.direction,
+        ) as study:
+            if study.left < self.n_trials:
+                done = self.n_trials - study.left
+                print(f"{done} of {self.n_trials} jobs were done before", flush=True)
+            while batch := study.ask(self._jobs_at_a_time()):
+                jobs = [
+                    [*fixed, *(override(key, value) for key, value in candidate.values.items())]
+                    for candidate in batch
+                ]
+                results = self.launcher.launch(jobs, initial_job_idx=batch[0].place)
+                for candidate, result in zip(batch, results, strict=True):
+                    if result.status is JobStatus.FAILED:
+                        log.error("job %d failed: %s", candidate.place, _reason(result))
+                        study.tell_error(candidate)
+                    else:
+                        study.tell(candidate, _objective(result))
+                returned.append(results)
+        return returned
+
+    def _divide(self, arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
+        """Return the overrides of all jobs, and the space as the command line leaves it."""
+        assert self.hydra_context is not None
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
+        overrides = parser.parse_overrides(list(arguments))
+        swept = {each.key_or_group: each for each in overrides if each.is_sweep_override()}
+        fixed = {each.key_or_group: each for each in overrides if not each.is_sweep_override()}
+        space = self._searchable(fixed, swept)
+        for key, each in swept.items():
+            if not each.is_discrete_sweep():
+                message = "needs values that can be listed; a range is written in the search space"
+                raise ConfigError(Problem(key, message))
+            space[key] = categorical(list(each.sweep_string_iterator()))
+        if not space:
+            raise ConfigError(Problem("hydra.sweeper.space", "is empty: nothing is searched"))
+        return [str(each.input_line) for each in fixed.values()], space
+
+    def _searchable(
+        self, fixed: Mapping[str, Override], swept: Mapping[str, Override]
+    ) -> dict[str, Any]:
+        """Return the entries of the space that jobs have and that the command line leaves open."""
+        assert self.config is not None
+        space, problems = {}, []
+        for key, entry in self.space.items():
+            group = key.partition(".")[0]
+            if key in fixed or key in swept:
+                continue
+            known = OmegaConf.select(self.config, key, default=ABSENT) is not ABSENT
+            if known or group in swept or group in self.space:
+                space[key] = entry
+            elif group in fixed:  # the space was written for another choice
+                log.info("%s is not searched: %s does not have it", key, fixed[group].input_line)
+            else:
+                problems.append(Problem(key, "is in the search space, but there is no such key"))
+        if problems:
+            raise ConfigError(*problems)
+        return space
+
+    def _jobs_at_a_time(self) -> int:
+        """Return `n_jobs`, or else that of the launcher: a joblib of -1 takes every core."""
+        assert self.config is not None
+        jobs = self.n_jobs or OmegaConf.select(self.config, "hydra.launcher.n_jobs") or 1
+        return jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
+
+    def _name(self, fixed: Sequence[str], space: Mapping[str, Any]) -> str:
+        """Return a name that the same search has whenever it is started."""
+        content = json.dumps([sorted(fixed), space, self.direction, self.seed], sort_keys=True)
+        return f"{self.sampler}-{sha256(content.encode()).hexdigest()[:8]}"
+
+    def _write_down(self) -> None:
+        """Leave the configuration in the sweep's folder, as Hydra's own sweeper does."""
+        assert self.config is not None
+        folder = Path(self.config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, folder / "multirun.yaml")
+
+
+def _plain(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Hydra hands over as its own kind of mapping, lists within included."""
+    plain: Any = OmegaConf.to_container(OmegaConf.create(dict(mapping)), resolve=True)
+    return dict(plain)
+
+
+def _objective(result: JobReturn) -> float | None:
+    value = result.return_value
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _reason(result: JobReturn) -> object:
+    try:
+        return result.return_value
+    except Exception as error:  # which is how Hydra hands it over
+        return error

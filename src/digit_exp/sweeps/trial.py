@@ -1,0 +1,236 @@
+"""One job of a sweep: recognised if it was done before, resumed if it was interrupted, else run.
+
+Its folder is named for what the job is, not for its place in the plan, so that any command which
+comes to the same job finds what is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from filelock import FileLock, Timeout
+
+from digit_exp.config.parse import from_mapping
+from digit_exp.config.schema import RunConfig
+from digit_exp.config.serialize import flatten
+from digit_exp.runs import summary as report
+from digit_exp.runs.build import load
+from digit_exp.runs.errors import JobFailed
+from digit_exp.runs.experiment import Experiment, Rivalry
+from digit_exp.runs.log_file import LogFile
+from digit_exp.runs.runner import LOG, OpenRun, logged, opened
+from digit_exp.runs.signals import Interruption
+from digit_exp.sweeps import previous
+from digit_exp.sweeps.context import Ticket
+from digit_exp.sweeps.identity import config_hash
+from digit_exp.sweeps.outcomes import Entry, Ledger
+from digit_exp.sweeps.peers import Rivals, number_of
+from digit_exp.sweeps.previous import Past
+from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
+from digit_exp.tracking.mlflow.trials import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
+from digit_exp.training.checkpoint import Checkpoint
+
+
+def run_trial(values: Mapping[str, Any], ticket: Ticket, number: int) -> float:
+    """Bring a job to its end and return its objective, NaN if it has none.
+
+    A job that fails says so in the ledger and does not end the sweep. If that is asked for, those
+    that come after it, in whatever process, are not begun.
+    """
+    config = from_mapping(values)
+    sweep = _joined(config, ticket)
+    ledger = Ledger(ticket, sweep)
+    if ticket.fail_fast and ledger.failures():
+        return math.nan
+    name = report.run_name(config, ticket.varied)
+    with Interruption() as interruption:
+        try:
+            outcome = _Job(config, ticket, number, name, sweep).finish(interruption)
+        except Exception as error:
+            failure = error if isinstance(error, JobFailed) else logged(error)
+            ledger.enter(Entry(number, name, "failed", reason=str(failure)))
+            if ticket.is_search:  # the search asks for it again when it is started again
+                raise failure from error
+            return math.nan
+    value = outcome.summary.get(ticket.objective, math.nan)
+    ledger.enter(Entry(number, name, outcome.word, value if math.isfinite(value) else None))
+    return value
+
+
+def _joined(config: RunConfig, ticket: Ticket) -> Sweep | None:
+    if ticket.parent_id is None:
+        return None
+    settings = config.tracking
+    return join_sweep(
+        ticket.name, ticket.parent_id, uri=settings.uri, experiment=settings.experiment
+    )
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What is known of a job that has ended."""
+
+    word: str
+    """How it came to its end, in this command."""
+    summary: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A configuration at its place in a sweep."""
+
+    config: RunConfig
+    ticket: Ticket
+    number: int
+    name: str
+    sweep: Sweep | None
+
+    def finish(self, interruption: Interruption) -> _Outcome:
+        """Return the outcome of the job, from an earlier run if there is one."""
+        unread = self._home(None)
+        try:
+            digest = load(self.config.data).digest
+        except Exception as error:
+            unread.fail(error)
+        unread.forget(unread.past())  # now the data can be read
+        return self._home(digest).finish(interruption)
+
+    def _home(self, data_digest: str | None) -> _Home:
+        name = config_hash(self.config, data_digest)
+        return _Home(self, name, self.ticket.path / name)
+
+
+@dataclass(frozen=True)
+class _Home:
+    """Where a job is kept, in the store and in a folder, under the hash of what it is."""
+
+    job: _Job
+    identity: str
+    folder: Path
+
+    def past(self) -> Past:
+        """Return what earlier commands left of the job."""
+        if self.job.sweep is None:
+            return previous.past_in_folder(self.folder)
+        return previous.past_in_store(self.job.sweep, self.identity, self.folder)
+
+    def finish(self, interruption: Interruption) -> _Outcome:
+        """Return the outcome of the job, unless another process of this machine is at it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.folder / ".lock", blocking=False):
+                return self._finish(interruption)
+        except Timeout:
+            return _Outcome("is running in another process")
+
+    def _finish(self, interruption: Interruption) -> _Outcome:
+        earlier = self.past()
+        if earlier.runner is not None:
+            return _Outcome(f"is running elsewhere ({earlier.runner})")
+        if self.job.ticket.rerun:
+            self.forget(earlier)
+            earlier = Past()
+        if earlier.is_over:
+            where = "" if earlier.is_here else ", elsewhere"
+            return _Outcome(f"was done before{where}", earlier.summary)
+        checkpoint = self._checkpoint(earlier)
+        if checkpoint is None:
+            self.forget(earlier)
+        return self._run(checkpoint, interruption)
+
+    def _run(self, checkpoint: Checkpoint | None, interruption: Interruption) -> _Outcome:
+        with self._opened(checkpoint) as run:
+            if self._is_taken(run):
+                return _Outcome("is running elsewhere")
+            experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
+            result = run.conduct(experiment, interruption, self._rivalry())
+        if result.stop_reason == "pruned":
+            return _Outcome("pruned", result.summary)
+        if result.is_failure:
+            return _Outcome(result.stop_reason or "failed")
+        return _Outcome("resumed and done" if checkpoint else "done", result.summary)
+
+    def fail(self, error: Exception) -> NoReturn:
+        """Leave a run that has FAILED, of a job that cannot begin."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.forget(self.past())
+        with self._opened(None):
+            raise error
+
+    def forget(self, earlier: Past) -> None:
+        """Put away what earlier commands left of this job."""
+        if earlier.trial is not None and self.job.sweep is not None:
+            self.job.sweep.supersede(earlier.trial)
+        for path in self.folder.iterdir() if self.folder.is_dir() else ():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif path.name != ".lock":
+                path.unlink()
+
+    @contextmanager
+    def _opened(self, checkpoint: Checkpoint | None) -> Iterator[OpenRun]:
+        """Open the run of the job, with a log of its own; its configuration is there at once."""
+        job = self.job
+        report.write_config(job.config, self.folder)
+        opening = opened(
+            job.config,
+            self.folder,
+            checkpoint=checkpoint,
+            name=job.name,
+            identity=self._tags(),
+        )
+        with _logging_to(self.folder / LOG), opening as run:
+            if checkpoint is None:
+                run.tracker.log_params(flatten(job.config))
+            yield run
+
+    def _tags(self) -> dict[str, str]:
+        """Return what says of which sweep the run is, tracked or not, and which of its jobs."""
+        ticket, sweep = self.job.ticket, self.job.sweep
+        of_sweep = (
+            identity(ticket.name, self.identity) if sweep is None else sweep.identity(self.identity)
+        )
+        return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: ticket.objective}
+
+    def _is_taken(self, run: OpenRun) -> bool:
+        """Give way to a process that began the same job at the same moment, on another machine."""
+        sweep = self.job.sweep
+        if sweep is None or not sweep.is_taken(self.identity, run.tracker.run_id):
+            return False
+        run.tracker.set_tags({KIND: SUPERSEDED})
+        run.tracker.status, run.record.status = Status.KILLED, Status.KILLED
+        return True
+
+    def _checkpoint(self, earlier: Past) -> Checkpoint | None:
+        """Return where an interrupted or failed run of this job can go on, if it can."""
+        if self.job.sweep is None:
+            return previous.checkpoint_in_folder(self.folder)
+        if earlier.trial is None:
+            return None
+        return previous.checkpoint_in_store(self.job.sweep, earlier.trial, self.folder)
+
+    def _rivalry(self) -> Rivalry:
+        metric = report.monitored(self.job.config).monitor.value
+        rivals = Rivals(self.job.sweep, self.job.ticket.path, metric)
+        return Rivalry(number_of(self.identity), rivals)
+
+
+@contextmanager
+def _logging_to(file: Path) -> Iterator[None]:
+    """Give the job a log file of its own; several jobs share a process, one after the other."""
+    handler = LogFile(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

@@ -1,0 +1,211 @@
+"""How to get from a store's address to a working MLflow client, or to a sentence that says why not.
+
+MLflow creates the tables of a new database without a lock, and migrates an old one without being
+asked. Two runs started at once would crash, a run killed in the first second would leave a
+database that never opens again, and an older MLflow could no longer read its own runs. So a SQLite
+file is made beside its place under a lock and moved there whole, and an old one is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.errors import advice, reason
+from digit_exp.tracking.mlflow.links import program
+from digit_exp.tracking.mlflow.uri import SQLITE, Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    # MLflow's own patience is many minutes; the sender tries again itself
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "40",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    # else a proxy's "Retry-After: 3600" lets a thread sleep for an hour
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
+}
+HURRIED = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+LOCK_SECONDS = 300  # of a machine that is very busy
+LOOK_SECONDS = 0.2
+
+
+def connect(store: Store) -> MlflowClient:
+    """Return a client of a store that exists, has the schema of this MLflow and answers."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for told in ("urllib3", "mlflow.store.db.utils"):  # of each try, the latter with a traceback
+        logging.getLogger(told).setLevel(logging.CRITICAL)
+    with explained(store):
+        if store.is_server:
+            with hurried():
+                client = MlflowClient(store.uri)
+                client.search_experiments(max_results=1)
+        elif store.database:
+            _make(store)
+            client = _open_database(store)
+        else:
+            client = _open_database(store)
+    return client
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Give a server five seconds for an answer, unless the environment says otherwise.
+
+    For the start of a run, when a person waits to see whether it starts.
+    """
+    usual = {name: os.environ.get(name) for name in HURRIED}
+    for name, value in HURRIED.items():
+        if usual[name] in (None, QUIET[name]):
+            os.environ[name] = value
+    try:
+        yield
+    finally:
+        for name, before in usual.items():
+            if before is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = before
+
+
+@contextmanager
+def explained(store: Store) -> Iterator[None]:
+    """Turn what MLflow, SQLAlchemy and the file system raise into a sentence for a person."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
+        raise TrackingError(
+            f"cannot use the MLflow store {store.address}. {advice(error, store)}, or run"
+            f" without it: tracking=none\n  ({reason(error)})"
+        ) from error
+
+
+def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
+    """Return the id of the experiment called `name`, which is created if it is missing."""
+    found = _experiment_id(client, store, name)
+    if not found:  # as of a page that answers {} to anything
+        raise TrackingError(
+            f"what answers at {store.address} is no MLflow server: it knows no experiments."
+            " Check tracking.uri, or run without it: tracking=none"
+        )
+    return found
+
+
+def _experiment_id(client: MlflowClient, store: Store, name: str) -> str:
+    from mlflow.exceptions import MlflowException
+
+    location = store.artifact_location(name)
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return client.create_experiment(
+                name,
+                artifact_location=location,
+                tags={"mlflow.experimentKind": "custom_model_development"},
+            )
+        except MlflowException:  # another run was faster
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage == "deleted":
+        raise TrackingError(
+            f"the MLflow experiment {name!r} was deleted. Bring it back with\n"
+            f"  MLFLOW_TRACKING_URI={store.address} {program(store.folder)} experiments restore"
+            f" --experiment-id {found.experiment_id}\n"
+            "or choose another: tracking.experiment=NAME"
+        )
+    if store.database and found.artifact_location != location:
+        logger.warning(
+            "the experiment %r keeps its files where it was created, in %s;"
+            " tracking.experiment=NAME starts one beside the database",
+            name,
+            found.artifact_location,
+        )
+    return str(found.experiment_id)
+
+
+def _open_database(store: Store) -> MlflowClient:
+    from mlflow import MlflowClient
+
+    _refuse_other_schema(store)
+    client = MlflowClient(store.uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _make(store: Store) -> None:
+    """Create the database if it is not there. One that is there is whole, and needs no lock."""
+    database = store.database
+    if database is None or database.exists():
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(database.with_name(f"{database.name}.lock"))
+    patience = time.monotonic() + LOCK_SECONDS
+    while not database.exists():  # who waits needs the database and not the lock
+        try:
+            with lock.acquire(timeout=LOOK_SECONDS):
+                if not database.exists():
+                    _create(database)
+        except Timeout:
+            if time.monotonic() > patience:
+                raise
+
+
+def _create(database: Path) -> None:
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    unfinished = database.with_name(f".{database.name}.new")
+    for suffix in ("", "-journal"):  # of a run that was killed here
+        unfinished.with_name(unfinished.name + suffix).unlink(missing_ok=True)
+    files = (database.parent / "artifacts").as_uri()
+    # it writes the default experiment too, which else the first access would do
+    made = SqlAlchemyStore(f"{SQLITE}{unfinished}", files)  # type: ignore[no-untyped-call]
+    made.engine.dispose()
+    unfinished.replace(database)
+
+
+def _refuse_other_schema(store: Store) -> None:
+    """Raise if the database belongs to another version of MLflow, before it is migrated."""
+    import mlflow
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from mlflow.store.db import utils
+
+    engine = utils.create_sqlalchemy_engine(store.uri)  # type: ignore[no-untyped-call]
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    engine.dispose()
+    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    if found in (None, migrations.get_current_head()):
+        return
+    if found in {script.revision for script in migrations.walk_revisions()}:
+        advice = (
+            "an older MLflow. Make a copy of it, then run\n"
+            f"  {program(store.folder)} db upgrade {store.address}"
+        )
+    else:
+        advice = (
+            f"a newer MLflow than {mlflow.__version__}. Install that version,"
+            " or name another database: tracking.uri=sqlite:///runs.db"
+        )
+    raise TrackingError(f"the database {store.address} was made by {advice}")

@@ -1,0 +1,61 @@
+"""How a person opens a run in the browser: a command to paste and a link to follow."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+from digit_exp.tracking.mlflow.uri import SQLITE, Store, locate
+
+HOST, PORT = "127.0.0.1", 5000
+ID_LENGTH = 12
+"""Of 32 characters, those that a person is given to type."""
+
+
+def program(folder: Path) -> str:
+    """Return how to call `mlflow` of the Python that runs here, its environment active or not."""
+    beside = Path(sys.executable).with_name("mlflow")
+    if beside.exists():
+        return shlex.quote(_seen_from(folder, beside))
+    return f"{shlex.quote(_seen_from(folder, Path(sys.executable)))} -m mlflow"
+
+
+def lines(store: Store, experiment_id: str, run_id: str) -> list[str]:
+    """Return the command that starts MLflow's web page, if it needs one, and the run's address."""
+    if store.is_server and not store.uri.startswith("http"):
+        return [f"{store.address}: experiment {experiment_id}, run {run_id}"]
+    return opening(store, run_page(experiment_id, run_id), run_id[:ID_LENGTH])
+
+
+def run_page(experiment_id: str, run_id: str) -> str:
+    """Return the address of a run's page, from the `/#` on."""
+    # without the workflow, the page opens among MLflow's tools for language models
+    return f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+
+
+def opening(store: Store, page: str, run: str) -> list[str]:
+    """Return the command that starts MLflow's web page at a run, if it needs one, and its address.
+
+    The page is there as long as the command runs, and at this port unless that is taken.
+    """
+    if store.is_server:
+        return [f"{store.address.rstrip('/')}{page}"]
+    python = shlex.quote(_seen_from(store.folder, Path(sys.executable)))
+    return [
+        f"{python} -m digit_exp.ui {shlex.quote(run)}{_elsewhere(store)}",
+        f"http://{HOST}:{PORT}{page}",
+    ]
+
+
+def _elsewhere(store: Store) -> str:
+    """Return the option that says where the store is, if the command would not find it alone."""
+    if store.uri == locate(None, store.folder).uri:
+        return ""
+    uri = SQLITE + _seen_from(store.folder, store.database) if store.database else store.address
+    return f" --uri {shlex.quote(uri)}"
+
+
+def _seen_from(folder: Path, path: Path) -> str:
+    """Return the path as one would type it in `folder`."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

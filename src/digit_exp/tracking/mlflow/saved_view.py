@@ -1,0 +1,235 @@
+"""The comparison of a sweep's trials, or of all runs, in MLflow: a saved view, and links to it.
+
+On its own the page shows the parent and one bar. A view that is saved with the experiment draws
+what a person compares: each varied parameter against the objective, and the curves. MLflow has no
+documented format for views: this one is what the page of MLflow 3.15 to 3.17 writes itself. So a
+view that cannot be saved is a warning, and the plain link opens the same trials in charts that
+MLflow chooses.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import logging
+import math
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
+
+from digit_exp.tracking.mlflow import links
+from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.mlflow.trials import Trial, is_trial_of, trials
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+logger = logging.getLogger(__name__)
+
+CURVES = ("val_acc", "val_loss", "train_loss")
+SCATTERS = 4  # at most: with more, nobody finds the one that matters
+ALL, EACH, LEARNING, REST = "all", "each", "learning", "rest"  # sections of charts
+
+CHARTS = "&compareRunsMode=CHART"
+
+Json = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a person compares: the trials of a sweep, or all runs if that is None.
+
+    The columns are the parameters and the metrics; the best of the objective is first.
+    """
+
+    sweep: str | None
+    parameters: Sequence[str]
+    metrics: Sequence[str]
+    objective: str
+    ascending: bool
+    """Whether a smaller objective is better."""
+
+
+def comparison_lines(sweep: Sweep, asked: Comparison) -> list[str]:
+    """Save the view; return the command that starts MLflow's page, if any, and the link to it."""
+    page = comparison_page(sweep.client, sweep.experiment_id, asked)
+    return links.opening(sweep.store, page, sweep.name)
+
+
+def comparison_page(client: MlflowClient, experiment_id: str, asked: Comparison) -> str:
+    """Save the view, and return its address, from the `/#` on; the plain one, if that fails."""
+    key = save_view(client, experiment_id, asked)
+    if key is not None:
+        return comparison_link(experiment_id, key)
+    return plain_link(experiment_id, asked)
+
+
+def save_view(client: MlflowClient, experiment_id: str, asked: Comparison) -> str | None:
+    """Save the view with the experiment and return its key; None if it cannot be saved."""
+    try:
+        done = trials(client, experiment_id, asked.sweep)
+        key = hashlib.sha256((asked.sweep or "").encode()).hexdigest()[:16]
+        text = _view(asked.sweep, view_state(asked, done))
+        client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{key}", text)
+    except Exception as error:  # a convenience must not cost anybody a sweep
+        logger.warning("the comparison could not be saved as a view in MLflow: %s", error)
+        return None
+    return key
+
+
+def comparison_link(experiment_id: str, key: str) -> str:
+    """Return the address of a saved view, from the `/#` on.
+
+    It has no search of its own: MLflow would then ignore the view.
+    """
+    return _link(experiment_id, {"viewStateShareKey": key})
+
+
+def as_table(page: str) -> str | None:
+    """Return the address of the same runs in a table, if `page` shows some in charts.
+
+    MLflow shows the columns of a view beside its charts only as far as there is room: the names.
+
+    >>> as_table("/#/experiments/1/runs?viewStateShareKey=7&compareRunsMode=CHART")
+    '/#/experiments/1/runs?viewStateShareKey=7'
+    >>> as_table("/#/experiments/1/runs/7")
+    """
+    table = page.removesuffix(CHARTS)
+    return None if table == page else table
+
+
+def plain_link(experiment_id: str, asked: Comparison) -> str:
+    """Return the address of the same trials, best first, in charts that MLflow chooses."""
+    # sorted by a metric, trials are rows of their own; by time, they are folded under the parent
+    search = {
+        "searchFilter": is_trial_of(asked.sweep),
+        "orderByKey": _metric(asked.objective),
+        "orderByAsc": str(asked.ascending).lower(),
+    }
+    return _link(experiment_id, search)
+
+
+def view_state(asked: Comparison, done: Sequence[Trial]) -> Json:
+    """Return the state of MLflow's page in which the runs that are done can be compared."""
+    objective = asked.objective
+    columns = dict.fromkeys([objective, *asked.metrics])
+    return {
+        "searchFilter": is_trial_of(asked.sweep),
+        "orderByKey": _metric(objective),
+        "orderByAsc": asked.ascending,
+        "selectedColumns": [*map(_param, asked.parameters), *map(_metric, columns)],
+        "runsHiddenMode": "SHOW_ALL",  # the first ten are its default
+        "compareRunCharts": _charts(done, asked.parameters, objective),
+        "compareRunSections": [
+            _section(ALL, "All parameters", columns=1, height=360),
+            _section(EACH, f"{objective} by parameter", columns=3, height=360),
+            _section(LEARNING, "Learning curves", columns=3, height=360),
+            # MLflow adds a chart for every other metric; it is there, folded
+            _section(REST, "Model metrics", columns=3, height=360, display=False),
+        ],
+        "isAccordionReordered": True,  # else sections are sorted by name
+    }
+
+
+def _charts(done: Sequence[Trial], parameters: Sequence[str], objective: str) -> list[Json]:
+    measured = [trial for trial in done if objective in trial.metrics]
+    kinds = {name: _are_numbers(name, measured) for name in parameters}
+    numbers = [name for name in parameters if kinds[name]]
+    # a trial without a value, or with a word among numbers, would not be drawn at all
+    complete = [name for name in parameters if kinds[name] is not None]
+    result = {"key": objective, "type": "METRIC"}
+    charts = [
+        _chart(ALL, "PARALLEL", selectedParams=complete, selectedMetrics=[objective]),
+        _chart(EACH, "BAR", metricKey=objective),
+        *(
+            _chart(EACH, "SCATTER", xaxis=_axis(name), yaxis=result)
+            for name in parameters[:SCATTERS]
+        ),
+        *(
+            _chart(EACH, "CONTOUR", xaxis=_axis(x), yaxis=_axis(y), zaxis=result)
+            for x, y in itertools.pairwise(numbers[:2])
+        ),
+        *(_curve(name) for name in CURVES),
+    ]
+    return [{"uuid": f"chart-{number}", **chart} for number, chart in enumerate(charts)]
+
+
+def _chart(section: str, kind: str, **options: object) -> Json:
+    return {
+        "type": kind,
+        "metricSectionId": section,
+        "deleted": False,
+        "isGenerated": False,
+        **options,
+    }
+
+
+def _curve(metric: str) -> Json:
+    return _chart(
+        LEARNING,
+        "LINE",
+        metricKey=metric,
+        selectedMetricKeys=[metric],
+        xAxisKey="step",
+        xAxisScaleType="linear",
+        lineSmoothness=0,
+        scaleType="log" if metric.endswith("loss") else "linear",
+    )
+
+
+def _are_numbers(name: str, done: Sequence[Trial]) -> bool | None:
+    """Tell whether a parameter's values are numbers; None if only some are, or some are missing."""
+    kinds = {_is_number(trial.params[name]) if name in trial.params else None for trial in done}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _axis(parameter: str) -> Json:
+    return {"key": parameter, "type": "PARAM"}
+
+
+def _section(key: str, name: str, *, columns: int, height: int, display: bool = True) -> Json:
+    return {
+        "uuid": key,
+        "name": name,
+        "display": display,
+        "isReordered": False,
+        "deleted": False,
+        "isGenerated": False,
+        "columns": columns,
+        "cardHeight": height,
+    }
+
+
+def _param(name: str) -> str:
+    return f"params.`{name}`"
+
+
+def _metric(name: str) -> str:
+    return f"metrics.`{name}`"
+
+
+def _view(sweep: str | None, state: Json) -> str:
+    """Return the tag's text: the state compressed, in an envelope with a name for the menu."""
+    now = time.time_ns() // 1_000_000
+    packed = base64.b64encode(zlib.compress(json.dumps(state).encode(), 9)).decode()
+    name = "All runs" if sweep is None else f"Sweep {sweep}"
+    envelope = {"name": name, "createdAt": now, "updatedAt": now}
+    return json.dumps({**envelope, "state": f"deflate;{packed}"})
+
+
+def _link(experiment_id: str, search: dict[str, str]) -> str:
+    # without the workflow, the page opens among MLflow's tools for language models
+    query = {"workflowType": "machine_learning", **search}
+    return f"/#/experiments/{experiment_id}/runs?{urlencode(query, quote_via=quote)}{CHARTS}"

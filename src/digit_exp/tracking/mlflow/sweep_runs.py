@@ -1,0 +1,199 @@
+"""A sweep in MLflow: one parent run for each name, and its trials, found by tags.
+
+The parent is found again when the sweep goes on, by whoever works on it. All that they share is the
+store: what a job has come to, and the checkpoint to go on from, is there.
+"""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import re
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from digit_exp.arrays import Metrics
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.tracking import ownership
+from digit_exp.tracking.base import Status
+from digit_exp.tracking.mailbox import RunShelf
+from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, explained
+from digit_exp.tracking.mlflow.run import author
+from digit_exp.tracking.mlflow.trials import (
+    CONFIG_HASH,
+    KIND,
+    SUPERSEDED,
+    SWEEP,
+    Trial,
+    epochs_of,
+    identity,
+    parents,
+    trials,
+)
+from digit_exp.tracking.mlflow.uri import Store, locate
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
+
+PARENT = "mlflow.parentRunId"
+NAME = re.compile(r"[^'\"`\\\x00-\x1f]{1,200}")
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """One sweep in one experiment. `parent` writes notes, texts and files on the parent's page."""
+
+    name: str
+    client: MlflowClient
+    store: Store
+    experiment_id: str
+    parent: MLflowTracker
+    _histories: dict[tuple[str, ...], list[Metrics]] = field(default_factory=dict, repr=False)
+    """Of trials that have ended, which will not change."""
+
+    def identity(self, config_hash: str) -> dict[str, str]:
+        """Return the tags that make a run a trial of this sweep, for `open_tracker(identity=)`."""
+        return {PARENT: str(self.parent.run_id), **identity(self.name, config_hash)}
+
+    def shelf(self, folder: str) -> RunShelf:
+        """Return a place for texts, in a folder of the parent's artifacts."""
+        return RunShelf(self.client, self.store, str(self.parent.run_id), folder)
+
+    def children(self) -> list[Trial]:
+        """Return all trials, the oldest first."""
+        with explained(self.store):
+            return trials(self.client, self.experiment_id, self.name)
+
+    def find(self, config_hash: str) -> Trial | None:
+        """Return the trial of a configuration: the one that finished, else the latest one."""
+        found = self._with(config_hash)
+        finished = [trial for trial in found if trial.status == Status.FINISHED]
+        return next(reversed(finished or found), None)
+
+    def is_taken(self, config_hash: str, run_id: str | None) -> bool:
+        """Tell whether another process was faster to begin the same: the older run counts."""
+        rivals = [trial for trial in self._with(config_hash) if trial.is_running]
+        return bool(rivals) and rivals[0].run_id != run_id
+
+    def _with(self, config_hash: str) -> list[Trial]:
+        condition = f"tags.\"{CONFIG_HASH}\" = '{config_hash}'"
+        with explained(self.store):
+            return trials(self.client, self.experiment_id, self.name, condition)
+
+    def history(self, trial: Trial, *metrics: str) -> list[Metrics]:
+        """Return these metrics of each epoch, with its number as `epoch`, as a trainer's history.
+
+        A metric that was not measured in an epoch is left out of it.
+        """
+        key = (trial.run_id, *metrics)
+        if key in self._histories:
+            return self._histories[key]
+        with explained(self.store):
+            found = epochs_of(self.client, trial.run_id, metrics)
+        if trial.status != "RUNNING":
+            self._histories[key] = found
+        return found
+
+    def fetch(self, trial: Trial, path: str, folder: Path) -> Path | None:
+        """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
+        parent = str(Path(path).parent)
+        with explained(self.store):
+            known = self.client.list_artifacts(trial.run_id, None if parent == "." else parent)
+            if path not in {file.path for file in known}:
+                return None
+            folder.mkdir(parents=True, exist_ok=True)
+            return Path(self.client.download_artifacts(trial.run_id, path, str(folder)))
+
+    def supersede(self, trial: Trial) -> None:
+        """Take a trial out of the sweep, because its configuration is run anew. It stays a run."""
+        with explained(self.store):
+            self.client.set_tag(trial.run_id, KIND, SUPERSEDED)
+
+    def running(self) -> list[Trial]:
+        """Return the trials that are RUNNING, or were when their process died without a word."""
+        running = "attributes.status = 'RUNNING'"
+        with explained(self.store):
+            return trials(self.client, self.experiment_id, self.name, running)
+
+    def mark_dead(self) -> list[Trial]:
+        """Call those trials KILLED whose process died without a word; see `owner`."""
+        dead = [trial for trial in self.running() if not trial.is_running]
+        with explained(self.store):
+            for trial in dead:
+                self.client.set_terminated(trial.run_id, str(Status.KILLED))
+        return dead
+
+    def end(self, status: Status) -> None:
+        """Write on the parent how the sweep ended."""
+        self.parent.status = status
+        with explained(self.store):
+            self.parent.end()
+
+
+def open_sweep(
+    name: str, *, uri: str | None = None, experiment: str = "digits", folder: Path | None = None
+) -> Sweep:
+    """Return the sweep `name`, whose parent is made if the experiment has none, and is RUNNING."""
+    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
+
+    if not NAME.fullmatch(name):
+        raise ConfigError(
+            Problem(
+                "sweep.name",
+                f"{name!r} must have 1 to 200 characters, without quotes and backslashes",
+            )
+        )
+    store = locate(uri, folder or Path.cwd())
+    client = connect(store)
+    with explained(store), FileLock(_lock(store), timeout=LOCK_SECONDS):
+        experiment = experiment_id(client, store, experiment)
+        run_id = _parent(client, experiment, name)
+    parent = MLflowTracker(client, run_id, store=store, experiment_id=experiment)
+    return Sweep(name, client, store, experiment, parent)
+
+
+def join_sweep(
+    name: str, parent_id: str, *, uri: str | None = None, experiment: str = "digits"
+) -> Sweep:
+    """Return a sweep that another process has opened, for one of its jobs."""
+    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
+
+    store = locate(uri, Path.cwd())
+    client = connect(store)
+    with explained(store):
+        number = experiment_id(client, store, experiment)
+    parent = MLflowTracker(client, parent_id, store=store, experiment_id=number)
+    return Sweep(name, client, store, number, parent)
+
+
+def _parent(client: MlflowClient, experiment: str, name: str) -> str:
+    """Return the run id of the parent, set RUNNING under this process."""
+    from mlflow.entities import RunTag
+
+    if not parents(client, experiment, name):
+        tags = {**author(), **ownership.claim(), KIND: "sweep", SWEEP: name}
+        client.create_run(experiment, tags=tags, run_name=name)
+    # asked again, since another machine holds another lock: on a server the oldest one counts
+    parent = parents(client, experiment, name)[0].info.run_id
+    # claimed first: RUNNING under an owner who is dead, it would be called KILLED
+    client.log_batch(parent, tags=[RunTag(key, text) for key, text in ownership.claim().items()])
+    client.update_run(parent, status="RUNNING")
+    return str(parent)
+
+
+def _lock(store: Store) -> Path:
+    """Return the file that makes the processes of this machine agree on a parent."""
+    if store.database:
+        return store.database.with_name(f"{store.database.name}.lock")
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "unknown"
+    digest = hashlib.sha256(store.uri.encode()).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"digit_exp-{user}-{digest}.lock"

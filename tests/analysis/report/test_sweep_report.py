@@ -1,0 +1,497 @@
+"""The report says what was found, in files that stand alone, and how to run the winner again."""
+
+import base64
+import math
+import re
+import shlex
+from functools import partial
+from html.parser import HTMLParser
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.image import imread
+
+from digit_exp.analysis.ranking import rank
+from digit_exp.analysis.report.findings import conclusion
+from digit_exp.analysis.report.rerun import command, preset
+from digit_exp.analysis.report.sections import sections
+from digit_exp.analysis.report.sweep_report import write_report
+from digit_exp.analysis.results import JobResult
+from digit_exp.config.command_line import check
+from digit_exp.config.hydra_schema import publish, structure
+from digit_exp.config.paths import conf_dir
+from digit_exp.config.serialize import flatten
+from digit_exp.plots.pairs import Pair, pair_maps
+from digit_exp.plots.sweeps import Effect, Scale, best_curves, main_effects, trade_off
+from digit_exp.plots.values import is_logarithmic
+
+ACCURACY = Scale("validation accuracy", is_share=True)
+LOSS = Scale("validation loss", is_share=False)
+
+HEADINGS = [
+    "The winner",
+    "Ranking",
+    "Replicates",
+    "What each parameter does",
+    "What parameters do together",
+    "How the best 5 learn",
+    "What time buys",
+    "What did not finish",
+    "How this was computed",
+]
+
+
+def composed(*overrides, folder=None):
+    publish()
+    search = [] if folder is None else [f"hydra.searchpath=['file://{folder}']"]
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return flatten(structure(compose("config", [*overrides, *search])))
+
+
+@pytest.fixture(scope="module")
+def config():
+    return composed("trainer.epochs=10")
+
+
+@pytest.fixture(scope="module")
+def grid(config):
+    """Return the specification's grid on three seeds; one job pruned, diverged, failed each."""
+    rng = np.random.default_rng(0)
+    jobs = []
+    for lr in (0.0001, 0.001, 0.01):
+        for size in (32, 64):
+            for hidden in ([64, 32], [128, 64], [256, 128]):
+                for seed in (1, 2, 3):
+                    score = 0.97 - 0.01 * abs(math.log10(lr) + 3) + rng.normal(0, 0.001)
+                    own = {
+                        "optimizer.lr": lr,
+                        "trainer.batch_size": size,
+                        "model.hidden": hidden,
+                        "seed": seed,
+                    }
+                    metrics = {
+                        "best_val_acc": score,
+                        "test_acc": score - 0.001,
+                        "training_seconds": float(hidden[0] / size + seed),
+                    }
+                    history = [
+                        {"epoch": e, "val_acc": score - 0.1 / e, "val_loss": 1 / e} for e in (1, 2)
+                    ]
+                    jobs.append(
+                        JobResult(
+                            len(jobs),
+                            None,
+                            "FINISHED",
+                            config | own,
+                            metrics,
+                            partial(list, history),
+                        )
+                    )
+    jobs[0] = JobResult(0, None, "PRUNED", jobs[0].config, {"best_val_acc": 0.9}, reason="slow <b>")
+    jobs[-1] = JobResult(53, None, "DIVERGED", jobs[-1].config, {}, reason="the loss | is nan")
+    jobs[-4] = JobResult(50, None, "FAILED", jobs[-4].config, {}, reason="disk\nfull")
+    return jobs
+
+
+@pytest.fixture(scope="module")
+def written(grid, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep") / "my grid"
+    return folder, write_report(rank(grid), folder, name="lr × <size>")
+
+
+class Page(HTMLParser):
+    """Headings, tables and images of a page; fails where tags do not match."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.headings, self.rows, self.images, self.addresses = [], [], [], [], []
+        self.text = ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        if tag in ("img", "link", "script"):
+            self.images.append(attributes)
+        if "href" in attributes:
+            self.addresses.append(attributes["href"])
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        if tag not in ("img", "meta", "link"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def page(written):
+    return Page((written[0] / "report.html").read_text(encoding="utf-8"))
+
+
+# The files
+
+
+def test_the_report_is_a_page_a_text_its_figures_and_a_preset(written):
+    folder, files = written
+    names = [file.relative_to(folder).as_posix() for file in files]
+    figures = [f"figures/{name}.png" for name in ("effects", "pairs", "curves", "time")]
+    assert names == ["report.html", "report.md", *figures, "experiment/best.yaml"]
+    assert all(file.stat().st_size for file in files)
+
+
+def test_the_page_has_every_section(page):
+    assert page.headings == HEADINGS
+
+
+def test_the_page_stands_alone(page):
+    assert len(page.images) == 4
+    for image in page.images:
+        kind, data = image["src"].split(",")
+        assert kind == "data:image/png;base64"
+        assert imread(BytesIO(base64.b64decode(data))).shape[1] == 1080
+    assert all(address.startswith("#") for address in page.addresses)
+
+
+def test_every_link_of_the_page_leads_to_a_section(page, written):
+    text = (written[0] / "report.html").read_text(encoding="utf-8")
+    assert page.addresses
+    assert all(f'id="{address[1:]}"' in text for address in page.addresses)
+
+
+def test_what_people_and_errors_wrote_is_text_on_the_page(page):
+    assert "lr × <size>" in page.text
+    assert "slow <b>" in page.text
+
+
+def test_the_text_has_every_section_and_shows_the_figures(written):
+    folder, _ = written
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == HEADINGS
+    shown = re.findall(r"!\[.*\]\((.*)\)", text)
+    assert len(shown) == 4
+    assert all((folder / file).is_file() for file in shown)
+
+
+def test_rows_of_the_text_have_as_many_cells_as_their_heads(written):
+    text = (written[0] / "report.md").read_text(encoding="utf-8")
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    assert len(tables) == 5
+    for table in tables:
+        cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(cells) == 1
+
+
+# What it says
+
+
+def row_of(page, *start):
+    return next(row for row in page.rows if row[: len(start)] == list(start))
+
+
+def test_the_ranking_shows_mean_deviation_and_number_of_the_replicates(page, grid):
+    winner = rank(grid).winner
+    scores = [job.metrics["best_val_acc"] for job in winner.group.results]
+    row = row_of(page, "1")
+    assert f"{100 * np.mean(scores):.2f} %" in row
+    assert f"{100 * np.std(scores, ddof=1):.2f}" in row
+    assert (row[-4], row[-1]) == ("3", "the winner")
+
+
+def test_the_table_of_effects_is_a_plain_recomputation(page, grid):
+    for size in (32, 64):
+        scores = [
+            job.metrics["best_val_acc"]
+            for job in grid
+            if job.config["trainer.batch_size"] == size and job.metrics
+        ]
+        row = next(row for row in page.rows if row[1:2] == [str(size)])
+        assert row[2] == f"{100 * np.mean(scores):.2f} %"
+        assert row[-1] == str(len(scores))
+
+
+def test_the_test_accuracy_is_that_of_the_winner_and_stands_there_once(page, grid):
+    scores = [job.metrics["test_acc"] for job in rank(grid).winner.group.results]
+    assert page.text.count("test accuracy") == 1
+    assert f"test accuracy {100 * np.mean(scores):.2f} %" in " ".join(page.text.split())
+
+
+def test_jobs_that_did_not_finish_are_listed_with_their_reason(page):
+    listed = [
+        row for row in page.rows if row[-2:-1] and row[-2] in ("PRUNED", "DIVERGED", "FAILED")
+    ]
+    assert [(row[0], row[-2], row[-1]) for row in listed] == [
+        ("0", "PRUNED", "slow <b>"),
+        ("50", "FAILED", "disk\nfull"),
+        ("53", "DIVERGED", "the loss | is nan"),
+    ]
+
+
+def test_the_tests_and_their_correction_are_named(page):
+    assert "paired t-test" in page.text
+    assert "Holm" in page.text
+
+
+def test_it_says_so_when_no_difference_is_shown():
+    jobs = [
+        JobResult(n, None, "FINISHED", {"optimizer.lr": lr, "seed": seed}, {"best_val_acc": score})
+        for n, (lr, seed, score) in enumerate(
+            [(0.1, 1, 0.90), (0.1, 2, 0.93), (0.01, 1, 0.91), (0.01, 2, 0.91)]
+        )
+    ]
+    assert conclusion(rank(jobs)).startswith("No difference shown from any other configuration")
+
+
+def test_a_search_beside_a_grid_and_a_loss_can_be_reported(config, tmp_path):
+    rng = np.random.default_rng(1)
+    jobs = [
+        JobResult(
+            n,
+            None,
+            "FINISHED",
+            config
+            | {
+                "optimizer.lr": float(10 ** rng.uniform(-4, -1)),
+                "optimizer.clip_norm": None if n % 2 else 1.0,
+                "model.activation": ["relu", "tanh"][n % 2],
+                "trainer.batch_size": int(rng.integers(16, 256)),
+            },
+            {"best_val_loss": float(rng.uniform(0.1, 2.3))},
+        )
+        for n in range(12)
+    ]
+    write_report(rank(jobs, "best_val_loss"), tmp_path, name="search")
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    best = min(job.metrics["best_val_loss"] for job in jobs)
+    assert row_of(page, "1")[-7] == f"{best:.4g}"
+
+
+@pytest.mark.parametrize("status", ["FINISHED", "FAILED"])
+def test_a_sweep_of_one_job_is_reported(config, tmp_path, status):
+    metrics = {"best_val_acc": 0.9} if status == "FINISHED" else {}
+    job = JobResult(0, None, status, config, metrics)
+    files = write_report(rank([job]), tmp_path, name="one")
+    page = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+    has_winner = status == "FINISHED"
+    assert ("there is no winner" in page.text) != has_winner
+    assert (tmp_path / "experiment" / "best.yaml" in files) == has_winner
+
+
+def test_sections_that_need_parameters_are_left_out_without():
+    assert [section.key for section in sections(rank([]))] == [
+        "ranking",
+        "replicates",
+        "curves",
+        "time",
+        "unfinished",
+        "method",
+    ]
+
+
+# Running the winner again
+
+
+def test_the_command_of_the_page_is_a_right_command_line(page, grid):
+    text = next(line for line in page.text.splitlines() if line.startswith("python -m digit_exp "))
+    *program, first = shlex.split(text)[:4]
+    assert program == ["python", "-m", "digit_exp"]
+    overrides = [first, *shlex.split(text)[4:]]
+    assert check(overrides) == []
+    winner = rank(grid).winner.group
+    again = composed(*overrides)
+    assert {key: again[key] for key in winner.parameters} == winner.parameters
+
+
+def test_the_command_gives_the_configuration_of_the_best_replicate(grid):
+    job = rank(grid).winner.group.results[0]
+    assert composed(*shlex.split(command(job.config))[3:]) == job.config
+
+
+def test_only_what_is_not_default_is_in_the_command_if_that_is_known(grid, tmp_path):
+    def shorten(config):
+        return {key: config[key] for key in ("seed", "model.hidden", "optimizer")}
+
+    write_report(rank(grid[:2]), tmp_path, name="short", shorten=shorten)
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert re.search(
+        r"^python -m digit_exp optimizer=adam seed=\d 'model.hidden=\[.*\]'$", text, re.M
+    )
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["optimizer=lion", "schedule=warmup_cosine", "regularization=dropout", "model=linear"],
+        [
+            "model.hidden=[]",
+            "optimizer.clip_norm=1.0",
+            "optimizer.eps=1e-12",
+            "data.stratified=true",
+            'trainer.checkpoint.filename="{epoch:02d}-{val_acc:.4f}.npz"',
+        ],
+        ["data=idx", 'data.dir="/some folder/it\'s #1, (a)"', "trainer.threads=null"],
+    ],
+    ids=str,
+)
+def test_command_and_preset_give_the_same_configuration_again(overrides, tmp_path):
+    config = composed(*overrides, "seed=7")
+    words = shlex.split(command(config))[3:]
+    assert check(words) == []
+    assert composed(*words) == config
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "best.yaml").write_text(
+        preset(config, "of a\nsweep"), encoding="utf-8"
+    )
+    assert check(["experiment=best"], config_dir=str(tmp_path)) == []
+    assert composed("experiment=best", folder=tmp_path) == config
+
+
+def test_the_preset_of_the_report_is_the_winner(written, grid):
+    folder, _ = written
+    best = max(rank(grid).winner.group.results, key=lambda job: job.metrics["best_val_acc"])
+    assert composed("experiment=best", folder=folder) == best.config
+    text = (folder / "report.md").read_text(encoding="utf-8")
+    assert f"python -m digit_exp --config-dir {shlex.quote(str(folder))} experiment=best" in text
+
+
+def test_the_name_and_the_tracking_of_the_winner_stay_behind(config):
+    named = config | {"run_name": "mine", "tracking.uri": "sqlite:///elsewhere.db"}
+    assert "mine" not in command(named) + preset(named, "")
+    assert "tracking" not in command(named) + preset(named, "")
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20))
+def test_any_text_comes_through_the_shell_and_hydras_grammar(value):
+    (word,) = shlex.split(command({"data.dir": value}))[3:]
+    (override,) = OverridesParser.create().parse_overrides([word])
+    assert override.value() == value or "${" in value
+
+
+# Figures
+
+
+def lines_of(axes):
+    return [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
+
+
+def test_effects_are_drawn_at_their_values_with_their_intervals():
+    effect = Effect("optimizer.lr", [0.001, 0.01], [0.9, 0.8], [0.85, math.nan], [0.95, math.nan])
+    (axes,) = main_effects([effect], ACCURACY).axes
+    assert axes.get_xscale() == "log"
+    assert ([0.001, 0.01], [0.9, 0.8]) in lines_of(axes)
+    assert ([0.001, 0.001], [pytest.approx(0.85), pytest.approx(0.95)]) in lines_of(axes)
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [
+        ([16, 32, 64, 128], "log"),
+        ([0.0001, 0.001, 0.01], "log"),
+        ([0.1, 0.3, 0.5, 0.7], "linear"),
+        ([32, 64], "linear"),
+        ([0, 0.0001, 0.001], "linear"),
+        ([[64], [128, 64]], "linear"),
+        ([None, 1.0, 10.0, 100.0], "linear"),
+        (["adam", "sgd"], "linear"),
+    ],
+    ids=str,
+)
+def test_an_axis_is_logarithmic_where_the_parameter_is(values, scale):
+    numbers = [0.5] * len(values)
+    (axes,) = main_effects([Effect("x", values, numbers, numbers, numbers)], ACCURACY).axes
+    assert axes.get_xscale() == scale
+
+
+def test_values_drawn_by_their_logarithm_make_a_logarithmic_axis():
+    rng = np.random.default_rng(0)
+    assert is_logarithmic(10 ** rng.uniform(-4, -1, 40))
+    assert not is_logarithmic(rng.uniform(0.01, 1, 40))
+
+
+@pytest.mark.parametrize(("mean", "mark"), [(math.nan, "×"), (0.1, "10.00 ↓")])
+def test_a_value_without_a_number_or_far_below_is_marked(mean, mark):
+    none = [math.nan] * 4
+    effect = Effect("optimizer.lr", [0.1, 1.0, 10.0, 100.0], [0.9, 0.91, 0.92, mean], none, none)
+    (axes,) = main_effects([effect], ACCURACY).axes
+    assert [(text.get_position()[0], text.get_text()) for text in axes.texts] == [(100.0, mark)]
+    assert axes.get_ylim()[0] > 0.8
+
+
+def test_wide_intervals_of_few_jobs_leave_the_means_apart():
+    effect = Effect("x", ["a", "b"], [0.97, 0.98], [0.1, 0.2], [1.8, 1.7])
+    (axes,) = main_effects([effect], ACCURACY).axes
+    low, high = axes.get_ylim()
+    assert 0.9 < low < 0.97
+    assert 0.98 < high <= 1.005
+
+
+def test_all_panels_of_effects_have_one_scale():
+    effects = [Effect(n, [1, 2], [0.1 * i, 0.9], [0, 0.8], [0.2, 1]) for i, n in enumerate("ab")]
+    first, second = main_effects(effects, ACCURACY).axes
+    assert first.get_ylim() == second.get_ylim()
+
+
+def test_a_grid_is_drawn_as_cells_with_their_means():
+    means = np.array([[0.9, 0.95], [0.8, np.nan]])
+    axes = pair_maps([Pair("x", "y", [1, 2], ["a", "b"], means)], ACCURACY).axes[0]
+    drawn = np.ma.filled(axes.collections[0].get_array(), np.nan)
+    assert np.array_equal(drawn, means, equal_nan=True)
+    assert [text.get_text() for text in axes.texts] == ["90.00", "95.00", "80.00", "–"]
+
+
+def test_a_search_is_drawn_as_points():
+    means = np.where(np.eye(5, dtype=bool), 0.5, np.nan)
+    pair = Pair("lr", "size", [1e-4, 1e-3, 1e-2, 1e-1, 1], [1, 2, 3, 4, 5], means)
+    axes = pair_maps([pair], LOSS).axes[0]
+    points = axes.collections[0].get_offsets()
+    assert np.asarray(points).tolist() == [[10.0**k, k + 5] for k in range(-4, 1)]
+    assert axes.get_xscale() == "log"
+
+
+def test_one_configuration_that_does_not_train_does_not_take_all_colours():
+    values = np.array([0.1, 0.96, 0.97, 0.98, 0.975])
+    low, high = ACCURACY.limits(values)
+    assert (low, high) == (pytest.approx(0.98 - 4 * (0.98 - 0.97)), 0.98)
+    assert ACCURACY.limits(np.array([0.5]))[0] < 0.5
+
+
+def test_curves_are_the_replicates_and_their_mean_over_common_epochs():
+    histories = [
+        [{"epoch": 1, "val_acc": 0.8}, {"epoch": 2, "val_acc": 0.9}],
+        [{"epoch": 1, "val_acc": 0.6}],
+    ]
+    _, accuracy = best_curves({"a": histories}).axes
+    assert lines_of(accuracy) == [([1, 2], [0.8, 0.9]), ([1], [0.6]), ([1], [pytest.approx(0.7)])]
+
+
+def test_the_pareto_front_is_drawn_through_its_points():
+    (axes,) = trade_off([3, 1, 2], [0.9, 0.8, 0.7], [1, 2, 5], [1, 0], ACCURACY).axes
+    assert lines_of(axes) == [([1, 3], [0.8, 0.9])]
+    assert [text.get_text() for text in axes.texts] == ["1", "2", "5"]
+
+
+@pytest.mark.parametrize(
+    "figure",
+    [
+        main_effects([], ACCURACY),
+        pair_maps([], LOSS),
+        best_curves({}),
+        trade_off([], [], [], [], LOSS),
+    ],
+)
+def test_a_figure_says_why_there_is_nothing_to_draw(figure):
+    assert any("nothing to draw" in text.get_text() for text in figure.texts)

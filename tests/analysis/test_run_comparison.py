@@ -1,0 +1,133 @@
+"""Runs side by side: what differs, who reads which images, and how sure that is."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from digit_exp.analysis.report.comparison_sections import (
+    config_table,
+    duel_table,
+    metrics_table,
+    runs_table,
+    sections,
+)
+from digit_exp.analysis.report.terminal import WIDTH, text_table
+from digit_exp.analysis.run_comparison import Contender, Readings, differing, duels
+from digit_exp.analysis.statistics import bootstrap, wilson
+from digit_exp.plots.disagreements import MOST, Block, disagreements
+
+LABELS = np.arange(60) % 3
+
+
+def readings(*wrong, labels=LABELS, sure=0.8):
+    """Reads all images right but `wrong`, of which it says the next class."""
+    read = labels.copy()
+    read[list(wrong)] = (read[list(wrong)] + 1) % 3
+    probabilities = np.full((len(labels), 3), (1 - sure) / 2, np.float32)
+    probabilities[np.arange(len(labels)), read] = sure
+    return Readings(labels, probabilities)
+
+
+def contender(name="a", *, found=None, history=(), metrics=None, **config):
+    config = {"seed": 1, "optimizer": "adam", "optimizer.lr": 0.1, **config}
+    return Contender(name, "12345678", "FINISHED", config, metrics or {}, history, found, 500)
+
+
+def test_wilsons_interval_is_that_of_its_formula():
+    z = stats.norm.ppf(0.975)
+    # for p = 1 it is 1 / (1 + z² / n) to 1
+    assert wilson(10, 10) == pytest.approx((1 / (1 + z**2 / 10), 1))
+    low, high = wilson(0, 10)
+    assert (low, high) == pytest.approx((0, 1 - wilson(10, 10)[0]))
+
+
+def test_the_bootstrap_is_repeatable_and_near_the_normal_interval():
+    values = np.random.default_rng(1).exponential(size=2000)
+    low, high = bootstrap(values)
+    assert (low, high) == bootstrap(values)
+    margin = 1.96 * values.std(ddof=1) / len(values) ** 0.5
+    assert (low, high) == pytest.approx((values.mean() - margin, values.mean() + margin), rel=0.02)
+    assert bootstrap(np.full(5, 0.25)) == (0.25, 0.25)
+
+
+def test_what_differs_is_told_without_names_and_tracking():
+    some = [
+        contender(**{"run_name": "x", "tracking.uri": "a", "trainer.epochs": 1}),
+        contender(**{"run_name": "y", "tracking.uri": "b", "optimizer.lr": 0.2}),
+    ]
+    assert differing(some) == ["optimizer.lr", "trainer.epochs"]
+    assert config_table(some).rows == [
+        ["optimizer.lr", "0.1", "0.2"],
+        ["trainer.epochs", "1", "–"],
+    ]
+
+
+def test_a_duel_counts_who_alone_is_right_and_tests_it():
+    ours, theirs = readings(0, 1), readings(1, *range(10, 20))
+    (duel,) = duels([contender(found=ours), contender(found=theirs)])
+    assert set(duel.only_first) == set(range(10, 20))
+    assert list(duel.only_second) == [0]
+    assert duel.difference == pytest.approx(9 / 60)
+    assert duel.interval[0] < duel.difference < duel.interval[1]
+    assert duel.p == pytest.approx(stats.binomtest(1, 11).pvalue)
+    assert duel_table([duel]).rows[0][-1] == "#1 reads better"
+
+
+def test_several_duels_are_corrected_and_other_test_sets_are_left_out():
+    first, second = readings(0), readings(0, 5, 6, 7, 8, 9, 10)
+    alone = duels([contender(found=first), contender(found=second)])[0].p
+    other = readings(labels=np.arange(30) % 3)
+    found = duels([contender(found=r) for r in (first, second, second, other, None)])
+    assert [duel.second for duel in found] == [1, 2]
+    assert found[0].p == pytest.approx(2 * alone)
+    assert duels([contender(), contender(found=first)]) == []
+
+
+def test_the_clearest_come_first():
+    ours, theirs = readings(), readings(3, 4)
+    theirs.probabilities[4] = [0.45, 0.4, 0.15]  # almost undecided
+    theirs.probabilities[4] = theirs.probabilities[4][[2, 1, 0]]
+    (duel,) = duels([contender(found=ours), contender(found=theirs)])
+    assert list(duel.only_first) == [3, 4]
+
+
+def test_the_tables_fit_into_a_terminal_and_say_what_is_missing():
+    metrics = {"best_val_acc": 0.9, "test_acc": 0.95, "test_loss": 0.1, "best_epoch": 3.0}
+    some = [contender("a" * 200, found=readings(0), metrics=metrics), contender()]
+    for table in (runs_table(some), metrics_table(some)):
+        assert max(map(len, text_table(table).splitlines())) <= WIDTH
+    known, unknown = metrics_table(some).rows
+    assert known[1:4] == ["90.00 %", "87.06 to 92.33", "95.00 %"]  # Wilson's for 450 of 500
+    assert unknown[1:] == ["–"] * 6
+
+
+def test_the_sections_draw_curves_and_images():
+    history = [{"epoch": 1, "val_loss": 0.5, "val_acc": 0.8}]
+    images = np.zeros((60, 28, 28), np.uint8)
+    some = [contender(found=readings(n), history=history) for n in range(2)]
+    found = {section.key: section for section in sections(some, images)}
+    assert found["curves"].figure is not None
+    assert found["digits_1_2"].figure is not None
+    assert "digits_1_2" not in {section.key for section in sections(some, None)}
+    assert found["configuration"].text == ["The same in every value."]
+
+
+def words(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_a_picture_of_disagreements_shows_the_first_and_counts_all():
+    images = np.zeros((30, 28, 28), np.uint8)
+    many = Block("only #1", images, np.full(30, 4), np.full(30, 9))
+    drawn = words(disagreements(many, Block("only #2", images[:0], np.zeros(0), np.zeros(0))))
+    assert drawn.count("4, not 9") == MOST
+    assert "only #1: 30, here the 20 clearest" in drawn
+    assert len(drawn) == MOST + 1
+
+
+def test_without_disagreement_the_picture_says_so():
+    none = Block("only", np.zeros((0, 28, 28)), np.zeros(0, int), np.zeros(0, int))
+    figure = disagreements(none, none)
+    assert "There are none: both read the same images right." in [
+        t.get_text() for t in figure.texts
+    ]

@@ -1,0 +1,69 @@
+"""Promoting a run: only what is not worse on images that neither has learnt from, or by force."""
+
+import pytest
+from test_experiment import config
+
+from digit_exp import promote
+from digit_exp.runs.folder import RunRecord
+from digit_exp.runs.runner import execute
+from digit_exp.runs.signals import Interruption
+
+DATA = {"samples": 1500, "val_ratio": 0.2}
+
+
+def run(folder, name, **changes):
+    """Run in `folder/outputs/NAME`, tracked."""
+    where = folder / "outputs" / name
+    where.mkdir(parents=True)
+    (where / "digit_exp.log").touch()
+    data = {**DATA, **changes.pop("data", {})}
+    settings = config(data=data, tracking={"backend": "mlflow"}, run_name=name, **changes)
+    with Interruption() as interruption:
+        execute(settings, where, interruption)
+    return RunRecord.read(where)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("promote")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.chdir(folder)
+        run(folder, "good")
+        run(folder, "bad", optimizer={"lr": 1e-7}, trainer={"epochs": 1})
+        run(folder, "stranger", seed=7)
+        run(folder, "other", data={"noise": 0.1})
+    return folder
+
+
+@pytest.fixture
+def say(folder, monkeypatch, capsys):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.chdir(folder)
+
+    def said(*words):
+        code = promote.main(words)
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return said
+
+
+def test_the_champion_is_the_better_one(say):
+    assert say("bad")[0] == 0  # the first
+    assert "champion already" in say("bad")[1]
+    code, text = say("good")
+    assert code == 0
+    assert "on 300 validation images that neither has learnt from" in text
+    assert "kept as models:/digits@previous" in text
+    code, text = say("bad")
+    assert code == 1
+    assert "the challenger is worse; the champion stays" in text
+    code, text = say("stranger")
+    assert code == 2
+    assert "held out only" in text
+    code, text = say("other")
+    assert code == 2
+    assert "was not trained on the data" in text
+    assert say("bad", "--force")[0] == 0
+    assert "champion already" in say("bad")[1]

@@ -1,0 +1,210 @@
+"""Which run a person means by what is typed, in a store and in folders; what is said if none."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from digit_exp.config.serialize import resolved
+from digit_exp.registry import ConfigError
+from digit_exp.runs.build import load
+from digit_exp.runs.folder import CHECKPOINT, FILE, RunRecord
+from digit_exp.runs.reuse import lookup
+from digit_exp.runs.reuse.found_run import RunError
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.tracking.mlflow.glance import trial_ids
+from digit_exp.tracking.mlflow.run import open_tracker
+from digit_exp.tracking.mlflow.trials import identity
+from digit_exp.tracking.mlflow.uri import locate
+from digit_exp.training.checkpoint import load_checkpoint
+
+FIRST = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def leave(outputs, run_id, *, name=None, day=1, accuracy=None, folder=None, **fields):
+    """A run without tracking, by its note alone."""
+    place = outputs / (folder or run_id)
+    place.mkdir(parents=True)
+    summary = {} if accuracy is None else {"best_val_acc": accuracy}
+    started = FIRST.replace(day=day).isoformat()
+    RunRecord(run_id, "FINISHED", started, name=name, summary=summary, **fields).write(place)
+    return place
+
+
+@pytest.fixture
+def outputs(tmp_path):
+    """Three runs, then a sweep of two jobs."""
+    outputs = tmp_path / "outputs"
+    leave(outputs, "aaa1", name="defaults", day=1, accuracy=0.97)
+    leave(outputs, "aab2", name="lr=0.1", day=2, accuracy=0.99)
+    leave(outputs, "bbb3", name="defaults", day=3)
+    return outputs
+
+
+@pytest.mark.parametrize(
+    ("text", "run_id"),
+    [("aaa1", "aaa1"), ("bb", "bbb3"), ("lr=0.1", "aab2"), ("latest", "bbb3"), ("best", "aab2")],
+)
+def test_a_run_is_meant_by_its_id_its_name_or_what_is_special_about_it(outputs, text, run_id):
+    assert Runs(outputs).one(text).run_id == run_id
+
+
+def test_of_equally_good_runs_the_first_is_the_best(outputs):
+    leave(outputs, "copy", name="again: lr=0.1", day=4, accuracy=0.99)
+    assert Runs(outputs).one("best").run_id == "aab2"
+
+
+def test_a_text_that_several_runs_share_is_refused_with_all_of_them(outputs):
+    for text in ("defaults", "aa"):
+        with pytest.raises(RunError, match=f"'{text}' may be one of") as error:
+            Runs(outputs).one(text)
+        assert "aaa1" in str(error.value)
+    assert "97.00 %  finished  2026-01-01" in str(error.value)
+
+
+def test_a_run_that_has_no_id_is_listed_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leave(tmp_path / "outputs", None, folder="one/two")
+    with pytest.raises(RunError, match=r"outputs/one/two$"):
+        Runs.around().one("nonsense")
+
+
+def test_a_text_that_no_run_has_is_refused_with_the_nearest_and_the_latest(outputs):
+    with pytest.raises(RunError) as error:
+        Runs(outputs).one("default")
+    first, *others = str(error.value).splitlines()
+    assert "Did you mean 'defaults'? The latest runs:" in first
+    assert [line.split()[0] for line in others] == ["bbb3", "aab2", "aaa1"]
+
+
+@pytest.mark.parametrize("text", ["latest", "best", "abc", ""])
+def test_without_runs_it_is_said_where_they_were_looked_for(tmp_path, text):
+    with pytest.raises(RunError, match=r"no runs below .*outputs or in sqlite:.*mlflow\.db"):
+        Runs.around(tmp_path).one(text)
+    assert not (tmp_path / "mlruns").exists()
+
+
+def test_best_needs_a_run_that_finished(tmp_path):
+    leave(tmp_path, "aaa")
+    with pytest.raises(RunError, match="no run has finished with a validation accuracy"):
+        Runs(tmp_path).one("best")
+
+
+@pytest.mark.parametrize(("objective", "wins"), [("best_val_acc", "j2"), ("test_acc", "j1")])
+def test_a_sweep_means_its_winner_by_its_own_objective_or_all_jobs(tmp_path, objective, wins):
+    outputs = tmp_path / "outputs"
+    for number, (chosen, seen) in enumerate([(0.8, 0.9), (0.85, 0.7)], start=1):
+        tags = {**identity("grid", f"hash{number}"), "digit_exp.objective": objective}
+        place = leave(outputs, f"j{number}", folder=f"sweeps/grid/{number}", day=number, tags=tags)
+        record = RunRecord.read(place)
+        record.summary = {"best_val_acc": chosen, "test_acc": seen}
+        record.write(place)
+        (place / "config.yaml").write_text(f"seed: 1\noptimizer: {{name: adam, lr: {number}}}")
+    for text in ("grid", str(outputs / "sweeps" / "grid")):
+        assert Runs(outputs).one(text).run_id == wins
+        assert [run.run_id for run in Runs(outputs).several(text)] == ["j1", "j2"]
+    assert [run.run_id for run in Runs(outputs).several("latest")] == ["j2"]
+
+
+def test_a_run_without_tracking_gives_all_that_its_folder_holds(tmp_path, train):
+    folder = train(tmp_path / "outputs" / "one")
+    (found,) = Runs(tmp_path / "outputs").all
+    assert found.folder == folder
+    assert found.name == Runs(tmp_path / "outputs").one(found.name).name
+    assert found.config["optimizer"] == "adam"
+    assert resolved(found.run_config()) == load_checkpoint(folder / CHECKPOINT).config["run"]
+    assert [epoch["epoch"] for epoch in found.history()] == [1, 2, 3]
+    assert found.predictions().probabilities.shape == (50, 10)
+    assert found.tags["data.digest"]
+    assert found.page() == []
+
+
+def test_the_network_is_the_one_that_was_tested(tmp_path, train):
+    # training goes on after the best epoch, and checkpoints are kept by another metric
+    watch = ["trainer.early_stopping.monitor=val_loss", "trainer.checkpoint.monitor=train_loss"]
+    folder = train(tmp_path / "one", "optimizer.lr=0.03", "trainer.epochs=8", *watch)
+    found = Runs().one(str(folder))
+    images = load(found.run_config().data).test.images
+    written = found.predictions().probabilities
+    assert np.array_equal(found.network().predict_proba(images), written)
+    last = load_checkpoint(folder / CHECKPOINT).network
+    assert not np.array_equal(last.predict_proba(images), written)
+
+
+def test_a_checkpoint_is_a_run_of_its_own_inside_its_folder_and_outside(tmp_path, train):
+    folder = train(tmp_path / "one")
+    inside = Runs().one(str(folder / "checkpoints" / "best.npz"))
+    assert inside.folder == folder
+    assert inside.network().spec() == Runs().one(str(folder)).network().spec()
+    lonely = (folder / "checkpoints" / "best.npz").rename(tmp_path / "lonely.npz")
+    outside = Runs().one(str(lonely))
+    assert outside.folder is None
+    assert outside.config["optimizer"] == "adam"
+    assert outside.history()
+    with pytest.raises(RunError, match=r"lonely\.npz, unknown, has no test_predictions\.npz"):
+        outside.predictions()
+
+
+def test_a_tracked_run_is_found_in_the_store_with_its_folder_or_without(folder, train, monkeypatch):
+    monkeypatch.chdir(folder)
+    place = train(folder / "outputs" / "one", "tracking=mlflow")
+    here = Runs.around(folder).one("latest")
+    assert (here.folder, here.status) == (place, "FINISHED")
+    assert here.page()[-1].endswith(f"{here.run_id}?workflowType=machine_learning")
+    with monkeypatch.context() as patch:
+        patch.setattr(lookup, "RunStore", None)  # so that MLflow cannot be asked
+        for text in ("latest", "best", here.run_id[:6], here.name):
+            assert Runs.around(folder).lightly().one(text).metrics["test_acc"]
+    place.rename(folder / "elsewhere")
+    away = Runs.around(folder).lightly().one(here.run_id[:6])
+    assert away.folder is None
+    assert away.name == here.name
+    assert away.config["model.hidden"] == [16]
+    kept = RunRecord.read(folder / "elsewhere")
+    assert kept.tags.items() <= away.tags.items()
+    original = load_checkpoint(folder / "elsewhere" / CHECKPOINT)
+    assert resolved(away.run_config()) == original.config["run"]
+    assert away.history() == original.state.history
+    assert Runs.around(folder).one("best").run_id == here.run_id
+    assert away.network().spec() == original.network.spec()
+    assert (away.predictions().read >= 0).all()
+
+
+def test_a_database_that_cannot_be_read_without_mlflow_is_left_to_it(tmp_path):
+    (file := tmp_path / "runs.db").write_text("no database")
+    assert trial_ids(locate(f"sqlite:///{file}", tmp_path)) is None
+    assert trial_ids(locate("http://127.0.0.1:5000", tmp_path)) is None
+    assert trial_ids(locate(None, tmp_path)) == set()
+
+
+def test_parents_of_sweeps_and_runs_of_others_are_no_runs(folder):
+    with open_tracker("mlflow", folder=folder, identity={"digit_exp.kind": "sweep"}):
+        pass
+    with open_tracker("mlflow", folder=folder, experiment="other", run_name="mine") as tracker:
+        pass
+    assert [run.name for run in Runs.around(folder).all] == ["mine"]
+    assert Runs.around(folder).one(tracker.run_id[:5]).tags["digit_exp.kind"] == "trial"
+
+
+def test_a_run_that_is_both_tracked_and_local_is_one(folder):
+    with open_tracker("mlflow", folder=folder) as tracker:
+        leave(folder / "outputs", tracker.run_id)
+    leave(folder / "outputs", None, folder="untracked")
+    found = Runs.around(folder).all
+    assert [run.run_id for run in found] == [tracker.run_id, None]
+    assert found[0].folder.name == tracker.run_id
+
+
+def test_an_address_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="is a folder"):
+        Runs.around(tmp_path, "./mlruns")
+
+
+def test_a_sweep_and_a_run_of_the_same_name_are_told_apart_by_folder(outputs):
+    place = leave(
+        outputs, "c", folder="sweeps/lr=0.1/x", tags=identity("lr=0.1", "x"), accuracy=0.5
+    )
+    assert Runs(outputs).one("lr=0.1").run_id == "aab2"
+    assert Runs(outputs).several(str(place.parent))[0].run_id == "c"
+    assert (Path(place) / FILE).is_file()

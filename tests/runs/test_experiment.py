@@ -1,0 +1,179 @@
+"""The recipe of a run, without MLflow: what it refuses, what it leaves, what it concludes."""
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from digit_exp.config.parse import from_mapping
+from digit_exp.config.serialize import resolved
+from digit_exp.registry import ConfigError
+from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.signals import Interruption
+from digit_exp.runs.summary import best_epoch, run_name
+from digit_exp.tracking.base import Status, Tracker
+from digit_exp.training.checkpoint import load_checkpoint, load_network
+
+TINY = {
+    "data": {"name": "synthetic", "samples": 200, "test_samples": 50, "val_ratio": 0.2},
+    "model": {"name": "mlp", "hidden": [16]},
+    "optimizer": {"name": "adam"},
+    "schedule": {"name": "constant"},
+    "regularization": {"name": "none"},
+    "augmentation": {"name": "none"},
+    "pruner": {"name": "none"},
+    "trainer": {"epochs": 3},
+    "tracking": {"backend": "none"},
+}
+
+
+class Memory(Tracker):
+    """Remembers what an experiment tells it."""
+
+    def __init__(self):
+        self.told = {}
+
+    def log_params(self, params):
+        self.told["params"] = dict(params)
+
+    def log_summary(self, metrics):
+        self.told["summary"] = dict(metrics)
+
+    def log_epoch(self, epoch, metrics):
+        self.told[epoch] = dict(metrics)
+
+    def log_file(self, path, folder=None):
+        self.told.setdefault("files", []).append((folder, path.name))
+
+    def set_tags(self, tags):
+        self.told.setdefault("tags", {}).update(tags)
+
+
+def config(**changes):
+    merged = {group: {**TINY[group], **changes.get(group, {})} for group in TINY}
+    return from_mapping({**merged, **{k: v for k, v in changes.items() if k not in TINY}})
+
+
+def run(folder, tracker=None, checkpoint=None, **changes):
+    experiment = Experiment.prepare(config(**changes), folder, checkpoint)
+    with Interruption() as interruption:
+        return experiment, experiment.run(tracker or Tracker(), interruption)
+
+
+def test_a_run_leaves_its_files_and_tells_the_tracker(tmp_path):
+    tracker = Memory()
+    _, result = run(tmp_path, tracker)
+    assert result.status is Status.FINISHED
+    assert tracker.told["params"]["optimizer.lr"] == 0.001
+    assert tracker.told["summary"] == result.summary
+    assert [epoch for epoch in tracker.told if isinstance(epoch, int)] == [1, 2, 3]
+    assert (None, "config.yaml") in tracker.told["files"]
+    assert ("checkpoints", "best.npz") in tracker.told["files"]
+    assert ("figures", "confusion_matrix.png") in tracker.told["files"]
+    for _, name in tracker.told["files"]:
+        assert list(tmp_path.rglob(name))
+
+
+def test_the_test_numbers_are_those_of_the_weights_that_are_kept(tmp_path):
+    experiment, result = run(tmp_path)
+    test = experiment.dataset.test
+    network = load_network(tmp_path / "checkpoints" / "best.npz")
+    probabilities = network.predict_proba(test.images[test.rows])
+    accuracy = float((probabilities.argmax(axis=1) == test.labels).mean())
+    likelihood = probabilities[np.arange(len(test)), test.labels]
+    assert result.summary["test_acc"] == accuracy
+    assert result.summary["test_loss"] == pytest.approx(-np.log(likelihood).mean(), rel=1e-5)
+
+
+def test_a_diverged_run_has_failed_and_is_not_tested(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    tracker = Memory()
+    _, result = run(tmp_path, tracker, optimizer={"name": "sgd", "lr": 1e30})
+    assert result.status is Status.FAILED
+    assert result.is_failure
+    assert "test_acc" not in result.summary
+    assert tracker.told["tags"]["digit_exp.stop_reason"] == "diverged"
+    assert "at step 2, in epoch 1, the loss was nan; the learning rate was 1e+30" in caplog.text
+    assert "try optimizer.lr=1e+29" in caplog.text
+    network = load_network(tmp_path / "checkpoints" / "last_finite.npz")
+    assert np.isfinite(network.parameters.storage).all()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"val_ratio": 0.001}, "data.val_ratio: leaves no image for validation"),
+        ({"train_size": 161}, "data.train_size: must be at most 160"),
+    ],
+)
+def test_data_that_cannot_be_divided_so_is_refused(tmp_path, data, words):
+    with pytest.raises(ConfigError, match=words):
+        Experiment.prepare(config(data=data), tmp_path)
+
+
+def test_a_run_without_validation_trains_to_the_end(tmp_path):
+    watch = {"early_stopping": {"enabled": False}, "checkpoint": {"monitor": "train_loss"}}
+    _, result = run(tmp_path, data={"val_ratio": 0.0}, trainer=watch | {"epochs": 2})
+    assert "best_val_acc" not in result.summary
+    assert "test_acc" in result.summary
+
+
+def test_standardized_pixels_travel_with_the_network(tmp_path):
+    experiment, _ = run(tmp_path, data={"normalize": "standardize"})
+    network = load_network(tmp_path / "checkpoints" / "last.npz")
+    assert network.names[0] == "standardize_1"
+    pixels = experiment.train.images[experiment.train.rows] / 255
+    assert network.layers[0].mean == pytest.approx(pixels.mean())
+    assert network.layers[0].std == pytest.approx(pixels.std())
+
+
+def test_a_run_that_went_on_does_not_keep_the_reason_why_it_had_stopped(tmp_path):
+    tracker = Memory()
+    run(tmp_path, tracker, trainer={"epochs": 1})
+    assert "tags" not in tracker.told
+    run(tmp_path, tracker, load_checkpoint(tmp_path / "checkpoints" / "last.npz"))
+    assert tracker.told["tags"] == {"digit_exp.stop_reason": "completed"}
+
+
+def test_a_run_is_not_resumed_on_other_data(tmp_path):
+    run(tmp_path)
+    checkpoint = load_checkpoint(tmp_path / "checkpoints" / "last.npz")
+    other = replace(checkpoint, config={**checkpoint.config, "data_digest": "other"})
+    with pytest.raises(ConfigError, match="is not the one the run began with"):
+        Experiment.prepare(config(), tmp_path, other)
+
+
+def test_a_checkpoint_holds_the_configuration_of_its_run(tmp_path):
+    run(tmp_path, seed=7)
+    checkpoint = load_checkpoint(tmp_path / "checkpoints" / "best.npz")
+    assert checkpoint.config["run"] == resolved(config(seed=7))
+
+
+@pytest.mark.parametrize(
+    ("history", "best"),
+    [
+        ([], {}),
+        ([{"epoch": 1, "val_acc": 0.5}, {"epoch": 2}, {"epoch": 3, "val_acc": 0.6}], 3),
+        ([{"epoch": 1, "val_acc": 0.6}, {"epoch": 2, "val_acc": 0.6}], 1),
+        ([{"epoch": 1, "val_acc": float("nan")}, {"epoch": 2, "val_acc": 0.1}], 2),
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_highest(history, best):
+    found = best_epoch(config(), history)
+    assert found.get("best_epoch", {}) == best
+
+
+def test_a_run_is_named_for_what_is_special_about_it():
+    plain = {group: {} for group in ("data", "model", "trainer")}
+    names = {"data": {"name": "mnist"}, "model": {"name": "mlp"}, "schedule": {"name": "cosine"}}
+    usual = {**TINY, **plain, **names, "tracking": {}}
+    assert run_name(from_mapping(usual)) == "defaults"
+    special = {**usual, "seed": 3, "optimizer": {"name": "lion", "lr": 0.01}}
+    assert run_name(from_mapping(special)) == "seed=3 optimizer=lion lr=0.01"
+    searched = {**usual, "optimizer": {"name": "adam", "lr": 0.00084159668}}
+    assert run_name(from_mapping(searched)) == "lr=0.0008416"
+    keys = ["data.train_size", "model.hidden"]
+    assert run_name(from_mapping(usual), keys) == "train_size=null hidden=[128,64]"
+    assert run_name(config(run_name="mine")) == "mine"
+    assert len(run_name(config())) <= 80

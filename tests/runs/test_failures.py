@@ -1,0 +1,121 @@
+"""A disk that fills up while a run goes on costs files, which are named, and not the run."""
+
+import errno
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_experiment import config
+
+from digit_exp.registry import ConfigError
+from digit_exp.runs import disk_space
+from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.log_file import LogFile
+from digit_exp.runs.reuse.serving import SERVED
+from digit_exp.runs.runner import logged
+from digit_exp.runs.signals import Interruption
+from digit_exp.team import TeamError
+from digit_exp.tracking.base import Status, Tracker
+from digit_exp.training.archive import read_arrays
+
+
+def run(folder):
+    experiment = Experiment.prepare(config(trainer={"epochs": 3}), folder)
+    with Interruption() as interruption:
+        return experiment.run(Tracker(), interruption)
+
+
+def full_from(monkeypatch, n):
+    """Let the disk be full from the n-th file on that is moved to its place."""
+    replace, moved = Path.replace, []
+
+    def counted(self, target):
+        moved.append(target)
+        if len(moved) >= n:
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", counted)
+    return moved
+
+
+@pytest.mark.parametrize(
+    "n", [3, 5, 9, *(pytest.param(n, marks=pytest.mark.slow) for n in (4, 6, 7, 8, *range(10, 22)))]
+)
+def test_a_disk_that_is_full_from_the_nth_file_on_leaves_a_finished_run(tmp_path, monkeypatch, n):
+    moved = full_from(monkeypatch, n)
+    result = run(tmp_path)
+    assert result.status is Status.FINISHED
+    assert "test_acc" in result.summary
+    refused = {str(Path(path).relative_to(tmp_path)) for path in moved[n - 1 :]}
+    named = " ".join(result.lost)
+    for path in refused:
+        assert Path(path).name in named
+    assert (tmp_path / SERVED).exists() is (SERVED not in named)
+    assert n > 9 or SERVED in named
+    whole = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in whole if path.name.startswith(".")]
+    for path in whole:
+        if path.suffix == ".npz":
+            assert read_arrays(path)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_what_cannot_be_written_before_the_first_step_ends_the_run_there(tmp_path, monkeypatch, n):
+    full_from(monkeypatch, n)
+    with pytest.raises(OSError, match="No space left"):
+        run(tmp_path)
+
+
+def test_a_disk_that_has_room_again_makes_the_loss_good(tmp_path, monkeypatch):
+    replace, moved = Path.replace, []
+
+    def once(self, target):
+        moved.append(target)
+        if len(moved) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", once)
+    assert run(tmp_path).lost == []
+
+
+def test_a_disk_without_room_is_told_before_the_run(tmp_path, monkeypatch):
+    usage = type("Usage", (), {"free": 1_000_000})
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(ConfigError, match="has 1 MB left, and this run may write 11 MB: make room"):
+        Experiment.prepare(config(), tmp_path)
+
+
+def test_a_log_that_cannot_be_written_says_so_once(capsys):
+    handler = LogFile("/dev/full")
+    for number in range(3):
+        handler.emit(logging.LogRecord("a", logging.INFO, "", 0, f"line {number}", (), None))
+    said = capsys.readouterr().err
+    assert said == "the log /dev/full is cut off: No space left on device\n"
+    with pytest.raises(OSError, match="No space left"):
+        handler.close()
+
+
+def test_weights_that_were_finite_are_what_a_diverged_run_leaves(tmp_path):
+    diverging = config(optimizer={"name": "sgd", "lr": 1e30})
+    experiment = Experiment.prepare(diverging, tmp_path)
+    with Interruption() as interruption:
+        experiment.run(Tracker(), interruption)
+    for name in ("last.npz", "last_finite.npz"):
+        storage = read_arrays(tmp_path / "checkpoints" / name)["storage"]
+        assert np.isfinite(storage).all()
+
+
+def test_too_little_memory_is_a_sentence(caplog):
+    failed = logged(MemoryError("Unable to allocate 296 GiB"))
+    for told in (str(failed), caplog.text):  # a sweep has the first alone
+        assert "too small for this run (Unable to allocate 296 GiB): try a smaller" in told
+        assert "Traceback" not in told
+
+
+def test_a_process_that_was_killed_is_a_sentence(caplog):
+    logged(TeamError("a process that took part in the training ended with code -9"))
+    assert "ended with code -9" in caplog.text
+    assert "Traceback" not in caplog.text

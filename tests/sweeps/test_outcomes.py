@@ -1,0 +1,75 @@
+"""How the jobs of a sweep, wherever they run, come to be lines on the console."""
+
+import threading
+
+import pytest
+
+from digit_exp.sweeps import progress as following
+from digit_exp.sweeps.context import VARIABLE, Ticket, current_ticket
+from digit_exp.sweeps.outcomes import Entry, Ledger
+from digit_exp.sweeps.progress import Follower
+
+
+@pytest.fixture
+def ticket(tmp_path):
+    return Ticket(
+        name="it's ${mine}",
+        command="now",
+        folder=str(tmp_path),
+        jobs=3,
+        varied=["seed"],
+        parent_id=None,
+        rerun=False,
+        fail_fast=False,
+        is_search=False,
+        objective="best_val_acc",
+    )
+
+
+def test_a_ticket_travels_through_the_environment(ticket, monkeypatch):
+    setting = ticket.setting.removeprefix(f"++hydra.job.env_set.{VARIABLE}='")
+    monkeypatch.setenv(VARIABLE, setting.removesuffix("'"))
+    assert current_ticket() == ticket
+    monkeypatch.delenv(VARIABLE)
+    assert current_ticket() is None
+
+
+def test_the_entries_of_a_command_are_not_those_of_another(ticket, tmp_path):
+    ledger = Ledger(ticket, None)
+    ledger.enter(Entry(10, "b", "failed", reason="no data"))
+    ledger.enter(Entry(2, "a", "done", 0.5))
+    assert [entry.number for entry in Ledger(ticket, None).entries()] == [2, 10]
+    assert [entry.number for entry in ledger.entries(known={2})] == [10]
+    assert [entry.reason for entry in ledger.failures()] == ["no data"]
+    other = Ticket(**{**vars(ticket), "command": "then"})
+    assert list(Ledger(other, None).entries()) == []
+
+
+def test_an_entry_that_is_just_being_written_waits_for_the_next_look(ticket, tmp_path):
+    ledger = Ledger(ticket, None)
+    ledger.enter(Entry(0, "a", "done", 0.5))
+    (tmp_path / "jobs/now/1.json").write_text('{"numb')
+    assert [entry.number for entry in ledger.entries()] == [0]
+
+
+def test_every_job_has_its_line_before_the_follower_ends(ticket, capsys):
+    ledger = Ledger(ticket, None)
+    with Follower(ticket, ledger) as follower:
+        ledger.enter(Entry(1, "seed=2", "was done before", 0.5))
+        ledger.enter(Entry(0, "seed=1", "failed", reason="no data\nat all"))
+        ledger.enter(Entry(2, "seed=3", "done", 0.75))
+    first, second, third = sorted(capsys.readouterr().out.splitlines(), key=lambda line: line[5:])
+    assert first.endswith("job 0 failed: seed=1 - no data") or "left" in first
+    assert "job 1 was done before: seed=2 - 50.00 % (best 50.00 %)" in second
+    assert "job 2 done: seed=3 - 75.00 % (best 75.00 %)" in third
+    assert {line[:5] for line in (first, second, third)} == {"[1/3]", "[2/3]", "[3/3]"}
+    assert [entry.number for entry in follower.failures] == [0]
+
+
+def test_a_job_that_ends_while_others_run_is_told_at_once(ticket, monkeypatch):
+    told = threading.Event()
+    monkeypatch.setattr(following, "print", lambda *_, **__: told.set(), raising=False)
+    ledger = Ledger(ticket, None)
+    with Follower(ticket, ledger):
+        ledger.enter(Entry(0, "seed=1", "done", 0.5))
+        assert told.wait(timeout=30)

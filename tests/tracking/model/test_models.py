@@ -1,0 +1,125 @@
+"""The model that a run logs, as MLflow loads it: alone, by its alias, with clear refusals."""
+
+import base64
+import io
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from digit_exp.data.sources import Mnist
+from digit_exp.nn.network import NetworkBuilder
+from digit_exp.runs.reuse.serving import SERVED, deployed
+from digit_exp.tracking.mlflow.queries import RunStore
+from digit_exp.tracking.mlflow.run import open_tracker
+from digit_exp.tracking.mlflow.uri import locate
+from digit_exp.tracking.model.log import model_of
+from digit_exp.tracking.model.registry import Models
+
+DIGITS = Mnist().load().test.images[:20]
+ALONE = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("digit_exp", "hydra", "omegaconf", "matplotlib"):
+            raise ImportError(name)
+sys.meta_path.insert(0, Blocked())
+import mlflow, numpy
+model = mlflow.pyfunc.load_model("models:/digits@champion")
+print(model.predict(numpy.load(sys.argv[1]))[0]["class"], "PIL" in sys.modules)
+"""
+
+
+@pytest.fixture
+def network():
+    return NetworkBuilder().input(28, 28).dense(16, "relu").dense(10).build(seed=3)
+
+
+@pytest.fixture
+def champion(folder, network):
+    """The folder of a store whose champion is `network`."""
+    file = deployed(network, (28, 28), 1.5).save(folder / SERVED)
+    with open_tracker("mlflow", folder=folder) as tracker:
+        tracker.log_model(file)
+    runs = RunStore(locate(None, folder))
+    (trial,) = runs.trials()
+    models = Models(runs)
+    assert models.champion() is None
+    assert models.crown(trial, file).number == "1"
+    assert models.crown(trial, file).number == "1"  # once more changes nothing
+    assert len(runs.client.search_model_versions("name = 'digits'")) == 1
+    assert model_of(runs.client, trial.run_id)
+    return folder
+
+
+@pytest.fixture
+def model(champion, monkeypatch):
+    import mlflow
+
+    monkeypatch.setattr(mlflow, "set_tracking_uri", mlflow.set_tracking_uri)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(locate(None, champion).uri)
+    yield mlflow.pyfunc.load_model("models:/digits@champion")
+    mlflow.set_tracking_uri(before)
+
+
+def test_it_answers_arrays_and_pictures(model, network):
+    from digit_exp.training.calibration import tempered
+
+    expected = tempered(network.predict_proba(DIGITS), 1.5)
+    for images in (DIGITS, DIGITS / 255, DIGITS.tolist()):
+        answers = model.predict(np.array(images))
+        found = np.array([answer["probabilities"] for answer in answers])
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+        assert [answer["class"] for answer in answers] == expected.argmax(axis=1).tolist()
+    digit, blank = (
+        model.predict(np.array([picture(pixels)]))[0] for pixels in (DIGITS[0], np.zeros((90, 90)))
+    )
+    assert digit["class"] == expected[0].argmax()
+    assert blank == {
+        "class": None,
+        "confidence": 0.0,
+        "probabilities": [],
+        "problem": "the picture is blank",
+    }
+
+
+def picture(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (np.zeros((1, 27, 28)), r"must have the shape \(n, 28, 28\), got \(1, 27, 28\)"),
+        (np.zeros((1, 28, 28)) - 1, "pixels must be"),
+        (np.array(["no base64!"]), "picture 0 cannot be read"),
+        (np.array([base64.b64encode(b"no picture").decode()]), "no picture of a kind"),
+    ],
+)
+def test_what_it_cannot_read_is_refused_with_a_clear_400(model, data, words):
+    from mlflow.exceptions import MlflowException
+
+    with pytest.raises(MlflowException, match=words) as refused:
+        model.predict(data)
+    assert refused.value.get_http_status_code() == 400
+    assert len(refused.value.serialize_as_json()) < 300
+
+
+def test_it_runs_without_the_project(champion, network):
+    np.save(champion / "digits.npy", DIGITS[:1])
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(champion / "digits.npy")],
+        env=os.environ | {"MLFLOW_TRACKING_URI": locate(None, champion).uri, "PYTHONPATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == [str(network.predict(DIGITS[:1])[0]), "False"]
