@@ -10,22 +10,10 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.signals import Interruption
 from digit_exp.runs.summary import best_epoch, run_name
 from digit_exp.tracking.base import Status, Tracker
 from digit_exp.training.checkpoint import load_checkpoint, load_network
-
-TINY = {
-    "data": {"name": "synthetic", "samples": 200, "test_samples": 50, "val_ratio": 0.2},
-    "model": {"name": "mlp", "hidden": [16]},
-    "optimizer": {"name": "adam"},
-    "schedule": {"name": "constant"},
-    "regularization": {"name": "none"},
-    "augmentation": {"name": "none"},
-    "pruner": {"name": "none"},
-    "trainer": {"epochs": 3},
-    "tracking": {"backend": "none"},
-}
+from tiny_runs import TINY, config, run
 
 
 class Memory(Tracker):
@@ -48,17 +36,6 @@ class Memory(Tracker):
 
     def set_tags(self, tags):
         self.told.setdefault("tags", {}).update(tags)
-
-
-def config(**changes):
-    merged = {group: {**TINY[group], **changes.get(group, {})} for group in TINY}
-    return from_mapping({**merged, **{k: v for k, v in changes.items() if k not in TINY}})
-
-
-def run(folder, tracker=None, checkpoint=None, **changes):
-    experiment = Experiment.prepare(config(**changes), folder, checkpoint)
-    with Interruption() as interruption:
-        return experiment, experiment.run(tracker or Tracker(), interruption)
 
 
 def test_a_run_leaves_its_files_and_tells_the_tracker(tmp_path):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_experiment import config
 
 from digit_exp.registry import ConfigError
 from digit_exp.runs import disk_space
@@ -18,6 +17,7 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.team import TeamError
 from digit_exp.tracking.base import Status, Tracker
 from digit_exp.training.archive import read_arrays
+from tiny_runs import config
 
 
 def run(folder):

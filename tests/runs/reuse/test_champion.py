@@ -1,12 +1,12 @@
 """Promoting a run: only what is not worse on images that neither has learnt from, or by force."""
 
 import pytest
-from test_experiment import config
 
 from digit_exp import promote
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
+from tiny_runs import config
 
 DATA = {"samples": 1500, "val_ratio": 0.2}
 

@@ -7,13 +7,13 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from test_experiment import run
 
 from digit_exp import predict
 from digit_exp.data.sources import Mnist
 from digit_exp.runs.folder import RunRecord
 from digit_exp.training.calibration import tempered
 from digit_exp.training.checkpoint import load_network
+from tiny_runs import run
 
 DIGITS = Mnist().load().test.images
 

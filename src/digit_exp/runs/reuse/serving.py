@@ -6,8 +6,8 @@ from pathlib import Path
 
 from digit_exp.atomic import whole
 from digit_exp.nn.network import Network
-from digit_exp.vision.classifier import Classifier
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.vision.classifier import Classifier
 
 SERVED = "model.npz"
 """The file of a run's folder with the network as it is served."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-CODE = Path(__file__).with_name("served_model.py")
 VISION = Path(digit_exp.vision.__file__).parent
+CODE = Path(__file__).with_name("pyfunc.py")
 NAME = "digits"
 """Of the models that runs log, and of the registered one."""
 PACKAGES = ("numpy", "pillow", "mlflow")
