@@ -3,8 +3,8 @@
 python benchmarks/pictures.py MODEL [DIGITS]
 
 MODEL is the `model.npz` of a run with the default split and seed. The digits are the last of its
-validation images, which took no part in its training and, unlike the first, none in the making of
-the reader. The scenes are those of the tests: scans, photos with uneven light, shadows and more.
+validation images: neither its training nor the thresholds of `vision` have used them. The pictures
+are those of the tests: scans, photos with uneven light, shadows and more.
 """
 
 import sys

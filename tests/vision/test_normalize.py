@@ -67,10 +67,10 @@ NOT_DIGITS = {
     "nothing stands out|blank": (0.7 + 0.03 * NOISE.normal(size=(300, 300))).astype(np.float32),
     "filled area": drawing(lambda draw: draw.ellipse((80, 80, 220, 220), fill=20)),
     "too flat": drawing(lambda draw: draw.line((40, 150, 260, 150), fill=20, width=12)),
-    "too many shapes|apart|complex": drawing(
+    "too many shapes|separate|complex": drawing(
         lambda draw: [draw.text((20, 20 + 18 * i), "Lorem ipsum dolor sit amet") for i in range(14)]
     ),
-    "shapes apart": two_digits(),
+    "separate shapes": two_digits(),
     "pixels high": drawing(lambda draw: draw.rectangle((150, 150, 152, 153), fill=20)),
     "at the edge|blank": np.ones((1, 1), np.float32),
 }

@@ -1,1 +1,4 @@
-"""Reads digits in pictures, with NumPy and Pillow alone: each served model carries a copy of it."""
+"""Reads a digit in a picture: decoding, segmentation, normalisation, classification.
+
+It imports nothing of the project, because each served model carries a copy of it.
+"""

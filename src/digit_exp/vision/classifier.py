@@ -1,12 +1,11 @@
-"""A trained network as it is deployed: its layers in evaluation, and nothing for training.
+"""A trained network as it is served: its layers for evaluation, without anything for training.
 
-The file is a zip of plain arrays (`.npz`) without pickle; its entry `meta` is JSON.
+It is saved as plain arrays (`.npz`) without pickle; the entry `meta` is JSON.
 """
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +19,8 @@ Layer = Mapping[str, Any]
 Weights = Mapping[str, Array]
 """The arrays of one layer, by local name."""
 
-ROWS = 1024
-"""Images at once: memory does not grow with the request."""
+BATCH_SIZE = 1024
+"""Images at once, so that memory does not grow with the request."""
 
 
 def _dense(x: Array, layer: Layer, weights: Weights) -> Array:
@@ -41,8 +40,9 @@ def _elu(x: Array, layer: Layer, weights: Weights) -> Array:
 
 
 def _gelu(x: Array, layer: Layer, weights: Weights) -> Array:
-    cdf = np.vectorize(lambda z: 0.5 * math.erfc(-z * math.sqrt(0.5)), otypes=[x.dtype])
-    y: Array = x * cdf(x)
+    from scipy.special import ndtr  # slow to import, and seldom needed
+
+    y: Array = x * ndtr(x)
     return y
 
 
@@ -62,18 +62,18 @@ LAYERS: dict[str, Callable[[Array, Layer, Weights], Array]] = {
 
 @dataclass(frozen=True)
 class Classifier:
-    """Layers with their weights, for images of one shape."""
+    """The layers of a network with their weights, for images of one shape."""
 
     layers: list[dict[str, Any]]
-    """Each with its kind, its values and its name, the prefix of its arrays."""
+    """For each its kind, its hyperparameters and its name, the prefix of its arrays."""
     arrays: dict[str, Array]
     shape: tuple[int, int]
     """Height and width of an image, in pixels."""
     temperature: float = 1.0
-    """What logits are divided by, so that probabilities are as often right as they say."""
-
+    """Logits are divided by it, which calibrates the probabilities."""
     shifts: int = 0
-    """Pixels by which four more views of an image are moved, whose mean opinion counts; 0: none."""
+    """Test-time augmentation: probabilities are averaged over an image and its four shifts by so
+    many pixels; 0: off."""
 
     def __call__(self, images: NDArray[Any]) -> Array:
         """Return probabilities, shape `(n, classes)`, for uint8 pixels or pixels in [0, 1].
@@ -85,18 +85,19 @@ class Classifier:
             raise ValueError(
                 f"images must have the shape (n, {height}, {width}), got {images.shape}"
             )
-        parts = [self._part(images[start : start + ROWS]) for start in range(0, len(images), ROWS)]
+        batches = (images[i : i + BATCH_SIZE] for i in range(0, len(images), BATCH_SIZE))
+        parts = [self._probabilities(batch) for batch in batches]
         return np.concatenate(parts) if parts else np.zeros((0, 0), np.float32)
 
-    def _part(self, images: NDArray[Any]) -> Array:
+    def _probabilities(self, images: NDArray[Any]) -> Array:
         pixels: Array = images.astype(np.float32)
         if images.dtype == np.uint8:
             pixels *= np.float32(1 / 255)
         logits = self._logits(pixels)
         if self.shifts:
-            views = [logits, *(self._logits(moved) for moved in _moved(pixels, self.shifts))]
-            opinions = [view - np.log(np.exp(view).sum(axis=1, keepdims=True)) for view in views]
-            logits = np.logaddexp.reduce(opinions, axis=0)
+            each = [logits, *(self._logits(moved) for moved in _shifted(pixels, self.shifts))]
+            logs = [some - np.log(np.exp(some).sum(axis=1, keepdims=True)) for some in each]
+            logits = np.logaddexp.reduce(logs, axis=0)
             logits -= logits.max(axis=1, keepdims=True)
         odds = np.exp(logits / np.float32(self.temperature))
         probabilities: Array = odds / odds.sum(axis=1, keepdims=True)
@@ -139,8 +140,8 @@ class Classifier:
         return cls(meta["layers"], arrays, (height, width), meta["temperature"], meta["shifts"])
 
 
-def _moved(images: Array, by: int) -> Iterator[Array]:
-    """Yield the images moved down, up, to the right and to the left; what leaves is lost."""
+def _shifted(images: Array, by: int) -> Iterator[Array]:
+    """Yield the images shifted down, up, right and left, with black where they were."""
     height, width = images.shape[1:]
     wide = np.pad(images, [(0, 0), (by, by), (by, by)])
     for top, left in ((0, by), (2 * by, by), (by, 0), (by, 2 * by)):

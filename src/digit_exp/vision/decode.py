@@ -1,7 +1,7 @@
-"""From the bytes of a file to grey levels, whatever kind of picture it is, unless it is hostile.
+"""Decodes a picture file to grey levels; refuses damaged, unsupported and oversized files.
 
-Knows nothing of digits. Every picture becomes an array of floats in [0, 1], black to white, whose
-longer side has at most `LONGEST` pixels: enough for a digit, and a bound for all that follows.
+Knows nothing of digits. The result is an array of floats in [0, 1], black to white, whose longer
+side has at most `MAX_SIDE` pixels: enough for a digit, and a limit for all later work.
 """
 
 from __future__ import annotations
@@ -14,72 +14,73 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 Grey = NDArray[np.float32]
-"""Light, shape `(height, width)`."""
+"""Brightness, shape `(height, width)`."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
-MOST_BYTES = 50_000_000
-MOST_PIXELS = 50_000_000
-"""As many as a large phone photo has; a file of a few kilobytes can claim many more."""
+MAX_BYTES = 50_000_000
+MAX_PIXELS = 50_000_000
+"""A large phone photo has as many; a file of a few kilobytes can claim many more."""
 
-LONGEST = 1024
+MAX_SIDE = 1024
 
-DAMAGE = (
+DECODER_ERRORS = (
     *(OSError, ValueError, SyntaxError, EOFError, IndexError, KeyError, TypeError),
     *(AttributeError, OverflowError, MemoryError, struct.error),
 )
-"""What Pillow's decoders raise for a file that is not what it says."""
+"""What Pillow's decoders raise for a damaged file."""
 
 
 class PictureError(ValueError):
-    """A file that is not a picture, or not one that may be opened; the message says why."""
+    """A file that cannot be decoded to a picture; the message says why."""
 
 
-def grey(data: bytes) -> Grey:
-    """Return the grey levels of an encoded picture, upright and with transparency resolved.
+def decode(data: bytes) -> Grey:
+    """Return the grey levels of an encoded picture, upright and without transparency.
 
-    Raises PictureError for what cannot be decoded or is too large.
+    Raises PictureError if it cannot be decoded or is too large.
     """
-    if len(data) > MOST_BYTES:
-        raise PictureError(f"it has {len(data):,} bytes; at most {MOST_BYTES:,} are read")
+    if len(data) > MAX_BYTES:
+        raise PictureError(f"the file has {len(data):,} bytes; at most {MAX_BYTES:,} are allowed")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = image.size
-            if width * height > MOST_PIXELS:
+            if width * height > MAX_PIXELS:
                 raise PictureError(
-                    f"it has {width} × {height} pixels; at most {MOST_PIXELS:,} are read"
+                    f"it has {width} × {height} pixels; at most {MAX_PIXELS:,} are allowed"
                 )
-            image.draft(None, (LONGEST, LONGEST))  # a JPEG is then decoded in a smaller size
+            image.draft(None, (MAX_SIDE, MAX_SIDE))  # a JPEG is then decoded at a smaller size
             ImageOps.exif_transpose(image, in_place=True)
             return _levels(image)
     except PictureError:
         raise
     except UnidentifiedImageError as error:
-        known = ", ".join(FORMATS)
-        raise PictureError(f"it is no picture of a kind that is read ({known})") from error
+        *others, last = FORMATS
+        known = f"{', '.join(others)} or {last}"
+        raise PictureError(f"unsupported format; use {known}") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise PictureError(f"it has far more than {MOST_PIXELS:,} pixels") from error
-    except DAMAGE as error:
-        raise PictureError(f"it is damaged ({error or type(error).__name__})") from error
+        raise PictureError(f"it has more than {MAX_PIXELS:,} pixels") from error
+    except DECODER_ERRORS as error:
+        raise PictureError(f"the file is damaged ({error or type(error).__name__})") from error
 
 
 def _levels(image: Image.Image) -> Grey:
-    if image.mode.startswith(("I", "F")):  # 16 bits a pixel, or floats: whatever range they use
+    if image.mode.startswith(("I", "F")):  # 16 bits or floats: of any range
         return _spread(_small(Image.fromarray(np.asarray(image).astype(np.float32))))
     if image.has_transparency_data:
         return _on_paper(_small(image.convert("RGBA")))
     return _scaled(_small(image.convert("L")))
 
 
-def reduced(levels: Grey, longest: int) -> Grey:
-    """Return the levels with a longer side of at most `longest` pixels."""
-    if max(levels.shape) <= longest:
+def shrink(levels: Grey, max_side: int) -> Grey:
+    """Return the levels with a longer side of at most `max_side` pixels."""
+    if max(levels.shape) <= max_side:
         return levels
-    return np.asarray(_small(Image.fromarray(np.ascontiguousarray(levels)), longest))
+    return np.asarray(_small(Image.fromarray(np.ascontiguousarray(levels)), max_side))
 
 
-def _small(image: Image.Image, longest: int = LONGEST) -> Image.Image:
+def _small(image: Image.Image, max_side: int = MAX_SIDE) -> Image.Image:
     """Average neighbouring pixels until the longer side fits."""
-    scale = longest / max(image.size)
+    scale = max_side / max(image.size)
     if scale >= 1:
         return image
     width, height = (max(1, round(side * scale)) for side in image.size)
@@ -99,7 +100,7 @@ def _spread(image: Image.Image) -> Grey:
 
 
 def _on_paper(image: Image.Image) -> Grey:
-    """Lay what is visible on a paper of its own: ink on a contrast, a card on more of itself."""
+    """Put a picture on paper: black or white for contrast, its own grey if it is mostly opaque."""
     levels = _scaled(image.convert("RGB").convert("L"))
     alpha = np.asarray(image.getchannel("A"), np.float32) / np.float32(255)
     seen = float(alpha.sum())

@@ -1,7 +1,7 @@
-"""Which ink is the digit: connected shapes, without specks, frames and what reaches in at the edge.
+"""Finds the digit among the connected components of the ink.
 
-A picture whose ink cannot be one digit is refused with the reason: nothing there, only noise, a
-texture, several digits, a filled area.
+Specks, frames and what touches the edge are left out. A picture whose ink cannot be one digit is
+refused with the reason: blank, noise, texture, several digits, a filled area.
 """
 
 from __future__ import annotations
@@ -12,165 +12,220 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
-from .background import LEAST_CONTRAST, Ink, Mask, bordered, grown
-from .components import Box, Shapes
+from .threshold import MIN_CONTRAST, Ink, Mask
 
-LEAST_SIGNAL = 4.0
-"""Standard deviations of the paper's noise that ink must differ by."""
-LEAST_SEPARATION = 0.66
-"""Share of the variance that lies between ink and paper."""
-LEAST_HEIGHT = 8
-"""Pixels: of less, no digit can be made out."""
+Box = tuple[slice, slice]
+"""Rows and columns."""
+Numbers = NDArray[np.signedinteger]
+
+NEIGHBOURS = np.ones((3, 3), bool)
+"""Pixels that touch at a corner are connected."""
+MIN_SIGNAL = 4.0
+"""Contrast of ink, in standard deviations of the paper's noise."""
+MIN_SEPARATION = 0.66
+"""Share of the variance that is between ink and paper."""
+MIN_HEIGHT = 8
+"""Pixels: less is illegible."""
 SPECK = 0.02
-"""Share of the largest shape's area below which a shape is dirt."""
-STRAY = 0.15
-"""How far from the largest shape, in its diagonals, a small part of the digit may lie."""
+"""Share of the largest component's area below which a component is dirt."""
+MAX_GAP = 0.15
+"""Distance of a digit's small part from its largest, in diagonals of the largest."""
 FRAME = 0.35
-"""Share of the picture's edge that a shape must take to be a frame."""
-LEAST_SHARE = 0.5
-"""How much of the ink must belong to the digit."""
-LONGEST_STROKE = 6.0
+"""Share of the picture's edge from which on a component is a frame."""
+MIN_SHARE = 0.5
+"""Share of the ink that must belong to the digit."""
+MAX_STROKE_LENGTH = 6.0
 """In diagonals of the digit's box; an 8 has about 2.5."""
-WIDEST_STROKE = 0.62
+MAX_STROKE_WIDTH = 0.62
 """In shorter sides of the digit's box, unless the box is slender."""
-FULLEST = 0.72
+MAX_FILL = 0.72
 """Share of its box that a digit fills, unless the box is slender; a disc fills π/4."""
 SLENDER = 2.0
-"""Height in widths from which on a filled box is a stroke, a 1."""
+"""Ratio of height to width from which on a filled box is a stroke, a 1."""
+MAX_FLATNESS = 2.0
+"""Ratio of width to height of the widest digit."""
 SAME_OUTLINE = 0.05
-"""Difference of two shares of outline that says nothing."""
-FLATTEST = 2.0
-"""Width in heights of the widest digit."""
+"""Differences of `Candidate.outlined` that mean nothing."""
 
 
 class NoDigit(ValueError):
-    """A picture in which there is no digit to read; the message says what there is instead."""
+    """A picture without a legible digit; the message says what there is instead."""
 
 
-def find_shape(inks: Sequence[Ink], least_height: int = LEAST_HEIGHT) -> Choice:
+@dataclass(frozen=True)
+class Components:
+    """Connected components of a mask; all arrays but `labels` have one entry for each."""
+
+    labels: Numbers  # (height, width): from 1, and 0 for paper
+    area: Numbers
+    edge: Numbers  # pixels on the edge of the picture
+    top: Numbers
+    bottom: Numbers  # exclusive
+    left: Numbers
+    right: Numbers  # exclusive
+
+    @classmethod
+    def of(cls, mask: Mask) -> Components:
+        """Find the components."""
+        labels, count = ndimage.label(mask, NEIGHBOURS)
+        on_edge = np.ones_like(mask)
+        on_edge[1:-1, 1:-1] = False
+        area, edge = (
+            np.bincount(some, minlength=count + 1)[1:] for some in (labels.ravel(), labels[on_edge])
+        )
+        boxes = [(y.start, y.stop, x.start, x.stop) for y, x in ndimage.find_objects(labels)]
+        return cls(labels, area, edge, *np.array(boxes, np.intp).reshape(-1, 4).T)
+
+    @property
+    def height(self) -> Numbers:
+        """Rows from top to bottom."""
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> Numbers:
+        """Columns from left to right."""
+        return self.right - self.left
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The components of one ink that may be the digit."""
+
+    ink: Ink
+    components: Components
+    considered: Mask  # (components,): neither frames nor cut off by the edge
+    parts: Mask  # (components,): the largest one considered, and those around it
+
+    @classmethod
+    def of(cls, ink: Ink, min_height: int) -> Candidate:
+        """Choose the largest component and what belongs to it, or raise NoDigit."""
+        _require_contrast(ink)
+        components = Components.of(ink.mask)
+        considered = _considered(components, min_height)
+        if not considered.any():
+            raise NoDigit("there is nothing but a frame at the edge")
+        main = int(np.argmax(considered * components.area))
+        if (height := components.height[main]) < min_height:
+            raise NoDigit(f"the largest shape is only {height} pixels high")
+        return cls(ink, components, considered, considered & _belongs(components, main))
+
+    @cached_property
+    def mask(self) -> Mask:
+        """Where the parts are."""
+        mask: Mask = np.insert(self.parts, 0, False)[self.components.labels]
+        return mask
+
+    @cached_property
+    def box(self) -> Box:
+        """The smallest box around the parts."""
+        return bounding_box(self.mask)
+
+    @cached_property
+    def outlined(self) -> float:
+        """Share of the outline where the brightness changes.
+
+        Around the picture is paper, so paper that was taken for ink has no outline there.
+        """
+        mask = np.pad(self.mask, 1)
+        outline = ndimage.maximum_filter(mask, 3) & ~mask
+        return float((self.ink.gradient[outline] > self.ink.contrast / 3).mean())
+
+    def is_within(self, other: Candidate) -> bool:
+        """Tell whether its box lies inside the other's."""
+        return all(
+            outer.start <= inner.start and inner.stop <= outer.stop
+            for inner, outer in zip(self.box, other.box, strict=True)
+        )
+
+    def require_digit(self) -> None:
+        """Raise NoDigit if this is not one digit."""
+        _require_one(self.components, self.parts)
+        area = self.components.area
+        if area[self.parts].sum() < MIN_SHARE * area[self.considered].sum():
+            raise NoDigit("too many shapes for a digit")
+        _require_strokes(self.mask[self.box])
+
+
+def find_candidate(inks: Sequence[Ink], min_height: int = MIN_HEIGHT) -> Candidate:
     """Return what may be the digit, or raise NoDigit.
 
-    Dark and light shapes may both be there. The bays of a digit, closed by nothing, are told by
-    their outline; its holes by lying inside it.
+    Dark and light shapes may both be there: a digit's open bays have no outline at their mouth,
+    and its holes lie inside it.
     """
     found, refusals = [], []
     for ink in inks:
         try:
-            found.append(Choice.of(ink, least_height))
+            found.append(Candidate.of(ink, min_height))
         except NoDigit as refusal:
             refusals.append(refusal)
     if not found:
         raise refusals[0]
-    found.sort(key=lambda choice: -choice.outlined)
-    first, *others = found
-    if others and first.outlined - others[0].outlined < SAME_OUTLINE:
-        return others[0] if first.box.is_within(others[0].box) else first
-    return first
+    if len(found) == 1:
+        return found[0]
+    first, second = sorted(found, key=lambda candidate: -candidate.outlined)
+    alike = first.outlined - second.outlined < SAME_OUTLINE
+    return second if alike and first.is_within(second) else first
 
 
-@dataclass(frozen=True)
-class Choice:
-    """The shapes that are looked at as a digit, among all of an ink."""
-
-    ink: Ink
-    shapes: Shapes
-    candidates: Mask  # (shapes,)
-    parts: Mask  # (shapes,): those around the largest candidate
-    mask: Mask
-
-    @classmethod
-    def of(cls, ink: Ink, least_height: int) -> Choice:
-        """Choose the largest shape and what belongs to it."""
-        _require_contrast(ink)
-        shapes = Shapes.of(ink.mask)
-        candidates = _candidates(shapes, least_height)
-        if not candidates.any():
-            raise NoDigit("nothing but what reaches in at the edge")
-        main = int(np.argmax(candidates * shapes.area))
-        if shapes.height[main] < least_height:
-            raise NoDigit(f"the largest shape is only {shapes.height[main]} pixels high")
-        parts = candidates & _belongs(shapes, main)
-        return cls(ink, shapes, candidates, parts, parts[shapes.labels] & (shapes.labels >= 0))
-
-    @cached_property
-    def box(self) -> Box:
-        """Where the parts lie."""
-        return Box.of(self.mask)
-
-    @cached_property
-    def outlined(self) -> float:
-        """The share of its outline at which the light really changes.
-
-        Around the picture is paper: what is paper itself has no outline there.
-        """
-        mask = bordered(self.mask)
-        outline = grown(mask) & ~mask
-        return float((self.ink.steps[outline] > self.ink.contrast / 3).mean())
-
-    def require_digit(self) -> None:
-        """Raise NoDigit if the shapes are not those of one digit."""
-        _require_one(self.shapes, self.parts, int(np.argmax(self.parts * self.shapes.area)))
-        area = self.shapes.area
-        if area[self.parts].sum() < LEAST_SHARE * area[self.candidates].sum():
-            raise NoDigit("too many shapes for a digit")
-        _require_strokes(self.mask, self.box)
+def bounding_box(mask: Mask) -> Box:
+    """Return the smallest box around all that is true."""
+    rows, columns = ndimage.find_objects(mask.astype(np.int8))[0]
+    return rows, columns
 
 
 def _require_contrast(ink: Ink) -> None:
-    if ink.contrast < LEAST_CONTRAST:
+    if ink.contrast < MIN_CONTRAST:
         raise NoDigit("the picture is blank")
-    if ink.contrast < LEAST_SIGNAL * ink.noise or ink.separation < LEAST_SEPARATION:
+    if ink.contrast < MIN_SIGNAL * ink.noise or ink.separation < MIN_SEPARATION:
         raise NoDigit("nothing stands out from the noise")
 
 
-def _candidates(shapes: Shapes, least_height: int) -> Mask:
-    """Leave out frames, and what touches the edge where something large enough does not."""
-    height, width = shapes.labels.shape
-    tall_enough = shapes.height >= least_height
-    along = np.minimum(shapes.height / height, shapes.width / width) < 0.15
-    along &= np.maximum(shapes.height / height, shapes.width / width) > 0.5
-    is_frame = (shapes.edge > 0) & along
-    is_frame |= shapes.edge > FRAME * 2 * (height + width)
-    chosen: Mask = ~is_frame
-    inner = chosen & (shapes.edge == 0)
-    if (inner & tall_enough & (shapes.height > 0.2 * height)).any():
-        chosen = inner
-    return chosen
+def _considered(components: Components, min_height: int) -> Mask:
+    """Leave out frames, and what touches the edge if something large enough does not."""
+    height, width = components.labels.shape
+    spans = np.stack([components.height / height, components.width / width])
+    along_edge = (components.edge > 0) & (spans.min(axis=0) < 0.15) & (spans.max(axis=0) > 0.5)
+    is_frame = along_edge | (components.edge > FRAME * 2 * (height + width))
+    inner: Mask = ~is_frame & (components.edge == 0)
+    is_tall = (components.height >= min_height) & (components.height > 0.2 * height)
+    return inner if (inner & is_tall).any() else ~is_frame
 
 
-def _belongs(shapes: Shapes, main: int) -> Mask:
-    """Return which shapes are parts of the digit whose largest part is `main`."""
-    diagonal = math.hypot(shapes.height[main], shapes.width[main])
-    down = np.maximum(shapes.top[main] - shapes.bottom, shapes.top - shapes.bottom[main])
-    across = np.maximum(shapes.left[main] - shapes.right, shapes.left - shapes.right[main])
-    is_near = np.hypot(np.maximum(down, 0), np.maximum(across, 0)) < STRAY * diagonal
-    share = shapes.area / shapes.area[main]
+def _belongs(components: Components, main: int) -> Mask:
+    """Return which components are parts of the digit whose largest part is `main`."""
+    c = components
+    diagonal = math.hypot(c.height[main], c.width[main])
+    down = np.maximum(c.top[main] - c.bottom, c.top - c.bottom[main])
+    across = np.maximum(c.left[main] - c.right, c.left - c.right[main])
+    is_near = np.hypot(np.maximum(down, 0), np.maximum(across, 0)) < MAX_GAP * diagonal
+    share = c.area / c.area[main]
     belongs: Mask = (share > SPECK) & is_near | (share > 0.2)
     return belongs
 
 
-def _require_one(shapes: Shapes, parts: Mask, main: int) -> None:
-    """Refuse several digits: large shapes that lie beside or above each other."""
-    large = parts & (shapes.area > 0.2 * shapes.area[main])
-    large &= shapes.height > 0.7 * shapes.height[main]
-    beside = (shapes.left >= shapes.right[main]) | (shapes.right <= shapes.left[main])
-    above = (shapes.top >= shapes.bottom[main]) | (shapes.bottom <= shapes.top[main])
+def _require_one(components: Components, parts: Mask) -> None:
+    """Refuse several digits: large components beside or above each other."""
+    c, main = components, int(np.argmax(parts * components.area))
+    large = parts & (c.area > 0.2 * c.area[main]) & (c.height > 0.7 * c.height[main])
+    beside = (c.left >= c.right[main]) | (c.right <= c.left[main])
+    above = (c.top >= c.bottom[main]) | (c.bottom <= c.top[main])
     if others := int((large & (beside | above)).sum()):
-        raise NoDigit(f"{others + 1} shapes apart; give each digit a picture of its own")
+        raise NoDigit(f"{others + 1} separate shapes; give each digit a picture of its own")
 
 
-def _require_strokes(mask: Mask, box: Box) -> None:
-    """Refuse what is no digit for its form: a dot, a line, a filled area, a scribble."""
-    height, width = box.height, box.width
-    if width > FLATTEST * height:
+def _require_strokes(mask: Mask) -> None:
+    """Refuse what has not the form of a digit: a dot, a line, a filled area, a scribble."""
+    height, width = mask.shape
+    if width > MAX_FLATNESS * height:
         raise NoDigit("the shape is too flat for a digit")
-    wide = bordered(mask)
-    edges = int((wide[1:] != wide[:-1]).sum() + (wide[:, 1:] != wide[:, :-1]).sum())
-    outline = math.pi / 4 * edges  # a slanting edge is longer in steps than in truth
-    if outline / 2 > LONGEST_STROKE * math.hypot(height, width):
+    steps = sum(np.diff(mask, axis=axis, prepend=False, append=False).sum() for axis in (0, 1))
+    outline = math.pi / 4 * float(steps)  # a slanting edge in steps is longer than it really is
+    if outline / 2 > MAX_STROKE_LENGTH * math.hypot(height, width):
         raise NoDigit("the shape is too complex for a digit")
     area = int(mask.sum())
-    is_wide = 2 * area / outline > WIDEST_STROKE * min(height, width)
-    if height < SLENDER * width and (is_wide or area > FULLEST * height * width):
+    is_wide = 2 * area / outline > MAX_STROKE_WIDTH * min(height, width)
+    if height < SLENDER * width and (is_wide or area > MAX_FILL * mask.size):
         raise NoDigit("the shape is a filled area")

@@ -5,6 +5,8 @@ import io
 import os
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
 from digit_exp.tracking.model.registry import Models
+from digit_exp.vision.normalize import read
 
 DIGITS = Mnist().load().test.images[:20]
 ALONE = """
@@ -30,6 +33,7 @@ sys.meta_path.insert(0, Blocked())
 import mlflow, numpy
 model = mlflow.pyfunc.load_model("models:/digits@champion")
 print(model.predict(numpy.load(sys.argv[1]))[0]["class"], "PIL" in sys.modules)
+print(model.predict(numpy.array(sys.argv[2:]))[0]["class"])
 """
 
 
@@ -87,10 +91,14 @@ def test_it_answers_arrays_and_pictures(model, network):
     }
 
 
-def picture(pixels):
+def picture_bytes(pixels):
     file = io.BytesIO()
     Image.fromarray(pixels.astype(np.uint8)).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    return file.getvalue()
+
+
+def picture(pixels):
+    return base64.b64encode(picture_bytes(pixels)).decode()
 
 
 @pytest.mark.parametrize(
@@ -99,7 +107,7 @@ def picture(pixels):
         (np.zeros((1, 27, 28)), r"must have the shape \(n, 28, 28\), got \(1, 27, 28\)"),
         (np.zeros((1, 28, 28)) - 1, "pixels must be"),
         (np.array(["no base64!"]), "picture 0 cannot be read"),
-        (np.array([base64.b64encode(b"no picture").decode()]), "no picture of a kind"),
+        (np.array([base64.b64encode(b"no picture").decode()]), "unsupported format"),
     ],
 )
 def test_what_it_cannot_read_is_refused_with_a_clear_400(model, data, words):
@@ -114,7 +122,7 @@ def test_what_it_cannot_read_is_refused_with_a_clear_400(model, data, words):
 def test_it_runs_without_the_project(champion, network):
     np.save(champion / "digits.npy", DIGITS[:1])
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(champion / "digits.npy")],
+        [sys.executable, "-c", ALONE, str(champion / "digits.npy"), picture(DIGITS[0])],
         env=os.environ | {"MLFLOW_TRACKING_URI": locate(None, champion).uri, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
@@ -122,4 +130,17 @@ def test_it_runs_without_the_project(champion, network):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[:2] == [str(network.predict(DIGITS[:1])[0]), "False"]
+    number, has_pillow, number_of_picture = done.stdout.split()[:3]
+    assert number == str(network.predict(DIGITS[:1])[0])
+    assert has_pillow == "False"
+    assert number_of_picture == str(network.predict(read(picture_bytes(DIGITS[0]))[None])[0])
+
+
+def test_its_requirements_are_pinned(model):
+    import mlflow
+
+    lines = Path(mlflow.pyfunc.get_model_dependencies("models:/digits@champion")).read_text()
+    pinned = dict(line.split("==") for line in lines.split())
+    assert pinned == {
+        name: metadata.version(name) for name in ("mlflow", "numpy", "pillow", "scipy")
+    }

@@ -15,9 +15,7 @@ from digit_exp.nn.network import Network
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.serving import image_shape
 from digit_exp.training.calibration import tempered
-from digit_exp.vision.decode import MOST_BYTES, Grey, PictureError, grey
-from digit_exp.vision.normalize import normalize
-from digit_exp.vision.segmentation import NoDigit
+from digit_exp.vision.decode import MAX_BYTES, Grey, PictureError, decode
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 """Files of a folder that are taken for pictures."""
@@ -75,10 +73,14 @@ class Reader:
 
     def read(self, name: str, data: bytes) -> Reading:
         """Read one picture; a problem with it is part of the answer."""
+        # here, because SciPy takes 0.2 s to import
+        from digit_exp.vision.normalize import normalize
+        from digit_exp.vision.segmentation import NoDigit
+
         try:
-            levels = grey(data)
+            levels = decode(data)
         except PictureError as error:
-            return Reading(name, problem=f"not a picture to read: {error}")
+            return Reading(name, problem=f"cannot be read: {error}")
         try:
             seen = normalize(levels, self.shape)
         except NoDigit as refusal:
@@ -95,10 +97,10 @@ def pictures(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     files = [file for name in names for file in _files(name)]
     for file in files:
         if file == STDIN:
-            yield "standard input", sys.stdin.buffer.read(MOST_BYTES + 1)
+            yield "standard input", sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with Path(file).open("rb") as stream:
-                yield file, stream.read(MOST_BYTES + 1)
+                yield file, stream.read(MAX_BYTES + 1)
 
 
 def _files(name: str) -> list[str]:

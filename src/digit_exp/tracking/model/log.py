@@ -22,7 +22,7 @@ VISION = Path(digit_exp.vision.__file__).parent
 CODE = Path(__file__).with_name("pyfunc.py")
 NAME = "digits"
 """Of the models that runs log, and of the registered one."""
-PACKAGES = ("numpy", "pillow", "mlflow")
+PACKAGES = ("numpy", "scipy", "pillow", "mlflow")
 """What a model needs, pinned to what it was made with."""
 
 

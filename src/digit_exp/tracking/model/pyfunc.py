@@ -1,7 +1,7 @@
 """The code of every logged model, which MLflow copies and runs: models from code, no pickle.
 
-It stands alone. Beside it lie `artifacts/model.npz` and `code/vision/`, a copy of that package as
-it was when the model was made; both need NumPy, and Pillow only for pictures.
+It imports nothing of this project. Beside it are `artifacts/model.npz` and `code/vision/`, a copy
+of that package from when the model was made. Both need NumPy; only pictures need SciPy and Pillow.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class DigitReader(PythonModel):
             ) from error
 
     def _picture(self, number: int, text: str) -> dict[str, Any]:
-        normalize, decode, segmentation = (  # with Pillow: only for who sends pictures
+        normalize, decode, segmentation = (  # with SciPy and Pillow: only for pictures
             import_module(f"{self._package}.{name}")
             for name in ("normalize", "decode", "segmentation")
         )
