@@ -14,11 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from digit_exp.arrays import Array
 from digit_exp.kernels import Kernel, inline, kernel
+
+Scalar = float | np.floating[Any]
 
 Constants = tuple[float, ...]
 """What a rule uses for every number of a step."""
@@ -37,14 +40,46 @@ def apply(
 
 
 @inline
-def flush(x: Array, smallest: float) -> Array:
+def flush(x: Array, smallest: Scalar) -> Array:
     """Return 0 for a number below the smallest normal one, else the number itself, such as NaN."""
     return x - x if abs(x) < smallest else x
 
 
+@kernel
+def add_up_penalty(weights: Array, sums: Array, l1: Scalar, l2: Scalar) -> None:
+    """Add  λ₁ |w| + λ₂ w²  of every number of `weights` to one of the `sums`.
+
+    Many sums, because additions to a single one have to wait for each other. In NumPy, for each
+    block of `weights`:  sums += l1 * abs(block) + l2 * block * block.
+    """
+    for start in range(0, weights.size, sums.size):
+        block = weights[start : start + sums.size]
+        for i in range(block.size):
+            sums[i] += l1 * abs(block[i]) + l2 * block[i] * block[i]
+
+
+@kernel
+def shorten_columns(matrix: Array, factors: Array, limit: Scalar) -> None:
+    """Scale columns longer than `limit` to that length; `factors` are 0 before and 1 for the rest.
+
+    In NumPy:  factors[:] = limit / np.maximum(np.sqrt((matrix**2).sum(axis=0)), limit);
+    matrix *= factors.
+    """
+    rows, columns = matrix.shape
+    for i in range(rows):
+        for j in range(columns):
+            factors[j] += matrix[i, j] * matrix[i, j]
+    for j in range(columns):
+        factors[j] = limit / np.maximum(np.sqrt(factors[j]), limit)
+    if factors.min() < 1:
+        for i in range(rows):
+            for j in range(columns):
+                matrix[i, j] *= factors[j]
+
+
 def _without_slots(rule: Rule) -> Kernel[..., None]:
     @kernel
-    def run(x: Array, y: Array, smallest: float, constants: Constants) -> None:
+    def run(x: Array, y: Array, smallest: Scalar, constants: Constants) -> None:
         for i in range(x.size):
             (new,) = rule(x[i], y[i], constants)
             x[i] = flush(new, smallest)
@@ -54,7 +89,7 @@ def _without_slots(rule: Rule) -> Kernel[..., None]:
 
 def _with_one_slot(rule: Rule) -> Kernel[..., None]:
     @kernel
-    def run(x: Array, y: Array, m: Array, smallest: float, constants: Constants) -> None:
+    def run(x: Array, y: Array, m: Array, smallest: Scalar, constants: Constants) -> None:
         for i in range(x.size):
             new, new_m = rule(x[i], y[i], m[i], constants)
             x[i], m[i] = flush(new, smallest), flush(new_m, smallest)
@@ -64,7 +99,7 @@ def _with_one_slot(rule: Rule) -> Kernel[..., None]:
 
 def _with_two_slots(rule: Rule) -> Kernel[..., None]:
     @kernel
-    def run(x: Array, y: Array, m: Array, v: Array, smallest: float, constants: Constants) -> None:
+    def run(x: Array, y: Array, m: Array, v: Array, smallest: Scalar, constants: Constants) -> None:
         for i in range(x.size):
             new, new_m, new_v = rule(x[i], y[i], m[i], v[i], constants)
             x[i] = flush(new, smallest)
@@ -80,5 +115,5 @@ def _loop(rule: Rule, slots: int) -> Kernel[..., None]:
 
 
 @cache
-def _smallest_normal(dtype: np.dtype[np.floating]) -> np.floating:
+def _smallest_normal(dtype: np.dtype[np.floating]) -> Scalar:
     return np.finfo(dtype).smallest_normal

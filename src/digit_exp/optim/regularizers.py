@@ -1,7 +1,6 @@
-"""What keeps a network from learning its training images by heart.
+"""L1, L2 and max-norm penalties; strengths of dropout and label smoothing.
 
-Penalties on the weights and the max-norm constraint are here. Dropout and label smoothing are only
-strengths here: the network and the loss carry them out. Every choice has every strength and
+The network carries out dropout, and the loss label smoothing. Every choice has every strength and
 differs from the others in its defaults, so that `regularization.l2=0.001` goes with any of them.
 """
 
@@ -13,20 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit_exp.arrays import Array
-from digit_exp.optim.sign import scaled_sign
+from digit_exp.optim.kernels import Constants, add_up_penalty, apply, shorten_columns
 from digit_exp.registry import Component, Fraction, NonNegative, Positive, Registry
+
+PARTIAL_SUMS = 1024
+"""A penalty is added up in so many sums: each stays small, and so does its rounding error."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Regularizer(Component):
-    """The contract and all behaviour. W are the weight matrices; biases are free.
+    """The contract and all behaviour. W are the weight matrices; biases are not penalized.
 
     The loss gains  λ₁ Σ|W| + λ₂ ΣW²,  its gradient  λ₁ sign(W) + 2 λ₂ W.
     """
 
     l1: NonNegative = 0.0  # λ₁
     l2: NonNegative = 0.0  # λ₂
-    dropout: Fraction = 0.0  # probability that a hidden unit is silent in a training step
+    dropout: Fraction = 0.0  # probability that a hidden unit is zeroed in a training step
     label_smoothing: Fraction = 0.0  # share of a label's probability spread over all classes
     max_norm: Positive | None = None  # largest norm of the incoming weights of a unit
 
@@ -37,19 +39,23 @@ class Regularizer(Component):
 
     def penalty(self, weights: Array) -> float:
         """Return what the loss gains."""
-        total = 0.0
-        if self.l1:
-            total += self.l1 * float(np.abs(weights).sum())
-        if self.l2:
-            total += self.l2 * float(np.dot(weights, weights))
-        return total
+        if not self.has_penalty:
+            return 0.0
+        sums = np.zeros(PARTIAL_SUMS, weights.dtype)
+        number = weights.dtype.type
+        add_up_penalty(weights, sums, number(self.l1), number(self.l2))
+        return float(sums.sum())
 
     def add_gradient(self, weights: Array, grads: Array) -> None:
-        """Add the gradient of the penalty to `grads`; any slices of the vectors can be given."""
-        if self.l1:
-            grads += scaled_sign(weights, self.l1, out=np.empty_like(weights))
-        if self.l2:
-            grads += weights * (2 * self.l2)
+        """Add the gradient of the penalty to `grads`."""
+        if self.has_penalty:
+            apply(self.rule, grads, weights, constants=(self.l1, 2 * self.l2))
+
+    @staticmethod
+    def rule(g: Array, w: Array, constants: Constants) -> tuple[Array]:
+        """Return the gradient of one weight with that of its penalty."""
+        l1, twice_l2 = constants
+        return (g + l1 * np.sign(w) + twice_l2 * w,)
 
     def constrain(self, matrices: Sequence[Array]) -> None:
         """Shrink, in place, each column that is longer than `max_norm`.
@@ -59,9 +65,8 @@ class Regularizer(Component):
         if self.max_norm is None:
             return
         for matrix in matrices:
-            norms = np.sqrt(np.einsum("ij,ij->j", matrix, matrix))
-            if norms.max() > self.max_norm:
-                matrix *= self.max_norm / np.maximum(norms, self.max_norm)
+            factors = np.zeros(matrix.shape[1], matrix.dtype)
+            shorten_columns(matrix, factors, matrix.dtype.type(self.max_norm))
 
 
 REGULARIZERS: Registry[Regularizer] = Registry("regularization")
@@ -76,7 +81,7 @@ class Unregularized(Regularizer):
 @REGULARIZERS.register("l1")
 @dataclass(frozen=True, kw_only=True)
 class L1(Regularizer):
-    """The lasso (Tibshirani 1996):  + λ₁ Σ|W|.  Drives weights to zero that are not needed."""
+    """The lasso (Tibshirani 1996):  + λ₁ Σ|W|.  Drives unneeded weights to zero."""
 
     l1: NonNegative = 0.0001
 
@@ -101,9 +106,9 @@ class ElasticNet(Regularizer):
 @REGULARIZERS.register("dropout")
 @dataclass(frozen=True, kw_only=True)
 class Dropout(Regularizer):
-    """Dropout (Srivastava et al. 2014): hidden units fall silent at random, p at a time.
+    """Dropout (Srivastava et al. 2014): each hidden unit is zeroed with probability p.
 
-    Those that are left speak 1/(1−p) times as loud, so that evaluation needs no change.
+    The rest are scaled by 1/(1−p), so that evaluation needs no change.
     """
 
     dropout: Fraction = 0.5  # p
@@ -112,10 +117,10 @@ class Dropout(Regularizer):
 @REGULARIZERS.register("combined")
 @dataclass(frozen=True, kw_only=True)
 class Combined(Regularizer):
-    """Some of everything: L2, dropout and max-norm (Srivastava et al. 2014) and label smoothing.
+    """L2, dropout and max-norm (Srivastava et al. 2014), and label smoothing.
 
-    Label smoothing (Szegedy et al. 2016) asks for the probability 1−s+s/K of the true class and s/K
-    of each of the others; max-norm shrinks the incoming weights w of a unit until ‖w‖ ≤ c.
+    Label smoothing (Szegedy et al. 2016) has the target 1−s+s/K for the true class and s/K for
+    every other one; max-norm shrinks the incoming weights w of a unit until ‖w‖ ≤ c.
     """
 
     l2: NonNegative = 0.0001
