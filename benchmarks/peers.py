@@ -16,7 +16,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,14 +27,7 @@ LR, BETA1, BETA2, EPS = 0.001, 0.9, 0.999, 1e-8
 CLASSES = 10
 
 
-class Timed(NamedTuple):
-    """What an epoch came to that took its own time."""
-
-    loss: float
-    seconds: float
-
-
-Epoch = Callable[[], float | Timed]
+Epoch = Callable[[], float]
 Hidden = Sequence[int]
 
 
@@ -45,32 +37,33 @@ def ours(train: Split, hidden: Hidden, batch: int, threads: int) -> dict[str, Ep
 
     from digit_exp.nn.models import MLP
     from digit_exp.optim.optimizers import Adam
-    from digit_exp.runs.threads import choose_threads
-    from digit_exp.team import team
     from digit_exp.training.callbacks import StopOnNonFinite
     from digit_exp.training.trainer import Trainer
 
     network = MLP(hidden=list(hidden)).build(train.images[0].size, CLASSES, seed=0)
     trainer = Trainer(
-        network, Adam(lr=LR), epochs=0, batch_size=batch, seed=0, callbacks=[StopOnNonFinite()]
+        network,
+        Adam(lr=LR),
+        epochs=0,
+        batch_size=batch,
+        seed=0,
+        threads=threads,
+        callbacks=[StopOnNonFinite()],
     )
     state = trainer.init_state()
-    chosen = min(threads, choose_threads(network, batch))
 
-    def epoch() -> Timed:
-        trainer.epochs += 2
-        with team(chosen):
-            trainer.fit(train, state=state)
-        # of the second: processes start once a run
-        return Timed(*(state.history[-1][name] for name in ("train_loss", "epoch_seconds")))
+    def epoch() -> float:
+        trainer.epochs += 1
+        trainer.fit(train, state=state)
+        return state.history[-1]["train_loss"]
 
     products = matrix_products(len(train), [train.images[0].size, *hidden, CLASSES], batch)
 
     def limit() -> float:
-        with threadpool_limits(chosen, user_api="blas"):
+        with threadpool_limits(threads, user_api="blas"):
             return products()
 
-    return {f"digit-exp, {chosen}": epoch, f"matrix products, {chosen}": limit}
+    return {f"digit-exp, {threads}": epoch, f"matrix products, {threads}": limit}
 
 
 def matrix_products(images: int, widths: Sequence[int], batch: int) -> Epoch:
@@ -291,11 +284,8 @@ def main() -> None:
         seconds, losses = {}, {}
         for label, run in jobs.items():
             started = time.perf_counter()
-            result = run()
+            losses[label] = run()
             seconds[label] = time.perf_counter() - started
-            if isinstance(result, Timed):
-                result, seconds[label] = result
-            losses[label] = result
         answer({"seconds": seconds, "losses": losses})
 
 

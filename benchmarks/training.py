@@ -4,8 +4,8 @@
                                   [--peers jax ...] [--rounds 5] [--append] [--show]
 
 Adam, 54,000 images, float32. On one core everybody is pinned to it, with one thread in every
-library; on more, each peer runs with one thread and with as many as there are cores, and its
-better time counts, while ours takes the threads that its own rule gives it. Peers that are not
+library; on more, everybody runs with one thread and with as many as there are cores, and the
+better time counts. Peers that are not
 installed (`pip install 'digit-exp[bench]'`) are left out, and it is said.
 
 With `--images` an epoch is measured by a part of it. The seconds of every round go to
@@ -76,7 +76,7 @@ def measure(key: Key, chosen: argparse.Namespace) -> tuple[Samples, dict[str, fl
     network, batch, cores = key
     workers = {}
     for peer in ("ours", *(peer for peer in chosen.peers if peer != "ours")):
-        for threads in [cores] if peer == "ours" else sorted({1, cores}):
+        for threads in sorted({1, cores}):
             worker = Worker(
                 HERE / "peers.py",
                 *(peer, network, str(batch), str(chosen.images)),

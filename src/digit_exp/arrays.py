@@ -1,4 +1,4 @@
-"""The words that every room uses for its arrays and numbers."""
+"""Type aliases shared by all packages."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -157,7 +157,7 @@ def no_choice(kind: type[Enum], value: object, shown: str) -> str:
     return f"must be one of {known}, got {shown}.{near}".removesuffix(".")
 
 
-C = TypeVar("C", bound=Component)
+C = TypeVar("C")
 
 
 class Registry(Generic[C]):

@@ -25,7 +25,7 @@ def report(*overrides, **options):
         [],
         ["model.hidden=[256,128]", "optimizer.lr=0.01"],
         ["model.hidden=[]"],
-        ["model.init=he", "trainer.threads=null"],
+        ["model.init=he", "trainer.threads=2"],
         ["trainer.epochs=1e3"],
         ["optimizer=momentum", "optimizer.momentum=0.8"],
         ["optimizer={lr: 1}"],

@@ -2,11 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from passes import backward, forward
 
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.initializers import Init
-from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize, Workspace
+from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
 from digit_exp.nn.parameters import Parameters
 
 ROWS, INPUTS = 6, 5
@@ -16,7 +15,7 @@ LAYERS = {
     "batchnorm": (BatchNorm, {"units": INPUTS}),
     "dropout": (Dropout, {"rate": 0.4}),
     "standardize": (Standardize, {"mean": 0.13, "std": 0.31}),
-    **{name: (activation, {}) for name, activation in ACTIVATIONS.items()},
+    **{name: (ACTIVATIONS[name], {}) for name in ACTIVATIONS.names()},
 }
 
 
@@ -54,9 +53,9 @@ def test_the_table_has_every_kind_of_layer():
 @in_both_modes
 def test_output_and_input_gradient_have_the_shapes_that_were_announced(name, mode):
     layer, _ = made(name)
-    y = forward(layer, inputs(), generator_of(mode))
+    y = layer.forward(inputs(), generator_of(mode))
     assert y.shape == (ROWS, layer.output_size(INPUTS))
-    assert backward(layer, np.ones_like(y)).shape == (ROWS, INPUTS)
+    assert layer.backward(np.ones_like(y)).shape == (ROWS, INPUTS)
 
 
 @every_layer
@@ -64,32 +63,32 @@ def test_output_and_input_gradient_have_the_shapes_that_were_announced(name, mod
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_dtype_is_kept_in_both_directions(name, mode, dtype):
     layer, _ = made(name, dtype)
-    y = forward(layer, inputs(dtype), generator_of(mode))
-    assert y.dtype == backward(layer, np.ones_like(y)).dtype == dtype
+    y = layer.forward(inputs(dtype), generator_of(mode))
+    assert y.dtype == layer.backward(np.ones_like(y)).dtype == dtype
 
 
 @every_layer
 def test_in_evaluation_a_batch_gives_what_its_rows_give_one_by_one(name):
     layer, _ = made(name, np.float64)
     x = inputs(np.float64)
-    together = forward(layer, x.copy()).copy()
-    alone = np.concatenate([forward(layer, x[i : i + 1].copy()).copy() for i in range(ROWS)])
+    together = layer.forward(x.copy()).copy()
+    alone = np.concatenate([layer.forward(x[i : i + 1].copy()).copy() for i in range(ROWS)])
     np.testing.assert_allclose(alone, together, rtol=1e-12)
 
 
 @every_layer
 def test_evaluation_is_deterministic(name):
     layer, _ = made(name)
-    first = forward(layer, inputs()).copy()
-    np.testing.assert_array_equal(forward(layer, inputs()), first)
+    first = layer.forward(inputs()).copy()
+    np.testing.assert_array_equal(layer.forward(inputs()), first)
 
 
 @every_layer
 def test_only_activations_overwrite_their_input(name):
     layer, _ = made(name)
     x = inputs()
-    forward(layer, x, generator())
-    assert np.array_equal(x, inputs()) == (name not in ACTIVATIONS)
+    layer.forward(x, generator())
+    assert np.array_equal(x, inputs()) == (name not in ACTIVATIONS.names())
 
 
 @every_layer
@@ -115,55 +114,33 @@ def test_a_layer_is_made_again_from_its_spec(name):
     ],
 )
 def test_activation_has_the_values_of_its_equation(name, x, expected):
-    y = forward(ACTIVATIONS[name](), np.array([x]))
+    y = ACTIVATIONS[name]().forward(np.array([x]))
     np.testing.assert_allclose(y, [expected], rtol=1e-14)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
+@pytest.mark.parametrize("name", ACTIVATIONS.names())
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_activation_and_its_slope_are_finite_far_from_zero(name, dtype):
     layer = ACTIVATIONS[name]()
-    y = forward(layer, np.array([[-1e4, 1e4]], dtype))
+    y = layer.forward(np.array([[-1e4, 1e4]], dtype))
     assert np.isfinite(y).all()
-    assert np.isfinite(backward(layer, np.ones_like(y))).all()
+    assert np.isfinite(layer.backward(np.ones_like(y))).all()
 
 
 def test_dense_multiplies_by_its_weights_and_adds_its_bias():
     layer, parameters = made("dense")
     parameters.values[:] = np.arange(len(parameters))
     weights, bias = np.arange(15.0).reshape(INPUTS, 3), np.array([15.0, 16.0, 17.0])
-    np.testing.assert_allclose(forward(layer, inputs()), inputs() @ weights + bias, rtol=1e-5)
+    np.testing.assert_allclose(layer.forward(inputs()), inputs() @ weights + bias, rtol=1e-5)
 
 
 def test_a_backward_pass_writes_gradients_and_does_not_add_them_up():
     layer, parameters = made("dense")
-    dy = forward(layer, inputs()).copy()
-    backward(layer, dy)
+    dy = layer.forward(inputs()).copy()
+    layer.backward(dy)
     once = parameters.grads.copy()
-    backward(layer, dy)
+    layer.backward(dy)
     np.testing.assert_array_equal(parameters.grads, once)
-
-
-@pytest.mark.parametrize("blank", [[], [0, 3], [0, 1, 2, 3, 4]], ids=str)
-def test_dense_leaves_out_blank_inputs_without_changing_anything(blank):
-    plain, of_plain = made("dense", np.float64)
-    sparing, of_sparing = made("dense", np.float64)
-    sparing.skips_blank = True
-    x, dy = inputs(np.float64), np.random.default_rng(3).normal(size=(ROWS, 3))
-    x[:, blank] = 0
-    for parameters in (of_plain, of_sparing):
-        parameters.grads.fill(np.nan)  # an optimizer leaves anything there
-    np.testing.assert_allclose(forward(sparing, x), forward(plain, x), rtol=1e-14)
-    for layer in (plain, sparing):
-        backward(layer, dy)
-    np.testing.assert_allclose(of_sparing.grads, of_plain.grads, rtol=1e-14)
-
-
-def test_an_input_that_is_blank_in_some_rows_only_counts():
-    layer, _ = made("dense", np.float64)
-    layer.skips_blank = True
-    x = np.eye(INPUTS)[:2]
-    np.testing.assert_allclose(forward(layer, x), layer.w[:2] + layer.b)
 
 
 def test_dense_takes_its_initializer_by_value_as_a_spec_holds_it():
@@ -176,7 +153,7 @@ def test_batch_norm_normalizes_by_the_statistics_of_the_batch():
     x = 3 * inputs(np.float64) + 7
     # Ioffe & Szegedy 2015, algorithm 1: the biased variance normalizes
     expected = 2 * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0, ddof=0) + layer.eps) - 1
-    np.testing.assert_allclose(forward(layer, x, generator()), expected, rtol=1e-12)
+    np.testing.assert_allclose(layer.forward(x, generator()), expected, rtol=1e-12)
 
 
 def test_batch_norm_keeps_running_averages_with_the_unbiased_variance():
@@ -184,7 +161,7 @@ def test_batch_norm_keeps_running_averages_with_the_unbiased_variance():
     mean, var = np.zeros(INPUTS), np.ones(INPUTS)
     for shift in range(3):
         x = inputs(np.float64) + shift
-        forward(layer, x, generator())
+        layer.forward(x, generator())
         mean = 0.9 * mean + 0.1 * x.mean(axis=0)
         var = 0.9 * var + 0.1 * x.var(axis=0, ddof=1)
     np.testing.assert_allclose(layer.running_mean, mean, rtol=1e-12)
@@ -195,20 +172,20 @@ def test_batch_norm_evaluates_with_running_averages_and_leaves_them_alone():
     layer, _ = made("batchnorm", np.float64)
     layer.running_mean[:], layer.running_var[:] = 0.5, 4.0
     expected = (inputs(np.float64) - 0.5) / math.sqrt(4 + layer.eps)
-    np.testing.assert_allclose(forward(layer, inputs(np.float64)), expected, rtol=1e-12)
+    np.testing.assert_allclose(layer.forward(inputs(np.float64)), expected, rtol=1e-12)
     assert (layer.running_mean == 0.5).all()
     assert (layer.running_var == 4.0).all()
 
 
 def test_batch_norm_survives_a_batch_of_one_row():
     layer, parameters = made("batchnorm")
-    y = forward(layer, inputs(rows=1), generator())
-    assert np.isfinite(backward(layer, np.ones_like(y))).all()
+    y = layer.forward(inputs(rows=1), generator())
+    assert np.isfinite(layer.backward(np.ones_like(y))).all()
     assert np.isfinite(parameters.storage).all()
 
 
 def test_dropout_silences_its_share_and_scales_the_rest():
-    y = forward(Dropout(0.25), np.ones((200, 200), np.float32), generator())
+    y = Dropout(0.25).forward(np.ones((200, 200), np.float32), generator())
     assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.75)}
     assert (y == 0).mean() == pytest.approx(0.25, abs=0.01)
     assert y.mean() == pytest.approx(1, abs=0.01)
@@ -216,38 +193,37 @@ def test_dropout_silences_its_share_and_scales_the_rest():
 
 def test_dropout_sends_the_gradient_through_the_same_mask():
     layer, x = Dropout(0.5), np.ones((20, 20), np.float32)
-    y = forward(layer, x, generator()).copy()
-    np.testing.assert_array_equal(backward(layer, np.ones_like(x)), y)
+    y = layer.forward(x, generator()).copy()
+    np.testing.assert_array_equal(layer.backward(np.ones_like(x)), y)
 
 
 def test_dropout_does_nothing_in_an_evaluation_that_follows_training():
     layer = Dropout(0.5)
-    forward(layer, inputs(), generator())
-    np.testing.assert_array_equal(forward(layer, inputs()), inputs())
-    np.testing.assert_array_equal(backward(layer, inputs()), inputs())
+    layer.forward(inputs(), generator())
+    np.testing.assert_array_equal(layer.forward(inputs()), inputs())
+    np.testing.assert_array_equal(layer.backward(inputs()), inputs())
 
 
 def test_the_mask_of_float32_and_float64_is_the_same():
     layer = Dropout(0.5)
-    single = forward(layer, np.ones((20, 20), np.float32), generator()).copy()
-    np.testing.assert_array_equal(forward(layer, np.ones((20, 20)), generator()), single)
+    single = layer.forward(np.ones((20, 20), np.float32), generator()).copy()
+    np.testing.assert_array_equal(layer.forward(np.ones((20, 20)), generator()), single)
 
 
 def test_standardize_subtracts_the_mean_and_divides_by_the_deviation():
     layer = Standardize(0.25, 0.5)
-    np.testing.assert_allclose(forward(layer, np.array([[0.25, 0.75, 0.0]])), [[0, 1, -0.5]])
+    np.testing.assert_allclose(layer.forward(np.array([[0.25, 0.75, 0.0]])), [[0, 1, -0.5]])
 
 
-def test_a_workspace_lends_the_same_memory_to_a_smaller_batch():
-    workspace = Workspace()
-    whole = workspace((8, 3), np.float32)
-    assert np.shares_memory(workspace((5, 3), np.float32), whole)
-    assert workspace((5, 3), np.float32).shape == (5, 3)
+def test_the_same_array_is_used_again_for_a_smaller_batch():
+    layer, _ = made("dense")
+    whole = layer.forward(inputs())
+    assert np.shares_memory(layer.forward(inputs()[:2]), whole)
 
 
-def test_a_workspace_never_lends_the_wrong_shape_or_dtype():
-    workspace = Workspace()
-    workspace((8, 3), np.float32)
-    for shape, dtype in [((9, 3), np.float32), ((8, 4), np.float32), ((8, 4), np.float64)]:
-        lent = workspace(shape, dtype)
-        assert (lent.shape, lent.dtype) == (shape, dtype)
+@pytest.mark.parametrize(("rows", "dtype"), [(ROWS + 1, np.float32), (ROWS, np.float64)])
+def test_a_larger_batch_or_another_type_gets_an_array_of_its_own(rows, dtype):
+    layer, _ = made("standardize")
+    layer.forward(inputs())
+    y = layer.forward(inputs(dtype, rows))
+    assert (y.shape, y.dtype) == ((rows, INPUTS), dtype)

@@ -14,7 +14,6 @@ from digit_exp.runs.log_file import LogFile
 from digit_exp.runs.reuse.serving import SERVED
 from digit_exp.runs.runner import logged
 from digit_exp.runs.signals import Interruption
-from digit_exp.team import TeamError
 from digit_exp.tracking.base import Status, Tracker
 from digit_exp.training.archive import read_arrays
 from tiny_runs import config
@@ -113,9 +112,3 @@ def test_too_little_memory_is_a_sentence(caplog):
     for told in (str(failed), caplog.text):  # a sweep has the first alone
         assert "too small for this run (Unable to allocate 296 GiB): try a smaller" in told
         assert "Traceback" not in told
-
-
-def test_a_process_that_was_killed_is_a_sentence(caplog):
-    logged(TeamError("a process that took part in the training ended with code -9"))
-    assert "ended with code -9" in caplog.text
-    assert "Traceback" not in caplog.text

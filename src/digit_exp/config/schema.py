@@ -108,7 +108,7 @@ class TrainerSettings(Component):
     epochs: CountOrZero = 20
     batch_size: Count = 32
     eval_every: Count = 1
-    threads: Count | None = None
+    threads: Count = 1
     ema: Fraction = 0.0
     early_stopping: EarlyStoppingSettings = field(default_factory=EarlyStoppingSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)

@@ -26,7 +26,6 @@ from digit_exp.data.warps import (
     warp,
     work,
 )
-from digit_exp.parts import Part
 from digit_exp.registry import (
     Component,
     Fraction,
@@ -37,7 +36,6 @@ from digit_exp.registry import (
     Range,
     Registry,
 )
-from digit_exp.team import spread
 
 Angle = Annotated[float, Range(ge=0, le=180)]
 """How far an image turns at most, in degrees."""
@@ -67,16 +65,9 @@ class Augmentation(Component):
         _, height, width = images.shape
         size = max(1, BLOCK_PIXELS // (height * width))
 
-        def change_own(part: Part) -> None:
-            own = part.of(len(images))
-            for start in range(0, len(images), size):
-                block = images[start : start + size]
-                change = self.draw(block.shape, rng)
-                rows = slice(max(0, own.start - start), max(0, own.stop - start))
-                if len(block[rows]):
-                    change(block[rows], rows)
-
-        spread(change_own)
+        for start in range(0, len(images), size):
+            block = images[start : start + size]
+            self.draw(block.shape, rng)(block, slice(0, len(block)))
         return images
 
     def draw(self, shape: Shape, rng: np.random.Generator) -> Change:

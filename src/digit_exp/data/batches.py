@@ -1,21 +1,18 @@
-"""Mini-batches: rows of stored bytes become float32 images in [0, 1].
-
-This is the inner loop of training, so a batch is gathered and converted in two buffers that are
-made once. Nothing is allocated from batch to batch.
-"""
+"""Mini-batches: rows of stored bytes become float32 images in [0, 1], in one pass."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from digit_exp.arrays import Array, Labels
+from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.data.dataset import Rows, Split
-from digit_exp.parts import Part
-from digit_exp.team import spread
+from digit_exp.kernels import kernel
+
+SCALE = np.float32(1 / 255)
 
 
 def batches(
-    split: Split, batch_size: int, order: Rows | None = None, images: Array | None = None
+    split: Split, batch_size: int, order: Rows | None = None
 ) -> Iterator[tuple[Array, Labels]]:
     """Yield images `(batch, height, width)` and labels, `batch_size` rows at a time.
 
@@ -28,20 +25,19 @@ def batches(
     rows, labels = split.rows, split.labels
     if order is not None:
         rows, labels = rows[order], labels[order]
-    shape = (min(batch_size, len(rows)), *split.images.shape[1:])
-    pixels = np.empty(shape, np.uint8)
-    images = np.empty(shape, np.float32) if images is None else images
-    scale = np.float32(1 / 255)
+    images = np.empty((min(batch_size, len(rows)), *split.images.shape[1:]), np.float32)
     for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
         x = images[: len(chosen)]
-
-        def fetch(part: Part, chosen: Rows = chosen, x: Array = x) -> None:
-            own = part.of(len(x))
-            # mode="raise" would gather into a copy first
-            stored = np.take(split.images, chosen[own], axis=0, out=pixels[own], mode="clip")
-            np.copyto(x[own], stored)  # a cast alone is faster than a product of bytes and floats
-            x[own] *= scale
-
-        spread(fetch)
+        gather(split.images, chosen, SCALE, x)
         yield x, labels[start : start + batch_size]
+
+
+@kernel
+def gather(images: Pixels, rows: Rows, scale: np.float32, out: Array) -> None:
+    """Take rows of images and scale their pixels:  `out[:] = images[rows] * scale`."""
+    for i in range(rows.size):
+        image, x = images[rows[i]], out[i]
+        for row in range(x.shape[0]):
+            for column in range(x.shape[1]):
+                x[row, column] = np.float32(image[row, column]) * scale

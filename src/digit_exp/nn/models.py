@@ -5,20 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.network import Network, NetworkBuilder
 from digit_exp.registry import Component, Count, CountOrZero, Registry
 
-
-class Activation(Enum):
-    """The activations of hidden layers."""
-
-    relu = "relu"
-    leaky_relu = "leaky_relu"
-    elu = "elu"
-    gelu = "gelu"
-    tanh = "tanh"
-    sigmoid = "sigmoid"
+Activation = Enum("Activation", {name: name for name in ACTIVATIONS.names()})  # type: ignore[misc]
+"""The activations of hidden layers: all that are registered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +27,7 @@ class Model(Component):
     """How to build a network for images of `inputs` pixels and `classes` classes."""
 
     shifts: CountOrZero = 0
-    """Predict by the mean over the image and 4 copies moved so many pixels; 0: by it alone."""
+    """Average predictions over the image and 4 copies shifted so many pixels; 0: do not."""
 
     def build(
         self,
@@ -52,7 +45,7 @@ class Model(Component):
         feeds plain pixels.
         """
         shape = (inputs,) if isinstance(inputs, int) else inputs
-        builder = NetworkBuilder().input(*shape).views(self.shifts)
+        builder = NetworkBuilder().input(*shape).shift_averaging(self.shifts)
         if standardize is not None:
             builder.standardize(standardize.mean, standardize.std)
         self.add_layers(builder, classes, dropout)
@@ -83,7 +76,7 @@ class MLP(Model):
     """Multilayer perceptron: dense layers of `hidden` widths, each with activation and dropout."""
 
     hidden: list[Count] = field(default_factory=lambda: [128, 64])
-    activation: Activation = Activation.relu
+    activation: Activation = Activation["relu"]
     init: Init = Init.he_normal
     batch_norm: bool = False
 

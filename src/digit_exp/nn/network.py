@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import chain, groupby
-from typing import Any, NamedTuple, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,36 +13,17 @@ from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
-from digit_exp.nn.losses import CrossEntropy, softmax
+from digit_exp.nn.losses import softmax
 from digit_exp.nn.parameters import Kind, Parameters
-from digit_exp.nn.views import COUNT, Views
-from digit_exp.nn.workspace import in_common
-from digit_exp.parts import Part
+from digit_exp.nn.shift_averaging import ShiftAveraging
 from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng
-from digit_exp.team import Work, members, shared_copy, spread
 
 PREDICTION_BATCH = 1024
 """Rows that go through the network at once outside training: memory does not grow with the set."""
 
-
-class _Stage(NamedTuple):
-    """What a layer, or the loss, does in a pass, there or back."""
-
-    run: Callable[[slice], None]
-    divides: Callable[[int, int], bool]
-
-
-def _together(stages: Sequence[_Stage], rows: int, is_shared: bool) -> Work:
-    """Return the work that takes a part of the rows through the stages, one after the other."""
-
-    def run(part: Part) -> None:
-        mine = part.of(rows) if is_shared else part.or_all(rows)
-        if is_shared or part.index == 0:
-            for stage in stages:
-                stage.run(mine)
-
-    return run
+SHIFT_AVERAGING = "views"
+"""The key of `ShiftAveraging` in a spec, as checkpoints have it since their first version."""
 
 
 class Network:
@@ -58,35 +37,25 @@ class Network:
         inputs: int,
         layers: Sequence[Layer],
         dtype: DTypeLike = np.float32,
-        views: Views | None = None,
+        shift_averaging: ShiftAveraging | None = None,
     ) -> None:
         self.inputs = inputs
-        self.views = views
+        self.shift_averaging = shift_averaging
         self.layers = list(layers)
         self.names = _numbered(self.layers)
         named = dict(zip(self.names, self.layers, strict=True))
-        self.parameters = Parameters(
-            {
-                f"{name}.{slot}": place
-                for name, layer in named.items()
-                for slot, place in layer.slots().items()
-            },
-            dtype,
-        )
-        self._bind()
+        slots = {
+            f"{name}.{slot}": place
+            for name, layer in named.items()
+            for slot, place in layer.slots().items()
+        }
+        self.parameters = Parameters(slots, dtype)
+        for name, layer in named.items():
+            layer.bind(name, self.parameters)
         trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
         if not trained:
             raise ConfigError(Problem("", "a network needs at least one dense layer"))
-        self._trained = self.layers[trained[0] :]
-        self._loss = CrossEntropy()
-        self._of_loss = _Stage(self._loss.backward, self._loss.divides_back)
-        self._forward = [_Stage(layer.forward, layer.divides) for layer in self.layers]
-        backward = reversed(self._trained)
-        self._backward = [_Stage(layer.backward, layer.divides_back) for layer in backward]
-        if isinstance(self._trained[0], Dense):
-            self._backward.pop()  # nobody needs the gradient of the images
-        if isinstance(first := self.layers[0], Dense):
-            first.skips_blank = True
+        self._first_trained = trained[0]
 
     @property
     def classes(self) -> int:
@@ -102,107 +71,29 @@ class Network:
         """Return logits, shape `(batch, classes)`, for pixels in [0, 1] of any image shape.
 
         With a generator the pass belongs to training (dropout, batch statistics), without one to
-        evaluation, which is where several views of an image count. The returned array is valid
-        until the next pass.
+        evaluation, which averages over shifts of the images if the network does that. The result
+        is valid until the next pass.
         """
         x = x.reshape(len(x), -1)
-        if rng is None and self.views is not None:
-            return self.views.mean(self._through(self.views.of(x), rng))
-        return self._through(x, rng)
+        if rng is None and self.shift_averaging is not None:
+            shifted = self.shift_averaging.shifted(x)
+            return self.shift_averaging.mean(self._through_layers(shifted, rng))
+        return self._through_layers(x, rng)
 
-    def _through(self, x: Array, rng: np.random.Generator | None) -> Array:
-        logits = self._begin(x, rng)
-        self._go(self._forward, len(x))
-        return logits
-
-    def backward(self, dlogits: Array) -> None:
-        """Write the gradient of the latest forward pass, of training, into `parameters.grads`."""
-        self._begin_backward(dlogits)
-        self._go(self._backward, len(dlogits))
-        self._parameter_gradients()
-
-    def differentiate(
-        self, x: Array, labels: Labels, rng: np.random.Generator, smoothing: float = 0.0
-    ) -> CrossEntropy:
-        """Write the gradient of the mean loss into `parameters.grads`; return the loss.
-
-        The same as a forward pass of training, `cross_entropy` and `backward`, but rows go there
-        and back without waiting for the others.
-        """
-        loss = self._loss
-        loss.begin(self._begin(x.reshape(len(x), -1), rng), labels, smoothing)
-        self._begin_backward(loss.logits)
-        self._go([*self._forward, self._of_loss, *self._backward], len(x))
-        self._parameter_gradients()
-        return loss
-
-    def measure(self, x: Array, labels: Labels) -> CrossEntropy:
-        """Return the loss of images that the network is not trained with."""
-        loss = self._loss
-        loss.begin(self.forward(x), labels)
-        self._go([self._of_loss], len(x))
-        return loss
-
-    @contextmanager
-    def in_common(self, batch_size: int) -> Iterator[None]:
-        """Let a team that starts inside the block share whatever is written in parts.
-
-        The parameters are elsewhere meanwhile, so views that were taken before see nothing of it
-        until the end.
-        """
-        parameters = self.parameters
-        own = parameters.storage, parameters.grads
-        self._make_room(batch_size)
-        of_layers = chain.from_iterable(layer.workspaces() for layer in self.layers)
-        with in_common([*self._loss.workspaces, *of_layers]):
-            self._lie_in(*map(shared_copy, own))
-            try:
-                yield
-            finally:
-                common = parameters.storage, parameters.grads
-                self._lie_in(*own)
-                for vector, trained in zip(own, common, strict=True):
-                    vector[:] = trained
-
-    def _lie_in(self, storage: Array, grads: Array) -> None:
-        self.parameters.lie_in(storage, grads)
-        self._bind()
-
-    def _make_room(self, batch_size: int) -> None:
-        """Have the workspaces as large as a step of training and a pass of evaluation need them."""
-        looks = 1 if self.views is None else COUNT
-        for rows, rng in ((batch_size, Rng(0)("room")), (looks * PREDICTION_BATCH, None)):
-            x = np.ones((rows, self.inputs), self.parameters.storage.dtype)
-            logits = self._begin(x, rng)
-            self._loss.begin(logits, np.zeros(rows, np.intp))
-            if rng is not None:
-                self._begin_backward(logits)
-
-    def _bind(self) -> None:
-        for name, layer in zip(self.names, self.layers, strict=True):
-            layer.bind(name, self.parameters)
-
-    def _begin(self, x: Array, rng: np.random.Generator | None) -> Array:
+    def _through_layers(self, x: Array, rng: np.random.Generator | None) -> Array:
         for layer in self.layers:
-            x = layer.begin(x, rng)
+            x = layer.forward(x, rng)
         return x
 
-    def _begin_backward(self, dy: Array) -> None:
-        for layer in reversed(self._trained):
-            dy = layer.begin_backward(dy)
+    def backward(self, dlogits: Array) -> None:
+        """Write the gradient of the latest forward pass, of training, into `parameters.grads`.
 
-    def _go(self, stages: Sequence[_Stage], rows: int) -> None:
-        """Run the stages; members of a team wait for each other only where rows do not divide."""
-        count = members()
-        for is_shared, group in groupby(stages, lambda stage: stage.divides(rows, count)):
-            spread(_together(list(group), rows, is_shared))
-
-    def _parameter_gradients(self) -> None:
-        def run(part: Part) -> None:
-            for layer in self._trained:
-                layer.parameter_gradients(part)
-
-        spread(run)
+        `dlogits` is ∂loss/∂logits, shape `(batch, classes)`; it may be overwritten.
+        """
+        dy = dlogits
+        for layer in reversed(self.layers[self._first_trained + 1 :]):
+            dy = layer.backward(dy)
+        self.layers[self._first_trained].parameter_gradients(dy)
 
     def predict_proba(self, images: Pixels | Array) -> Array:
         """Return probabilities, shape `(n, classes)`, for uint8 images or pixels in [0, 1].
@@ -254,7 +145,9 @@ class Network:
     def spec(self) -> dict[str, Any]:
         """Return the architecture as plain values, without the parameters."""
         spec = {"inputs": self.inputs, "layers": [layer.spec() for layer in self.layers]}
-        return spec if self.views is None else {**spec, "views": self.views.spec()}
+        if self.shift_averaging is None:
+            return spec
+        return {**spec, SHIFT_AVERAGING: self.shift_averaging.spec()}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], dtype: DTypeLike = np.float32) -> Self:
@@ -263,8 +156,8 @@ class Network:
         for entry in spec["layers"]:
             values = dict(entry)
             layers.append(Layer.kinds[values.pop("kind")](**values))
-        views = Views(**spec["views"]) if "views" in spec else None
-        return cls(spec["inputs"], layers, dtype, views)
+        shifts = ShiftAveraging(**spec[SHIFT_AVERAGING]) if SHIFT_AVERAGING in spec else None
+        return cls(spec["inputs"], layers, dtype, shifts)
 
 
 class NetworkBuilder:
@@ -278,7 +171,7 @@ class NetworkBuilder:
     def __init__(self) -> None:
         self._shape: tuple[int, ...] = ()
         self._width = 0
-        self._views: Views | None = None
+        self._shift_averaging: ShiftAveraging | None = None
         self._layers: list[Layer] = []
         self._is_complete = False
 
@@ -290,12 +183,12 @@ class NetworkBuilder:
         self._width = math.prod(self._shape)
         return self
 
-    def views(self, pixels: int) -> Self:
-        """Predict by the mean over an image and four copies moved by `pixels`; 0: by it alone."""
+    def shift_averaging(self, pixels: int) -> Self:
+        """Average predictions over an image and four copies shifted by `pixels`; 0: do not."""
         if not pixels:
-            self._views = None
+            self._shift_averaging = None
         elif len(self._shape) == 2:
-            self._views = Views(self._shape[0], self._shape[1], pixels)
+            self._shift_averaging = ShiftAveraging(self._shape[0], self._shape[1], pixels)
         else:
             raise ConfigError(Problem("shifts", "needs the height and width in input(...)"))
         return self
@@ -337,8 +230,9 @@ class NetworkBuilder:
         spec = {
             "inputs": math.prod(self._shape),
             "layers": [layer.spec() for layer in self._layers],
-            **({"views": self._views.spec()} if self._views else {}),
         }
+        if self._shift_averaging is not None:
+            spec[SHIFT_AVERAGING] = self._shift_averaging.spec()
         network = Network.from_spec(spec, dtype)
         network.initialize(Rng(seed)("init"))
         return network
@@ -359,8 +253,8 @@ def _require(name: str, value: float, limits: Range) -> None:
 
 
 def _activation(name: str) -> Layer:
-    if name not in ACTIVATIONS:
-        raise _unknown("activation", name, [*ACTIVATIONS, "softmax"])
+    if name not in ACTIVATIONS.names():
+        raise _unknown("activation", name, [*ACTIVATIONS.names(), "softmax"])
     return ACTIVATIONS[name]()
 
 

@@ -57,15 +57,11 @@ class Parameters:
             self._places[name] = (slice(start, start + sizes[name]), slots[name].shape)
             start += sizes[name]
         self.weight_names = [name for name in in_order if slots[name].kind is Kind.weight]
-        self._counts = count[Kind.weight], trained
-        self.lie_in(np.zeros(total, dtype), np.zeros(trained, dtype))
-
-    def lie_in(self, storage: Array, grads: Array) -> None:
-        """Let the two vectors be those, whose views everyone has to take anew."""
-        weights, trained = self._counts
-        self.storage, self.grads = storage, grads
-        self.values = storage[:trained]
-        self.weights, self.weight_grads = self.values[:weights], grads[:weights]
+        self.storage: Array = np.zeros(total, dtype)
+        self.grads: Array = np.zeros(trained, dtype)
+        self.values = self.storage[:trained]
+        self.weights = self.values[: count[Kind.weight]]
+        self.weight_grads = self.grads[: count[Kind.weight]]
         self.matrices = [self.value(name) for name in self.weight_names]
 
     def value(self, name: str) -> Array:

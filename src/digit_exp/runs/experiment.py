@@ -29,8 +29,6 @@ from digit_exp.runs.failures import Losses, Tolerated
 from digit_exp.runs.folder import CHECKPOINT, PREDICTIONS, STOP_REASON
 from digit_exp.runs.reuse.serving import SERVED, write_served
 from digit_exp.runs.signals import Interruption
-from digit_exp.runs.threads import choose_threads
-from digit_exp.team import team
 from digit_exp.tracking.base import Status, Tracker
 from digit_exp.tracking.callback import Heartbeat, KeepCheckpoints, LogEpochs
 from digit_exp.tracking.provenance import git_diff, provenance
@@ -44,6 +42,7 @@ from digit_exp.training.callbacks import (
 from digit_exp.training.checkpoint import Checkpoint, save_network
 from digit_exp.training.progress import Progress
 from digit_exp.training.state import TrainState
+from digit_exp.training.threads import blas_threads
 from digit_exp.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
@@ -114,16 +113,14 @@ class Experiment:
         return cls(config, folder, dataset, train, val, network, checkpoint.state)
 
     @property
-    def threads(self) -> int:
-        """How many processes train together, with one thread each."""
-        settings = self.config.trainer
-        return choose_threads(self.network, settings.batch_size, settings.threads)
-
-    @property
     def made_with(self) -> dict[str, str]:
         """The tags that say how to make the run again."""
         digest = self.dataset.digest
-        return {**provenance(self.config.seed), "data.digest": digest, "threads": f"{self.threads}"}
+        return {
+            **provenance(self.config.seed),
+            "data.digest": digest,
+            "threads": f"{self.config.trainer.threads}",
+        }
 
     def run(
         self, tracker: Tracker, interruption: Interruption, rivalry: Rivalry | None = None
@@ -136,7 +133,7 @@ class Experiment:
         self._describe(tracker)
         started = time.perf_counter()
         trainer = self._trainer(self._callbacks(tracker, interruption, rivalry))
-        with team(self.threads):
+        with blas_threads(self.config.trainer.threads):
             state = trainer.fit(self.train, self.val, self.start)
             seconds = time.perf_counter() - started
             summary = {**report.best_epoch(self.config, state.history), "training_seconds": seconds}
@@ -163,6 +160,7 @@ class Experiment:
             eval_every=settings.eval_every,
             ema=settings.ema,
             seed=config.seed,
+            threads=settings.threads,
             callbacks=callbacks,
         )
 

@@ -20,7 +20,6 @@ from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, Result, Rivalry
 from digit_exp.runs.folder import RunRecord, recorded
 from digit_exp.runs.signals import Interruption
-from digit_exp.team import TeamError
 from digit_exp.tracking.base import Tracker, TrackingError
 from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.spool import UNSENT
@@ -136,7 +135,7 @@ def _load(file: str) -> Checkpoint:
 
 def logged(error: Exception) -> JobFailed:
     """Put into the log what went wrong: a sentence where that is enough, else the traceback."""
-    if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError | TeamError):
+    if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError):
         log.error("%s", error)
     elif isinstance(error, OSError) and error.filename and error.errno in DISK:
         log.error("%s cannot be written: %s", error.filename, error.strerror)

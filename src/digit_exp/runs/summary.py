@@ -61,7 +61,7 @@ def announce(experiment: Experiment) -> None:
     log.info(
         "seed %d, %d thread(s), files in %s",
         config.seed,
-        experiment.threads,
+        config.trainer.threads,
         from_here(experiment.folder),
     )
     if experiment.start is not None:

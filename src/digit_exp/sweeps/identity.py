@@ -18,11 +18,10 @@ from digit_exp.tracking.provenance import git_diff, git_tags
 def config_hash(config: RunConfig, data_digest: str | None) -> str:
     """Return 16 hexadecimal digits that two runs share if they must come to the same result.
 
-    None stands for data that could not be read. How a run is named, tracked and spread over threads
-    does not count.
+    None stands for data that could not be read. How a run is named and tracked does not count.
     """
     values = resolved(config)
-    del values["run_name"], values["tracking"], values["trainer"]["threads"]
+    del values["run_name"], values["tracking"]
     text = json.dumps([values, data_digest, code_version()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

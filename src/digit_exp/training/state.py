@@ -11,11 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from digit_exp.arrays import Array
 from digit_exp.nn.network import Network
-from digit_exp.team import alone, shared_copy
 
 
 @dataclass
@@ -50,32 +47,10 @@ class TrainState:
         if self.average is None:
             yield
             return
-        storage, average = self.network.parameters.storage, self.average
-        raw = np.empty_like(storage)
-
-        def put_in() -> None:
-            raw[:] = storage
-            storage[:] = average
-
-        alone(put_in)
+        storage = self.network.parameters.storage
+        raw = storage.copy()
+        storage[:] = self.average
         try:
             yield
         finally:
-            alone(lambda: np.copyto(storage, raw))
-
-    @contextmanager
-    def in_common(self, batch_size: int) -> Iterator[None]:
-        """Let a team that starts inside the block share the network, the slots and the average."""
-        slots, average = self.slots, self.average
-        with self.network.in_common(batch_size):
-            common = {name: shared_copy(slot) for name, slot in slots.items()}
-            self.average = None if average is None else shared_copy(average)
-            self.slots = common
-            try:
-                yield
-            finally:
-                for name, slot in slots.items():
-                    slot[:] = common[name]
-                if average is not None:
-                    average[:] = self.average
-                self.slots, self.average = slots, average
+            storage[:] = raw

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from digit_exp.arrays import Array, Labels
 from digit_exp.data.augmentations import Augmentation
 from digit_exp.data.batches import batches
-from digit_exp.data.dataset import Rows, Split
+from digit_exp.data.dataset import Split
+from digit_exp.nn.losses import cross_entropy
 from digit_exp.nn.network import PREDICTION_BATCH, Network
-from digit_exp.nn.workspace import Workspace, in_common
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
-from digit_exp.parts import Part
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
-from digit_exp.team import alone, planned, spread, together
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.meters import EpochMeter
 from digit_exp.training.state import TrainState
+from digit_exp.training.threads import blas_threads
 
 
 class Trainer:
@@ -31,7 +30,8 @@ class Trainer:
 
     A run is a function of its arguments and `seed`: shuffling, augmentation and dropout draw from
     generators made anew for every epoch, so that a run resumed between two epochs ends with the
-    same weights, bit for bit, as one that was never interrupted.
+    same weights, bit for bit, as one that was never interrupted. `threads` is how many threads
+    compute a matrix product; with another number, sums may be rounded differently.
     """
 
     def __init__(
@@ -47,9 +47,15 @@ class Trainer:
         eval_every: int = 1,
         ema: float = 0.0,
         seed: int = 42,
+        threads: int = 1,
         callbacks: Sequence[Callback] = (),
     ) -> None:
-        _require(epochs=(epochs, 0), batch_size=(batch_size, 1), eval_every=(eval_every, 1))
+        _require(
+            epochs=(epochs, 0),
+            batch_size=(batch_size, 1),
+            eval_every=(eval_every, 1),
+            threads=(threads, 1),
+        )
         self.network = network
         self.optimizer = optimizer
         self.schedule = schedule or Constant()
@@ -60,8 +66,8 @@ class Trainer:
         self.eval_every = eval_every
         self.ema = ema
         self.rng = Rng(seed)
+        self.threads = threads
         self.callbacks = list(callbacks)
-        self._images, self._squares = Workspace(), Workspace()
 
     def init_state(self) -> TrainState:
         """Return the state before the first step."""
@@ -96,8 +102,9 @@ class Trainer:
         self._emit("on_fit_start", state)
         try:
             # A diverging run overflows on its way; callbacks watch the loss, no warning is needed.
-            with np.errstate(all="ignore"):
-                self._train_together(state, train, val)
+            with np.errstate(all="ignore"), blas_threads(self.threads):
+                while state.epoch < self.epochs and state.stop_reason is None:
+                    self._run_epoch(state, train, val)
             self.network.parameters.storage[:] = state.evaluated
         finally:
             self._emit("on_fit_end", state)
@@ -105,34 +112,12 @@ class Trainer:
 
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy on `split`, without penalty or augmentation."""
-        loss, correct = 0.0, 0
-        for x, labels in self._batches(split, PREDICTION_BATCH):
-            measured = self.network.measure(x, labels)
-            correct += measured.correct()
-            loss += measured.mean() * len(labels)
-        return loss / len(split), correct / len(split)
-
-    def _train_together(self, state: TrainState, train: Split, val: Split | None) -> None:
-        """Run the epochs that are left, in all members of the team if there is one."""
-
-        def program() -> None:
-            while state.epoch < self.epochs and state.stop_reason is None:
-                self._run_epoch(state, train, val)
-
-        if planned() == 1:
-            program()
-            return
-        batch_size = min(self.batch_size, len(train))
-        self._images((max(batch_size, PREDICTION_BATCH), *train.images.shape[1:]), np.float32)
-        EpochMeter(self.network.parameters, self._squares)  # makes room
-        with in_common([self._images, self._squares]), state.in_common(batch_size):
-            together(program)
-
-    def _batches(
-        self, split: Split, size: int, order: Rows | None = None
-    ) -> Iterator[tuple[Array, Labels]]:
-        shape = (min(size, len(split)), *split.images.shape[1:])
-        return batches(split, size, order, self._images(shape, np.float32))
+        total, correct = 0.0, 0
+        for x, labels in batches(split, PREDICTION_BATCH):
+            loss = cross_entropy(self.network.forward(x), labels)
+            total += loss.mean * len(labels)
+            correct += loss.correct
+        return total / len(split), correct / len(split)
 
     def _run_epoch(self, state: TrainState, train: Split, val: Split | None) -> None:
         metrics = self._train_epoch(state, train)
@@ -145,7 +130,7 @@ class Trainer:
                 metrics["val_loss"], metrics["val_acc"] = self.evaluate(val)
         self.schedule.observe(state.schedule_memory, metrics)
         state.history.append(metrics)
-        self._run_callbacks(state, "on_epoch_end", metrics)
+        self._emit("on_epoch_end", state, metrics)
 
     def _train_epoch(self, state: TrainState, train: Split) -> dict[str, float]:
         """Run the steps of one epoch and return their metrics."""
@@ -154,11 +139,11 @@ class Trainer:
         dropout = self.rng("dropout", state.epoch)
         steps = math.ceil(len(train) / self.batch_size)
         last_step = state.step + steps - 1
-        meter = EpochMeter(self.network.parameters, self._squares)
+        meter = EpochMeter(self.network.parameters)
         lr = 0.0
 
         start = time.perf_counter()
-        for x, labels in self._batches(train, self.batch_size, shuffle.permutation(len(train))):
+        for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
             if self.augmentation is not None:
                 x = self.augmentation(x, augment)
             lr = self._learning_rate(state, steps)
@@ -167,19 +152,17 @@ class Trainer:
                 meter.keep_weights()
             meter.observe(loss, correct, len(labels))
             self._update(state, meter.gradient_norm, lr)
-            self._run_callbacks(state, "on_step_end", loss)
+            self._emit("on_step_end", state, loss)
             if state.stop_reason is not None:
                 break
         seconds = time.perf_counter() - start
-        return alone(  # no two clocks say the same
-            lambda: {
-                "epoch": state.epoch + 1,
-                **meter.metrics(),
-                "learning_rate": lr,
-                "epoch_seconds": seconds,
-                "images_per_second": len(train) / seconds,
-            }
-        )
+        return {
+            "epoch": state.epoch + 1,
+            **meter.metrics(),
+            "learning_rate": lr,
+            "epoch_seconds": seconds,
+            "images_per_second": len(train) / seconds,
+        }
 
     def _learning_rate(self, state: TrainState, steps_per_epoch: int) -> float:
         clock = Clock(state.step, steps_per_epoch, self.epochs)
@@ -189,60 +172,27 @@ class Trainer:
         self, x: Array, labels: Labels, dropout: np.random.Generator
     ) -> tuple[float, int]:
         """Write the gradient of the objective on one batch; return the loss and the hits."""
-        parameters, regularizer = self.network.parameters, self.regularizer
-        loss = self.network.differentiate(x, labels, dropout, regularizer.label_smoothing)
-
-        def add_gradient(part: Part) -> None:
-            own = part.of(len(parameters.weights))
-            regularizer.add_gradient(parameters.weights[own], parameters.weight_grads[own])
-
-        spread(add_gradient)
-        return loss.mean() + regularizer.penalty(parameters.weights), loss.correct()
+        network, regularizer = self.network, self.regularizer
+        logits = network.forward(x, dropout)
+        loss = cross_entropy(logits, labels, regularizer.label_smoothing)
+        network.backward(loss.gradient)
+        weights, weight_grads = network.parameters.weights, network.parameters.weight_grads
+        regularizer.add_gradient(weights, weight_grads)
+        return loss.mean + regularizer.penalty(weights), loss.correct
 
     def _update(self, state: TrainState, gradient_norm: float, lr: float) -> None:
         parameters, optimizer = self.network.parameters, self.optimizer
         limit = optimizer.clip_norm
+        if limit is not None and gradient_norm > limit:
+            parameters.grads *= limit / gradient_norm
         state.step += 1
-
-        def update(part: Part) -> None:
-            own = part.of(len(parameters))
-            grads = parameters.grads[own]
-            if limit is not None and gradient_norm > limit:
-                grads *= limit / gradient_norm
-            optimizer.decay(parameters.weights[own], lr)
-            slots = {name: slot[own] for name, slot in state.slots.items()}
-            optimizer.update(parameters.values[own], grads, slots, lr, state.step)
-
-        spread(update)
-        alone(lambda: self.regularizer.constrain(parameters.matrices))
+        optimizer.decay(parameters.weights, lr)
+        optimizer.update(parameters.values, parameters.grads, state.slots, lr, state.step)
+        self.regularizer.constrain(parameters.matrices)
         if state.average is not None:
-            self._follow(state.average, state.step)
-
-    def _follow(self, average: Array, step: int) -> None:
-        """Move the weight average towards the network. Spoils the gradients."""
-        parameters = self.network.parameters
-        # The first steps count for more, or the random start would stay in the average.
-        share = 1 - min(self.ema, (1 + step) / (10 + step))
-        trained, buffers = len(parameters), slice(len(parameters), None)
-
-        def follow(part: Part) -> None:
-            own = part.of(trained)
-            change = np.subtract(parameters.values[own], average[own], out=parameters.grads[own])
-            change *= share
-            average[own] += change
-            if part.index == 0:
-                average[buffers] += share * (parameters.storage[buffers] - average[buffers])
-
-        spread(follow)
-
-    def _run_callbacks(self, state: TrainState, event: str, value: object) -> None:
-        """Run an event in the first member of a team; let all know whether training stops."""
-
-        def run() -> str | None:
-            self._emit(event, state, value)
-            return state.stop_reason
-
-        state.stop_reason = alone(run)
+            # The first steps count for more, or the random start would stay in the average.
+            decay = min(self.ema, (1 + state.step) / (10 + state.step))
+            state.average += (1 - decay) * (parameters.storage - state.average)
 
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:

@@ -343,7 +343,7 @@ def test_only_what_is_not_default_is_in_the_command_if_that_is_known(grid, tmp_p
             "data.stratified=true",
             'trainer.checkpoint.filename="{epoch:02d}-{val_acc:.4f}.npz"',
         ],
-        ["data=idx", 'data.dir="/some folder/it\'s #1, (a)"', "trainer.threads=null"],
+        ["data=idx", 'data.dir="/some folder/it\'s #1, (a)"', "trainer.threads=2"],
     ],
     ids=str,
 )

@@ -162,14 +162,12 @@ def first_difference(then: Sequence[Metrics], now: Sequence[Metrics]) -> Differe
 
 
 def _again(config: RunConfig, original: FoundRun, track: bool) -> RunConfig:
-    """Return the configuration, with the threads that the run had, and tracked only if asked."""
-    threads = original.tags.get("threads")
-    trainer = replace(config.trainer, threads=int(threads)) if threads else config.trainer
+    """Return the configuration under another name, tracked only if asked."""
     backend = config.tracking.backend if track else Backend.none
     tags = {**config.tracking.tags, "digit_exp.reproduces": original.run_id or original.name}
     tracking = replace(config.tracking, backend=backend, tags=tags)
     name = f"again: {original.name}"
-    return replace(config, run_name=name, trainer=trainer, tracking=tracking)
+    return replace(config, run_name=name, tracking=tracking)
 
 
 def _same(then: float, now: float) -> bool:

@@ -24,7 +24,7 @@ def deployed(network: Network, shape: tuple[int, int], temperature: float) -> Cl
         for name, layer in zip(network.names, network.layers, strict=True)
         for slot in layer.slots()
     }
-    shifts = network.views.pixels if network.views else 0
+    shifts = network.shift_averaging.pixels if network.shift_averaging else 0
     return Classifier(layers, arrays, shape, temperature, shifts)
 
 
@@ -44,8 +44,8 @@ def served_file(run: FoundRun, path: Path) -> Path:
 
 def image_shape(run: FoundRun, network: Network) -> tuple[int, int]:
     """Return height and width of the images of a run; raises RunError if they are not known."""
-    if network.views is not None:
-        return network.views.height, network.views.width
+    if network.shift_averaging is not None:
+        return network.shift_averaging.height, network.shift_averaging.width
     side = round(network.inputs**0.5)
     if side**2 != network.inputs:
         raise RunError(f"{run.label} reads {network.inputs} pixels, which make no square image")

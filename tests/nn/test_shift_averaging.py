@@ -5,7 +5,7 @@ import pytest
 
 from digit_exp.nn.models import MLP, MODELS, PixelStatistics
 from digit_exp.nn.network import Network, NetworkBuilder
-from digit_exp.nn.views import Views
+from digit_exp.nn.shift_averaging import ShiftAveraging
 from digit_exp.registry import ConfigError
 
 HEIGHT, WIDTH, CLASSES = 4, 3, 5
@@ -56,20 +56,20 @@ def test_the_views_are_part_of_what_a_network_is_made_again_from():
     again = Network.from_spec(network.spec())
     again.parameters.storage[:] = network.parameters.storage
     np.testing.assert_array_equal(again.predict_proba(images()), network.predict_proba(images()))
-    assert again.views == Views(HEIGHT, WIDTH, 2)
+    assert again.shift_averaging == ShiftAveraging(HEIGHT, WIDTH, 2)
     assert "views" not in MLP().build((HEIGHT, WIDTH), CLASSES, seed=3).spec()
 
 
 def test_a_hopeless_view_costs_no_infinity():
     logits = np.array([[1000.0, 0.0]] + 4 * [[0.0, 1000.0]], np.float32)
-    mean = Views(HEIGHT, WIDTH, 1).mean(logits)
+    mean = ShiftAveraging(HEIGHT, WIDTH, 1).mean(logits)
     np.testing.assert_allclose(np.exp(mean), [[0.2, 0.8]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("pixels", [3, -1])
 def test_a_shift_out_of_the_frame_is_refused(pixels):
     with pytest.raises(ConfigError, match=f"less than the sides, 4 × 3, got {pixels}"):
-        NetworkBuilder().input(HEIGHT, WIDTH).views(pixels)
+        NetworkBuilder().input(HEIGHT, WIDTH).shift_averaging(pixels)
 
 
 def test_a_shift_needs_to_know_the_sides():

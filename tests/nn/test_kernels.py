@@ -1,0 +1,71 @@
+"""Each kernel beside the NumPy expression in its docstring.
+
++ − × ÷ and comparisons give the same bits. exp and log come from another library than NumPy's:
+each is within 1 ulp of the true value, and a probability or a loss has a few of them.
+"""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax
+
+from digit_exp.data.batches import SCALE, gather
+from digit_exp.nn.kernels import drop, relu_backward, softmax_cross_entropy
+
+every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def numbers(*shape, dtype):
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(dtype)
+
+
+@every_dtype
+def test_relu_backward(dtype):
+    y, dy = numbers(9, 7, dtype=dtype), numbers(9, 7, dtype=dtype) + dtype(3)
+    y[0] = 0
+    expected = dy * (y > 0)
+    relu_backward(y, dy)
+    np.testing.assert_array_equal(dy, expected)
+
+
+@every_dtype
+def test_drop(dtype):
+    x, out = numbers(9, 7, dtype=dtype), np.empty((9, 7), dtype)
+    noise = np.random.default_rng(0).random((9, 7), np.float32)
+    drop(x, noise, np.float32(0.3), dtype(1 / 0.7), out)
+    np.testing.assert_array_equal(out, x * (noise >= np.float32(0.3)) * dtype(1 / 0.7))
+
+
+def test_gather():
+    rng = np.random.default_rng(0)
+    images, rows = rng.integers(0, 256, (20, 5, 4), np.uint8), np.array([3, 19, 0, 3])
+    out = np.empty((4, 5, 4), np.float32)
+    gather(images, rows, SCALE, out)
+    np.testing.assert_array_equal(out, images[rows] * SCALE)
+
+
+@every_dtype
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_softmax_cross_entropy(dtype, smoothing):
+    logits, labels = 5 * numbers(40, 10, dtype=dtype), np.arange(40) % 10
+    on, off, scale = dtype(1 - smoothing), dtype(smoothing / 10), dtype(1 / 40)
+    logs = log_softmax(logits.astype(np.float64), axis=1)
+    q = off + on * np.eye(10)[labels]
+    hits = int((logits.argmax(axis=1) == labels).sum())
+    loss, correct = softmax_cross_entropy(logits, labels, on, off, scale)
+    ulp = np.finfo(dtype).eps
+    # a target is a sum of products with shifted logits of up to 30
+    assert loss == pytest.approx(-(q * logs).sum(), rel=8 * ulp)
+    np.testing.assert_allclose(logits, (np.exp(logs) - q) * scale, rtol=8 * ulp, atol=ulp * scale)
+    assert correct == hits
+
+
+def test_logits_that_are_not_finite_make_the_loss_nan():
+    for bad in (np.nan, np.inf):
+        for place in range(3):
+            logits = np.zeros((1, 3), np.float32)
+            logits[0, place] = bad
+            of_type = np.float32
+            loss, _ = softmax_cross_entropy(
+                logits, np.array([1]), of_type(1), of_type(0), of_type(1)
+            )
+            assert np.isnan(loss)
