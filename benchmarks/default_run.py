@@ -27,7 +27,8 @@ COLUMNS = {
 
 PROGRAM = """
 import time
-from digit_exp.app import entry, report
+from digit_exp.cli import entry
+from digit_exp.runs import summary as report
 
 def timed(*arguments, draw=report.draw):
     started = time.perf_counter()

@@ -52,7 +52,7 @@ def test_softmax_cross_entropy(dtype, smoothing):
     q = off + on * np.eye(10)[labels]
     hits = int((logits.argmax(axis=1) == labels).sum())
     loss, correct = softmax_cross_entropy(logits, labels, on, off, scale)
-    ulp = np.finfo(dtype).eps
+    ulp = float(np.finfo(dtype).eps)
     # a target is a sum of products with shifted logits of up to 30
     assert loss == pytest.approx(-(q * logs).sum(), rel=8 * ulp)
     np.testing.assert_allclose(logits, (np.exp(logs) - q) * scale, rtol=8 * ulp, atol=ulp * scale)
