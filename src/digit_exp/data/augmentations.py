@@ -1,31 +1,20 @@
 """What happens to training images, at random: which of them change, in what way and how far.
 
-An augmentation holds probabilities and ranges, and draws for each image by itself; the geometry is
-in `warps`. All motions of an image are put together before it is resampled, because each
-resampling blurs. What is drawn is apart from what is then done: a member of a team draws for all
-images, as every other does, and changes only its own.
+An augmentation holds probabilities and ranges and draws for each image separately. All motions of
+an image are combined before it is resampled, because each resampling blurs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 
 from digit_exp.arrays import Array
-from digit_exp.data.warps import (
-    Chosen,
-    Transforms,
-    Tremor,
-    affine,
-    displacement,
-    tremor,
-    warp,
-    work,
-)
+from digit_exp.data.kernels import Mask, add_noise, affine, warp
+from digit_exp.data.random_fields import displacements, numbers_of_displacement, standard_normal
 from digit_exp.registry import (
     Component,
     Fraction,
@@ -43,17 +32,11 @@ Angle = Annotated[float, Range(ge=0, le=180)]
 Slant = Annotated[float, Range(ge=0, lt=90)]
 """How far an upright line leans at most, in degrees."""
 
-Mask = NDArray[np.bool_]
-"""Which images of a block change, shape `(n,)`."""
+Motions = Array
+"""Rotation, shear, scale, and shifts down and right of each image: shape `(5, n)`."""
 
-Shape = tuple[int, ...]
-"""Of a block of images: how many, height, width."""
-
-Change = Callable[[Array, slice], None]
-"""Changes images in place, those that have the rows of the slice in a block."""
-
-BLOCK_PIXELS = 2**16
-"""How much is changed at a time: few enough that the second-level cache holds the work memory."""
+STILL = np.array([[0], [0], [1], [0], [0]], np.float32)
+"""The motion that moves nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,16 +45,6 @@ class Augmentation(Component):
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Change `images` in place and return them."""
-        _, height, width = images.shape
-        size = max(1, BLOCK_PIXELS // (height * width))
-
-        for start in range(0, len(images), size):
-            block = images[start : start + size]
-            self.draw(block.shape, rng)(block, slice(0, len(block)))
-        return images
-
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
-        """Draw what happens to a block of images; return the function that does it to some rows."""
         raise NotImplementedError
 
 
@@ -83,9 +56,9 @@ AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation")
 class Unchanged(Augmentation):
     """The images as they are."""
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
-        """Draw nothing."""
-        return lambda images, rows: None
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
+        """Change nothing."""
+        return images
 
 
 @AUGMENTATIONS.register("rotate")
@@ -96,11 +69,10 @@ class Rotate(Augmentation):
     p: Probability = 0.5
     degrees: Angle = 15.0
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Rotate a share p of the images."""
-        turned = _chosen(rng, shape, self.p)
-        rotation = _uniform(rng, turned, -self.degrees, self.degrees)
-        return _motion(affine(shape[0], rotation=rotation))
+        chosen = _choose(rng, images, [self.p])
+        return _move(images, _motions(rng, chosen, rotation=self.degrees))
 
 
 @AUGMENTATIONS.register("shift")
@@ -111,10 +83,11 @@ class Shift(Augmentation):
     p: Probability = 0.5
     max_shift: Fraction = 0.1
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Shift a share p of the images."""
-        moved = _chosen(rng, shape, self.p)
-        return _motion(affine(shape[0], shift=_whole_pixels(rng, moved, self.max_shift, shape)))
+        chosen = _choose(rng, images, [self.p])
+        motions = _motions(rng, chosen, shift=_whole_pixels(images, self.max_shift))
+        return _move(images, _round_shift(motions))
 
 
 @AUGMENTATIONS.register("scale")
@@ -130,11 +103,10 @@ class Scale(Augmentation):
         """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Scale a share p of the images."""
-        scaled = _chosen(rng, shape, self.p)
-        scale = _uniform(rng, scaled, self.min_scale, self.max_scale, otherwise=1.0)
-        return _motion(affine(shape[0], scale=scale))
+        chosen = _choose(rng, images, [self.p])
+        return _move(images, _motions(rng, chosen, scale=(self.min_scale, self.max_scale)))
 
 
 @AUGMENTATIONS.register("noise")
@@ -145,29 +117,37 @@ class Noise(Augmentation):
     p: Probability = 0.3
     std: NonNegative = 0.1
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Add noise to a share p of the images."""
-        return _noise(rng, shape, self.p, self.std)
+        chosen = _choose(rng, images, [self.p])[0]
+        _, height, width = images.shape
+        noise = standard_normal(rng, np.count_nonzero(chosen) * height * width)
+        add_noise(images, chosen, noise, np.float32(self.std))
+        return images
 
 
 @AUGMENTATIONS.register("elastic")
 @dataclass(frozen=True, kw_only=True)
 class Elastic(Augmentation):
-    """Elastic deformation (Simard, Steinkraus & Platt 2003), like the tremor of a hand.
+    """Elastic deformation (Simard, Steinkraus & Platt 2003), which resembles handwriting.
 
-    A pixel is looked up at  (y, x) + α G_σ ∗ U(−1, 1).  With the values of the paper, which are for
-    29 × 29 pixels, that is 1.4 pixels away in each direction (root mean square).
+    A pixel is looked up at  (y, x) + α G_σ ∗ noise,  with noise of the variance of U(−1, 1). With
+    the values of the paper, which are for 29 × 29 pixels, that is 1.4 pixels away in each
+    direction (root mean square).
     """
 
     p: Probability = 0.5
     alpha: NonNegative = 34.0
     sigma: Positive = 4.0
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Deform a share p of the images."""
-        bent = np.flatnonzero(_chosen(rng, shape, self.p))
-        drawn = tremor((len(bent), *shape[1:]), rng)
-        return _motion(affine(shape[0]), _Bend(bent, drawn, self.alpha, self.sigma))
+        chosen = _choose(rng, images, [self.p])[0]
+        _, height, width = images.shape
+        numbers = numbers_of_displacement(height, width, self.sigma)
+        drawn = standard_normal(rng, int(np.count_nonzero(chosen)) * numbers)
+        fields = displacements(drawn, height, width, alpha=self.alpha, sigma=self.sigma)
+        return _move(images, np.repeat(STILL, len(images), axis=1), chosen, fields)
 
 
 @AUGMENTATIONS.register("affine")
@@ -186,19 +166,17 @@ class Affine(Augmentation):
         """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Transform a share p of the images."""
-        count, *sides = shape
-        moved = _chosen(rng, shape, self.p)
-        reach = [self.max_shift * side for side in sides]
-        transforms = affine(
-            count,
-            rotation=_uniform(rng, moved, -self.degrees, self.degrees),
-            shift=[_uniform(rng, moved, -far, far) for far in reach],
-            scale=_uniform(rng, moved, self.min_scale, self.max_scale, otherwise=1.0),
-            shear=_uniform(rng, moved, -self.shear, self.shear),
+        motions = _motions(
+            rng,
+            _choose(rng, images, [self.p]),
+            rotation=self.degrees,
+            shear=self.shear,
+            scale=(self.min_scale, self.max_scale),
+            shift=[self.max_shift * side for side in images.shape[1:]],
         )
-        return _motion(transforms)
+        return _move(images, motions)
 
 
 @AUGMENTATIONS.register("full")
@@ -225,93 +203,74 @@ class Full(Augmentation):
         """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
-    def draw(self, shape: Shape, rng: np.random.Generator) -> Change:
+    def __call__(self, images: Array, rng: np.random.Generator) -> Array:
         """Apply each technique to its share of the images."""
-        turned, moved = _chosen(rng, shape, self.rotate_p), _chosen(rng, shape, self.shift_p)
-        scaled, slanted = _chosen(rng, shape, self.scale_p), _chosen(rng, shape, self.shear_p)
-        transforms = affine(
-            shape[0],
-            rotation=_uniform(rng, turned, -self.degrees, self.degrees),
-            shift=_whole_pixels(rng, moved, self.max_shift, shape),
-            scale=_uniform(rng, scaled, self.min_scale, self.max_scale, otherwise=1.0),
-            shear=_uniform(rng, slanted, -self.shear, self.shear),
+        motion = [self.rotate_p, self.shear_p, self.scale_p, self.shift_p, self.shift_p]
+        chosen = _choose(rng, images, [*motion, self.elastic_p, self.noise_p])
+        chosen[4] = chosen[3]  # an image is shifted in both directions or in none
+        motions = _motions(
+            rng,
+            chosen[:5],
+            rotation=self.degrees,
+            shear=self.shear,
+            scale=(self.min_scale, self.max_scale),
+            shift=_whole_pixels(images, self.max_shift),
         )
-        bent = np.flatnonzero(_chosen(rng, shape, self.elastic_p))
-        drawn = tremor((len(bent), *shape[1:]), rng)
-        move = _motion(transforms, _Bend(bent, drawn, self.alpha, self.sigma))
-        add_noise = _noise(rng, shape, self.noise_p, self.std)
-
-        def change(images: Array, rows: slice) -> None:
-            move(images, rows)
-            add_noise(images, rows)
-
-        return change
+        (height, width), (elastic, noisy) = images.shape[1:], chosen[5:]
+        # One draw for both: it takes longer to begin than to draw a thousand numbers.
+        numbers = np.count_nonzero(elastic) * numbers_of_displacement(height, width, self.sigma)
+        drawn = standard_normal(rng, numbers + np.count_nonzero(noisy) * height * width)
+        fields = displacements(drawn[:numbers], height, width, alpha=self.alpha, sigma=self.sigma)
+        _move(images, _round_shift(motions), elastic, fields)
+        add_noise(images, noisy, drawn[numbers:], np.float32(self.std))
+        return images
 
 
-class _Bend(NamedTuple):
-    """Elastic deformations of some images."""
-
-    chosen: Chosen
-    drawn: Tremor
-    alpha: float
-    sigma: float
+def _choose(rng: np.random.Generator, images: Array, shares: Sequence[float]) -> Mask:
+    """Choose images at random, with each of the probabilities: shape `(shares, n)`."""
+    return rng.random((len(shares), len(images))) < np.array(shares)[:, None]
 
 
-def _motion(transforms: Transforms, bend: _Bend | None = None) -> Change:
-    """Return the change that moves images, by a transform and perhaps by a deformation."""
-
-    def change(images: Array, rows: slice) -> None:
-        if bend is None:
-            warp(images, transforms[:, rows])
-            return
-        own = _among(bend.chosen, rows)
-        fields = displacement(bend.drawn[:, own], bend.alpha, bend.sigma)
-        warp(images, transforms[:, rows], bend.chosen[own] - rows.start, fields)
-
-    return change
-
-
-def _noise(rng: np.random.Generator, shape: Shape, p: float, std: float) -> Change:
-    """Return the change that adds noise to images chosen with probability `p`."""
-    chosen = np.flatnonzero(_chosen(rng, shape, p))
-    drawn = work("noise", (len(chosen), *shape[1:]), np.float32)
-    rng.standard_normal(out=drawn, dtype=np.float32)
-
-    def change(images: Array, rows: slice) -> None:
-        own = _among(chosen, rows)
-        noisy, noise = chosen[own] - rows.start, drawn[own]
-        noise *= std
-        noise += images[noisy]
-        images[noisy] = np.clip(noise, 0, 1, out=noise)
-
-    return change
+def _motions(
+    rng: np.random.Generator,
+    chosen: Mask,
+    *,
+    rotation: float = 0.0,
+    shear: float = 0.0,
+    scale: tuple[float, float] = (1.0, 1.0),
+    shift: Sequence[float] = (0.0, 0.0),
+) -> Motions:
+    """Draw motions of chosen images: scales from their range, others up to a limit both ways."""
+    (smallest, largest), (down, right) = scale, shift
+    low = np.array([[-rotation], [-shear], [smallest], [-down], [-right]], np.float32)
+    high = np.array([[rotation], [shear], [largest], [down], [right]], np.float32)
+    drawn = rng.random((5, chosen.shape[1]), np.float32)
+    drawn *= high - low
+    drawn += low
+    return np.where(chosen, drawn, STILL)
 
 
-def _among(chosen: Chosen, rows: slice) -> slice:
-    """Return where the numbers of some rows stand among those chosen, which ascend."""
-    start, stop = np.searchsorted(chosen, (rows.start, rows.stop))
-    return slice(start, stop)
+def _whole_pixels(images: Array, max_shift: float) -> list[float]:
+    """Return limits of shifts: after rounding, each whole number of pixels is equally likely."""
+    return [int(max_shift * side) + 0.5 for side in images.shape[1:]]
 
 
-def _chosen(rng: np.random.Generator, shape: Shape, p: float) -> Mask:
-    """Choose each image with probability `p`."""
-    return rng.random(shape[0]) < p
+def _round_shift(motions: Motions) -> Motions:
+    np.rint(motions[3:], out=motions[3:])
+    return motions
 
 
-def _uniform(
-    rng: np.random.Generator, chosen: Mask, low: float, high: float, *, otherwise: float = 0.0
+def _move(
+    images: Array, motions: Motions, elastic: Mask | None = None, fields: Array | None = None
 ) -> Array:
-    """Draw from U(low, high) for each chosen image."""
-    return np.where(chosen, rng.uniform(low, high, len(chosen)), otherwise)
-
-
-def _whole_pixels(
-    rng: np.random.Generator, chosen: Mask, max_shift: float, shape: Shape
-) -> list[Array]:
-    """Draw whole numbers of pixels, down and right, for each chosen image."""
-    limits = [int(max_shift * side) for side in shape[1:]]
-    moves = [rng.integers(-far, far, len(chosen), endpoint=True) for far in limits]
-    return [np.where(chosen, move, 0.0) for move in moves]
+    """Resample images after their motions; the chosen ones also have an elastic deformation."""
+    count, height, width = images.shape
+    transforms = np.empty((count, 2, 3), np.float32)
+    affine(motions, height, width, transforms)
+    if elastic is None or fields is None:
+        elastic, fields = np.zeros(count, np.bool_), np.empty((0, 2, height, width), np.float32)
+    warp(images, transforms, elastic, fields)
+    return images
 
 
 def _upside_down(min_scale: float, max_scale: float) -> Iterator[Problem]:
