@@ -5,13 +5,14 @@ import sys
 
 import pytest
 
-FOREIGN = ["hydra", "omegaconf", "mlflow", "matplotlib", "scipy"]
+FOREIGN = ["hydra", "omegaconf", "mlflow", "matplotlib", "scipy", "pooch", "requests"]
 MODULES = [
     "digit_exp.nn.models",
     "digit_exp.optim.optimizers",
     "digit_exp.optim.schedules",
     "digit_exp.optim.regularizers",
     "digit_exp.data.sources",
+    "digit_exp.data.download",
     "digit_exp.data.batches",
     "digit_exp.data.augmentations",
     "digit_exp.training.trainer",

@@ -14,8 +14,8 @@ from digit_exp.data.idx import DataError
 NAME = "images.gz"
 CONTENT = np.random.default_rng(0).integers(0, 64, 50_000, np.uint8).tobytes()
 ARCHIVE = gzip.compress(CONTENT)
-OTHER_ARCHIVE = gzip.compress(CONTENT, compresslevel=1)
-SHA256 = hashlib.sha256(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
+SENT = 2 * download.CHUNK  # bytes that a mirror sends before it breaks off
 ADVICE = r"data\.dir=FOLDER"
 
 
@@ -28,6 +28,7 @@ class Mirror:
         self.knows_ranges = True
         self.breaks_after = []  # how many bytes each of the next answers is cut off after
         self.asked = []  # the Range header of every request
+        self.hangs, self.closing = threading.Event(), threading.Event()
         mirror = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,6 +49,8 @@ class Mirror:
     def answer(self, request):
         wanted = request.headers.get("Range")
         self.asked.append(wanted)
+        if self.hangs.is_set() and self.closing.wait(20):
+            return
         body, status, span = self.body, self.status, None
         if status == 200 and wanted and self.knows_ranges:
             start = int(wanted.removeprefix("bytes=").removesuffix("-"))
@@ -64,6 +67,7 @@ class Mirror:
         request.wfile.write(body[: self.breaks_after.pop(0)] if self.breaks_after else body)
 
     def close(self):
+        self.closing.set()
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
@@ -82,8 +86,8 @@ def mirrors(monkeypatch):
 def get(mirrors, tmp_path):
     """Fetch from both mirrors, in order."""
 
-    def get(sha256=SHA256):
-        return fetch(NAME, [mirror.address for mirror in mirrors], sha256, tmp_path / "cache")
+    def get():
+        return fetch(NAME, [mirror.address for mirror in mirrors], SHA256, tmp_path / "cache")
 
     return get
 
@@ -111,75 +115,56 @@ def test_a_file_that_was_damaged_in_the_cache_is_downloaded_again(get):
     assert get().read_bytes() == ARCHIVE
 
 
-def test_a_mirror_may_compress_in_its_own_way(get, mirrors):
-    mirrors[0].body = OTHER_ARCHIVE
-    assert OTHER_ARCHIVE != ARCHIVE
-    assert get().read_bytes() == OTHER_ARCHIVE
-
-
-def test_a_mirror_may_send_the_file_decompressed(get, mirrors):
-    mirrors[0].body = CONTENT
-    assert get().read_bytes() == CONTENT
-
-
-def test_the_checksum_may_be_that_of_the_archive(get):
-    assert get(sha256=hashlib.sha256(ARCHIVE).hexdigest()).read_bytes() == ARCHIVE
-
-
-def test_an_interrupted_transfer_goes_on_where_it_stopped(get, mirrors):
-    mirrors[0].breaks_after = [1000, 2000]
+def test_an_interrupted_transfer_continues(get, mirrors):
+    mirrors[0].breaks_after = [SENT]
+    mirrors[1].status = 404
     assert get().read_bytes() == ARCHIVE
-    assert mirrors[0].asked == [None, "bytes=1000-", "bytes=3000-"]
-    assert mirrors[1].asked == []
+    assert mirrors[0].asked == [None, f"bytes={SENT}-"]
 
 
-def test_a_later_try_goes_on_where_an_earlier_one_stopped(get, mirrors, tmp_path):
-    mirrors[0].breaks_after = [1000, 0]
+def test_another_mirror_continues_what_one_began(get, mirrors, tmp_path):
+    mirrors[0].breaks_after = [SENT]
+    assert get().read_bytes() == ARCHIVE
+    assert [mirror.asked for mirror in mirrors] == [[None], [f"bytes={SENT}-"]]
+    assert kept(tmp_path) == [NAME]
+
+
+def interrupt(get, mirrors, tmp_path):
+    """Leave a part of the file in the cache and return it."""
+    mirrors[0].breaks_after = [SENT, 0]
     mirrors[1].status = 404
     with pytest.raises(DataError, match="what arrived is kept"):
         get()
     (part,) = kept(tmp_path)
-    assert part.endswith(".part")
     mirrors[0].asked.clear()
+    return tmp_path / "cache" / part
+
+
+def test_a_later_call_continues_what_an_earlier_one_began(get, mirrors, tmp_path):
+    interrupt(get, mirrors, tmp_path)
     assert get().read_bytes() == ARCHIVE
-    assert mirrors[0].asked == ["bytes=1000-"]
+    assert mirrors[0].asked == [f"bytes={SENT}-"]
     assert kept(tmp_path) == [NAME]
 
 
-def test_a_server_that_knows_no_ranges_sends_all_again(get, mirrors):
+def test_a_server_that_knows_no_ranges_sends_all_again(get, mirrors, tmp_path):
+    interrupt(get, mirrors, tmp_path)
     mirrors[0].knows_ranges = False
-    mirrors[0].breaks_after = [1000]
     assert get().read_bytes() == ARCHIVE
-    assert mirrors[0].asked == [None, "bytes=1000-"]
-    assert mirrors[1].asked == []
+    assert len(mirrors[0].asked) == 1
 
 
-def test_the_halves_of_two_mirrors_are_not_joined(get, mirrors, tmp_path):
-    mirrors[0].breaks_after = [1000, 0]
-    mirrors[1].body = OTHER_ARCHIVE
-    assert get().read_bytes() == OTHER_ARCHIVE
-    assert mirrors[1].asked == [None]
+@pytest.mark.parametrize("start", [b"from another file", b"longer than the file" * len(ARCHIVE)])
+def test_a_part_of_something_else_is_replaced(get, mirrors, tmp_path, start):
+    interrupt(get, mirrors, tmp_path).write_bytes(start)
+    assert get().read_bytes() == ARCHIVE
     assert kept(tmp_path) == [NAME]
-
-
-def test_a_file_that_changed_between_two_tries_is_begun_anew(get, mirrors):
-    mirrors[0].breaks_after = [1000, 0]
-    mirrors[1].status = 404
-    with pytest.raises(DataError):
-        get()
-    mirrors[0].body = OTHER_ARCHIVE
-    assert get().read_bytes() == OTHER_ARCHIVE
 
 
 def test_a_part_that_is_complete_is_taken(get, mirrors, tmp_path):
-    mirrors[0].breaks_after = [1000, 0]
-    mirrors[1].status = 404
-    with pytest.raises(DataError):
-        get()
-    (part,) = kept(tmp_path)
-    (tmp_path / "cache" / part).write_bytes(ARCHIVE)  # as if killed before the last step
+    interrupt(get, mirrors, tmp_path).write_bytes(ARCHIVE)  # as if killed before the last step
     assert get().read_bytes() == ARCHIVE
-    assert mirrors[0].asked[-1] == f"bytes={len(ARCHIVE)}-"
+    assert mirrors[0].asked == [f"bytes={len(ARCHIVE)}-"]
 
 
 def test_the_next_mirror_is_asked_when_one_has_not_the_file(get, mirrors):
@@ -194,19 +179,19 @@ def test_the_next_mirror_is_asked_when_one_is_not_there(get, mirrors):
 
 
 @pytest.mark.parametrize(
-    ("body", "begins"),
+    "body",
     [
-        (b"<!DOCTYPE html><html>Sign in to the network</html>", r"b'<!DOCTYPE html>'"),
-        (gzip.compress(CONTENT[1:]), "checksum is wrong"),
-        (ARCHIVE[:-20], "checksum is wrong"),
-        (b"", r"b''"),
+        b"<!DOCTYPE html><html>Sign in to the network</html>",
+        gzip.compress(CONTENT[1:]),
+        ARCHIVE[:-20],
+        b"",
     ],
     ids=["a web page", "another content", "truncated at the source", "nothing"],
 )
-def test_a_file_with_a_wrong_checksum_is_not_kept(get, mirrors, tmp_path, body, begins):
+def test_a_file_with_a_wrong_checksum_is_not_kept(get, mirrors, tmp_path, body):
     for mirror in mirrors:
         mirror.body = body
-    with pytest.raises(DataError, match=begins):
+    with pytest.raises(DataError, match="checksum is wrong"):
         get()
     assert kept(tmp_path) == []
 
@@ -217,22 +202,24 @@ def test_the_error_names_every_mirror_and_what_to_do(get, mirrors):
     with pytest.raises(DataError, match=ADVICE) as refusal:
         get()
     name, first, second, _ = str(refusal.value).splitlines()
-    assert name == "images.gz could not be downloaded from any mirror:"
-    assert first.startswith(f"  {mirrors[0].address}{NAME}: HTTP Error 404")
-    assert second.startswith(f"  {mirrors[1].address}{NAME}: its checksum is wrong")
+    assert NAME in name
+    assert first.startswith(f"  {mirrors[0].address}{NAME}: 404")
+    assert second.startswith(f"  {mirrors[1].address}{NAME}: ")
+    assert "checksum is wrong" in second
 
 
 def test_no_more_is_taken_than_a_file_can_have(get, mirrors, monkeypatch, tmp_path):
-    monkeypatch.setattr(download, "MAX_BYTES", 10_000)
-    with pytest.raises(DataError, match="sends more than the 10,000 bytes"):
+    monkeypatch.setattr(download, "MAX_BYTES", SENT)
+    with pytest.raises(DataError, match="checksum is wrong"):
         get()
     assert kept(tmp_path) == []
 
 
-def test_no_more_is_decompressed_than_a_file_can_have(get, mirrors, monkeypatch):
-    monkeypatch.setattr(download, "MAX_BYTES", len(CONTENT) - 1)
-    with pytest.raises(DataError, match="checksum is wrong"):
-        get()
+def test_a_server_that_hangs_is_given_up(get, mirrors, monkeypatch):
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    mirrors[0].hangs.set()
+    assert get().read_bytes() == ARCHIVE
+    assert [len(mirror.asked) for mirror in mirrors] == [1, 1]
 
 
 def test_two_at_once_download_a_file_once(get, mirrors):
