@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from digit_exp.analysis.predictions import read_predictions
 from digit_exp.training.checkpoint import load_checkpoint, load_network
 
 TINY = ["data.train_size=2000", "trainer.epochs=2"]
@@ -83,15 +84,14 @@ def test_the_artifacts_of_a_run_can_be_read_back(finished, tracked, client):
 
 def test_the_test_accuracy_is_that_of_the_best_checkpoint(finished, tracked):
     made = only_run(finished[0])
-    with np.load(made / "test_predictions.npz") as file:
-        labels, probabilities = file["labels"], file["probabilities"]
-    accuracy = float((probabilities.argmax(axis=1) == labels).mean())
+    found = read_predictions(made / "test_predictions.npz")
+    accuracy = float((found.read == found.labels).mean())
     assert accuracy == pytest.approx(tracked.data.metrics["test_acc"])
     from digit_exp.data.sources import DATASETS
 
     test = DATASETS["mnist"]().load().test
     again = load_network(made / "checkpoints" / "best.npz").predict_proba(test.images)
-    np.testing.assert_allclose(again, probabilities, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(again, found.probabilities, rtol=1e-4, atol=1e-6)
 
 
 def test_a_wrong_command_line_is_refused_whole_and_leaves_nothing(tmp_path, command):

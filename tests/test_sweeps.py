@@ -49,8 +49,8 @@ def test_the_winner_runs_again_from_its_preset_to_the_same_result(tmp_path, comm
     (folder,) = (tmp_path / "outputs" / "sweeps").iterdir()
     command.run(tmp_path, "--config-dir", str(folder), "experiment=best", "tracking=none")
     (single,) = tmp_path.glob("outputs/20*/*/test_predictions.npz")
-    jobs = [np.load(file)["probabilities"] for file in folder.glob("*/test_predictions.npz")]
-    assert sum(np.array_equal(np.load(single)["probabilities"], job) for job in jobs) == 1
+    jobs = [np.load(file)["logits"] for file in folder.glob("*/test_predictions.npz")]
+    assert sum(np.array_equal(np.load(single)["logits"], job) for job in jobs) == 1
     assert "experiment=best" in printed
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.report.comparison_sections import (
     config_table,
     duel_table,
@@ -12,7 +13,7 @@ from digit_exp.analysis.report.comparison_sections import (
     sections,
 )
 from digit_exp.analysis.report.terminal import WIDTH, text_table
-from digit_exp.analysis.run_comparison import Contender, Readings, differing, duels
+from digit_exp.analysis.run_comparison import Contender, differing, duels
 from digit_exp.analysis.statistics import bootstrap, wilson
 from digit_exp.plots.disagreements import MOST, Block, disagreements
 
@@ -25,7 +26,7 @@ def readings(*wrong, labels=LABELS, sure=0.8):
     read[list(wrong)] = (read[list(wrong)] + 1) % 3
     probabilities = np.full((len(labels), 3), (1 - sure) / 2, np.float32)
     probabilities[np.arange(len(labels)), read] = sure
-    return Readings(labels, probabilities)
+    return Predictions(labels, np.log(probabilities))
 
 
 def contender(name="a", *, found=None, history=(), metrics=None, **config):

@@ -40,7 +40,7 @@ def test_the_temperature_makes_it_less_sure_and_changes_no_class():
     trained = network()
     raw = trained.predict_proba(IMAGES)
     warm = deployed(trained, (8, 8), 2.5)(IMAGES)
-    np.testing.assert_allclose(warm, tempered(raw, 2.5), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(warm, tempered(trained.logits(IMAGES), 2.5), rtol=1e-4, atol=1e-6)
     assert (warm.max(axis=1) < raw.max(axis=1)).all()
 
 

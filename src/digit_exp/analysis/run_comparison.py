@@ -7,36 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.replicates import Config, decides, identity
-from digit_exp.analysis.statistics import Mask, bootstrap, holm, mcnemar, wilson
-from digit_exp.arrays import Array, Labels, Metrics
+from digit_exp.analysis.statistics import bootstrap, holm, mcnemar, wilson
+from digit_exp.arrays import Labels, Metrics
 
 Interval = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Readings:
-    """What a run made of its test set: `labels` `(n,)`, `probabilities` `(n, classes)`."""
-
-    labels: Labels
-    probabilities: Array
-
-    @property
-    def right(self) -> Mask:
-        """Which images it read right."""
-        found: Mask = self.probabilities.argmax(axis=1) == self.labels
-        return found
-
-    @property
-    def accuracy(self) -> Interval:
-        """The interval of its accuracy on any such images."""
-        return wilson(int(self.right.sum()), len(self.labels))
-
-    @property
-    def loss(self) -> Interval:
-        """The interval of its mean cross-entropy."""
-        chances = self.probabilities[np.arange(len(self.labels)), self.labels].astype(np.float64)
-        return bootstrap(-np.log(np.maximum(chances, np.finfo(np.float64).tiny)))
 
 
 @dataclass(frozen=True)
@@ -49,7 +25,7 @@ class Contender:
     config: Config
     metrics: Mapping[str, float]
     history: Sequence[Metrics] = ()
-    readings: Readings | None = None
+    readings: Predictions | None = None
     """None if it never read a test set."""
     val_images: int | None = None
     """How many images its validation accuracy was measured on."""
@@ -79,6 +55,16 @@ class Duel:
     """Of McNemar's test, corrected for the number of duels."""
 
 
+def accuracy_interval(predictions: Predictions) -> Interval:
+    """Return the interval of the accuracy on any such images."""
+    return wilson(int(predictions.is_right.sum()), len(predictions.labels))
+
+
+def loss_interval(predictions: Predictions) -> Interval:
+    """Return the interval of the mean cross-entropy."""
+    return bootstrap(predictions.losses)
+
+
 def differing(contenders: Sequence[Contender]) -> list[str]:
     """Return the keys of the configuration in which the runs differ, the seed included."""
     keys = dict.fromkeys(key for one in contenders for key in one.config)
@@ -99,12 +85,12 @@ def duels(contenders: Sequence[Contender]) -> list[Duel]:
         for place, one in enumerate(contenders[1:], 1)
         if one.readings is not None and np.array_equal(one.readings.labels, ours.labels)
     ]
-    p_values = holm([mcnemar(ours.right, theirs.right) for _, theirs in pairs])
+    p_values = holm([mcnemar(ours.is_right, theirs.is_right) for _, theirs in pairs])
     return [_duel(ours, theirs, n, p) for (n, theirs), p in zip(pairs, p_values, strict=True)]
 
 
-def _duel(ours: Readings, theirs: Readings, place: int, p: float) -> Duel:
-    gain = ours.right.astype(np.float64) - theirs.right
+def _duel(ours: Predictions, theirs: Predictions, place: int, p: float) -> Duel:
+    gain = ours.is_right.astype(np.float64) - theirs.is_right
     return Duel(
         0,
         place,
@@ -116,7 +102,7 @@ def _duel(ours: Readings, theirs: Readings, place: int, p: float) -> Duel:
     )
 
 
-def _clearest(images: Labels, winner: Readings, loser: Readings) -> Labels:
+def _clearest(images: Labels, winner: Predictions, loser: Predictions) -> Labels:
     """Sort images by how far the chances that both gave to the true class are apart."""
     labels = winner.labels[images]
     apart = winner.probabilities[images, labels] - loser.probabilities[images, labels]

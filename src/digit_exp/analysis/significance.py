@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.predictions import Predictions, read_predictions
 from digit_exp.analysis.replicates import Group
 from digit_exp.analysis.results import JobResult
-from digit_exp.analysis.statistics import SIGNIFICANCE, Mask, holm, mcnemar, paired_t
-from digit_exp.arrays import Labels
+from digit_exp.analysis.statistics import SIGNIFICANCE, holm, mcnemar, paired_t
+from digit_exp.training.archive import ArchiveError
 
 PAIRED_T = "paired t-test"
 MCNEMAR = "McNemar's exact test"
@@ -91,17 +92,8 @@ def _finished(group: Group, objective: Objective) -> dict[object, tuple[JobResul
     }
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """What a run made of the test images."""
-
-    labels: Labels
-    is_right: Mask
-
-
-def _read(path: Path | None) -> _Reading | None:
-    if path is None or not path.is_file():
+def _read(path: Path | None) -> Predictions | None:
+    try:
+        return None if path is None else read_predictions(path)
+    except ArchiveError:
         return None
-    with np.load(path) as file:
-        labels = file["labels"]
-        return _Reading(labels, file["probabilities"].argmax(axis=1) == labels)

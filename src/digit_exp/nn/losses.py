@@ -34,6 +34,13 @@ def softmax(logits: Array) -> Array:
     return logits
 
 
+def log_softmax(logits: Array) -> Array:
+    """Return log-probabilities in float64, finite where the probability itself underflows to 0."""
+    shifted: Array = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
+    shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return shifted
+
+
 def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> Loss:
     """Return the cross-entropy of a batch and its gradient, which overwrites `logits`.
 

@@ -96,7 +96,11 @@ class Network:
         self.layers[self._first_trained].parameter_gradients(dy)
 
     def predict_proba(self, images: Pixels | Array) -> Array:
-        """Return probabilities, shape `(n, classes)`, for uint8 images or pixels in [0, 1].
+        """Return probabilities, shape `(n, classes)`, for the images that `logits` takes."""
+        return softmax(self.logits(images))
+
+    def logits(self, images: Pixels | Array) -> Array:
+        """Return logits, shape `(n, classes)`, for uint8 images or pixels in [0, 1].
 
         Raises ValueError if an image has not as many pixels as the network has inputs, or if
         the pixels are whole numbers but not uint8, so that their range is unknown.
@@ -110,14 +114,14 @@ class Network:
         if images.dtype != np.uint8 and not np.issubdtype(images.dtype, np.floating):
             raise ValueError(f"images must be uint8, or floats in [0, 1], got {images.dtype}")
         dtype = self.parameters.values.dtype
-        probabilities = np.empty((len(images), self.classes), dtype)
+        logits = np.empty((len(images), self.classes), dtype)
         for start in range(0, len(images), PREDICTION_BATCH):
             batch = images[start : start + PREDICTION_BATCH]
             x = batch.astype(dtype)
             if batch.dtype == np.uint8:
                 x *= 1 / 255
-            probabilities[start : start + len(batch)] = softmax(self.forward(x))
-        return probabilities
+            logits[start : start + len(batch)] = self.forward(x)
+        return logits
 
     def predict(self, images: Pixels | Array) -> Labels:
         """Return the most probable class of each image, shape `(n,)`."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from digit_exp.arrays import Array
+from digit_exp.analysis.predictions import Predictions
 from digit_exp.data.dataset import Split
+from digit_exp.nn.losses import softmax
 from digit_exp.nn.network import Network
 from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
 
 
-def read_test_set(network: Network, test: Split) -> tuple[Array, dict[str, float]]:
-    """Return the probabilities, shape `(n, classes)`, and `test_loss` and `test_acc`."""
-    probabilities = network.predict_proba(test.images[test.rows])
-    likelihood = probabilities[np.arange(len(test)), test.labels].astype(np.float64)
-    tiny = np.finfo(np.float64).tiny  # a probability that underflowed costs much, not infinity
-    return probabilities, {
-        "test_loss": -float(np.log(np.maximum(likelihood, tiny)).mean()),
-        "test_acc": float((probabilities.argmax(axis=1) == test.labels).mean()),
+def read_test_set(network: Network, test: Split) -> tuple[Predictions, dict[str, float]]:
+    """Return the predictions, and `test_loss` and `test_acc`."""
+    predictions = Predictions(test.labels, network.logits(test.images[test.rows]))
+    return predictions, {
+        "test_loss": float(predictions.losses.mean()),
+        "test_acc": float(predictions.is_right.mean()),
     }
 
 
@@ -25,10 +22,10 @@ def calibration(network: Network, val: Split) -> dict[str, float]:
     """Fit the temperature on the validation set; without one, confidence stays as it is."""
     if not len(val):
         return {}
-    raw = network.predict_proba(val.images[val.rows])
-    temperature = fit_temperature(raw, val.labels)
+    logits = network.logits(val.images[val.rows])
+    temperature = fit_temperature(logits, val.labels)
     return {
         "temperature": temperature,
-        "val_ece": calibration_error(raw, val.labels),
-        "val_ece_tempered": calibration_error(tempered(raw, temperature), val.labels),
+        "val_ece": calibration_error(softmax(logits.copy()), val.labels),
+        "val_ece_tempered": calibration_error(tempered(logits, temperature), val.labels),
     }

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from digit_exp.arrays import Array
+from digit_exp.analysis.predictions import Predictions
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flatten, resolved
 from digit_exp.data.dataset import Dataset, Split
@@ -138,11 +138,11 @@ class Experiment:
             seconds = time.perf_counter() - started
             summary = {**report.best_epoch(self.config, state.history), "training_seconds": seconds}
             result = Result(_status(state), summary, state.stop_reason)
-            probabilities = None
+            predictions = None
             if result.status is Status.FINISHED:
-                probabilities, measured = read_test_set(self.network, self.dataset.test)
+                predictions, measured = read_test_set(self.network, self.dataset.test)
                 summary |= {**measured, **calibration(self.network, self.val)}
-        self._keep(tracker, result, state, probabilities)
+        self._keep(tracker, result, state, predictions)
         result.lost.extend(self.losses.sentences())
         interruption.raise_if_asked()
         return result
@@ -238,7 +238,7 @@ class Experiment:
         tracker.log_file(report.write_config(self.config, self.folder))
 
     def _keep(
-        self, tracker: Tracker, result: Result, state: TrainState, probabilities: Array | None
+        self, tracker: Tracker, result: Result, state: TrainState, predictions: Predictions | None
     ) -> None:
         """Track the outcome: summary, checkpoints, predictions, figures."""
         tracker.status = result.status
@@ -252,14 +252,14 @@ class Experiment:
                 save_network(self.folder / report.FINITE, self.network)
         for file in sorted((self.folder / CHECKPOINT.parent).glob("*.npz")):
             tracker.log_file(file, "checkpoints")
-        if probabilities is not None:
+        if predictions is not None:
             with self.losses.tolerated(PREDICTIONS):
-                tracker.log_file(report.write_predictions(self, probabilities))
+                tracker.log_file(predictions.write(self.folder / PREDICTIONS))
             with self.losses.tolerated(SERVED):
                 temperature = result.summary.get("temperature", 1.0)
                 shape, file = self.dataset.image_shape, self.folder / SERVED
                 tracker.log_model(write_served(file, self.network, shape, temperature))
-        for file in report.draw(self, state, probabilities, self.losses):
+        for file in report.draw(self, state, predictions, self.losses):
             tracker.log_file(file, "figures")
         report.conclude(self, result, state)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from digit_exp.analysis.predictions import Predictions
 from digit_exp.arrays import Array
 from digit_exp.atomic import write_text
 from digit_exp.config.convert import text
@@ -21,8 +22,7 @@ from digit_exp.data.splits import class_counts
 from digit_exp.optim.schedules import Clock
 from digit_exp.rng import Rng
 from digit_exp.runs.failures import Losses
-from digit_exp.runs.folder import CONFIG, PREDICTIONS, from_here
-from digit_exp.training.archive import write_arrays
+from digit_exp.runs.folder import CONFIG, from_here
 from digit_exp.training.callbacks import Best, StopOnNonFinite
 from digit_exp.training.state import TrainState
 
@@ -141,30 +141,24 @@ def write_config(config: RunConfig, folder: Path) -> Path:
     return write_text(path, as_yaml(resolved(config)))
 
 
-def write_predictions(experiment: Experiment, probabilities: Array) -> Path:
-    """Write what the network makes of each test image, for comparisons with other runs."""
-    path = experiment.folder / PREDICTIONS
-    labels = experiment.dataset.test.labels
-    return write_arrays(path, {"labels": labels, "probabilities": probabilities})
-
-
 def draw(
-    experiment: Experiment, state: TrainState, probabilities: Array | None, losses: Losses
+    experiment: Experiment, state: TrainState, predictions: Predictions | None, losses: Losses
 ) -> Iterator[Path]:
     """Draw the figures of a run and yield the files they are written to."""
     from digit_exp.plots.canvas import save
 
     folder = experiment.folder / "figures"
-    for name, figure in _figures(experiment, state, probabilities):
+    for name, figure in _figures(experiment, state, predictions):
         path = folder / f"{name}.png"
         with losses.tolerated(str(path)):
             yield save(figure, path)
 
 
 def _figures(
-    experiment: Experiment, state: TrainState, probabilities: Array | None
+    experiment: Experiment, state: TrainState, predictions: Predictions | None
 ) -> Iterator[tuple[str, Figure]]:
-    from digit_exp.plots import curves, data, predictions, weights
+    from digit_exp.plots import curves, data, weights
+    from digit_exp.plots import predictions as confusions
 
     best = best_epoch(experiment.config, state.history)
     marked = int(best["best_epoch"]) if best else None
@@ -188,15 +182,13 @@ def _figures(
     yield "class_distribution", data.class_distribution(counts)
     yield "augmentation", data.augmentation_examples(*_augmented(experiment))
 
-    if probabilities is not None:
+    if predictions is not None:
+        labels, probabilities = predictions.labels, predictions.probabilities
+        read, classes = predictions.read, experiment.dataset.classes
+        yield "confusion_matrix", confusions.confusion_matrix(labels, read, classes)
         test = experiment.dataset.test
-        read = probabilities.argmax(axis=1)
-        yield (
-            "confusion_matrix",
-            predictions.confusion_matrix(test.labels, read, probabilities.shape[1]),
-        )
         images = test.images[test.rows]
-        yield "misread_digits", predictions.misread_digits(images, test.labels, probabilities)
+        yield "misread_digits", confusions.misread_digits(images, labels, probabilities)
 
 
 def _augmented(experiment: Experiment, images: int = 10, variants: int = 4) -> tuple[Array, Array]:

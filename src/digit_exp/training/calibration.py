@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from digit_exp.arrays import Array, Labels
+from digit_exp.nn.losses import log_softmax, softmax
 
 COLDEST, HOTTEST = 0.05, 20.0
 BINS = 15
@@ -20,15 +21,15 @@ LEAST_GAIN = 3.84
 """Of 2 log-likelihood ratio, to be taken for more than chance: χ² of one number, 5 % level."""
 
 
-def fit_temperature(probabilities: Array, labels: Labels) -> float:
-    """Return the T under which the labels are most likely. `probabilities` are those for T = 1.
+def fit_temperature(logits: Array, labels: Labels) -> float:
+    """Return the T under which the labels are most likely.
 
     The mean negative log-likelihood is convex in 1/T, which is looked for between 1/20 and 20. What
     is calibrated stays as it is: T is 1 unless the likelihood ratio speaks against that.
     """
     from scipy.optimize import minimize_scalar
 
-    logits = _logits(probabilities)
+    logits = log_softmax(logits)
     true = logits[np.arange(len(labels)), labels]
 
     def loss(beta: float) -> float:
@@ -43,13 +44,9 @@ def fit_temperature(probabilities: Array, labels: Labels) -> float:
     return math.exp(-float(found.x)) if gain > LEAST_GAIN else 1.0
 
 
-def tempered(probabilities: Array, temperature: float) -> Array:
-    """Return the probabilities with their logits divided by `temperature`, shape kept."""
-    if temperature == 1:
-        return probabilities
-    odds = np.exp(_logits(probabilities) / temperature)
-    scaled: Array = (odds / odds.sum(axis=1, keepdims=True)).astype(probabilities.dtype)
-    return scaled
+def tempered(logits: Array, temperature: float) -> Array:
+    """Return probabilities, shape `(n, classes)`: the softmax of `logits / temperature`."""
+    return softmax(logits / logits.dtype.type(temperature))
 
 
 def calibration_error(probabilities: Array, labels: Labels) -> float:
@@ -62,11 +59,3 @@ def calibration_error(probabilities: Array, labels: Labels) -> float:
     bins = np.minimum((confidence * BINS).astype(np.intp), BINS - 1)
     gaps = np.bincount(bins, is_right - confidence, BINS)
     return float(np.abs(gaps).sum() / len(labels))
-
-
-def _logits(probabilities: Array) -> Array:
-    """Return the logits whose largest in each row is 0; what underflowed is as small as can be."""
-    tiny = np.finfo(probabilities.dtype).tiny
-    logits: Array = np.log(np.maximum(probabilities, tiny).astype(np.float64))
-    logits -= logits.max(axis=1, keepdims=True)
-    return logits

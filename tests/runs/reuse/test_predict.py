@@ -81,7 +81,7 @@ def test_confidence_is_calibrated_where_the_run_has_a_temperature(say, folder):
 
     side = round(network.inputs**0.5)
     seen = read((folder / "pictures" / "0.png").read_bytes(), (side, side))
-    expected = tempered(network.predict_proba(seen[None]), temperature)[0]
+    expected = tempered(network.logits(seen[None]), temperature)[0]
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 

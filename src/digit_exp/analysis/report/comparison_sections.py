@@ -6,9 +6,18 @@ import math
 from collections.abc import Iterator, Sequence
 
 from digit_exp.analysis.objective import NOTHING, Objective
+from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.report.sections import Section
 from digit_exp.analysis.report.tables import Column, Table
-from digit_exp.analysis.run_comparison import Contender, Duel, Interval, Readings, differing, duels
+from digit_exp.analysis.run_comparison import (
+    Contender,
+    Duel,
+    Interval,
+    accuracy_interval,
+    differing,
+    duels,
+    loss_interval,
+)
 from digit_exp.analysis.statistics import SIGNIFICANCE
 from digit_exp.arrays import Labels, Pixels
 from digit_exp.plots import sweeps
@@ -84,9 +93,9 @@ def _row(place: int, one: Contender) -> list[str]:
         _number(one, CHOSEN),
         NOTHING if one.validation is None else _interval(one.validation, CHOSEN),
         _number(one, ACCURACY),
-        NOTHING if readings is None else _interval(readings.accuracy, ACCURACY),
+        NOTHING if readings is None else _interval(accuracy_interval(readings), ACCURACY),
         _number(one, LOSS),
-        NOTHING if readings is None else _interval(readings.loss, LOSS),
+        NOTHING if readings is None else _interval(loss_interval(readings), LOSS),
     ]
 
 
@@ -183,6 +192,8 @@ def _pictures(
         yield Section(key, f"Digits that only one of {names[0]} and {names[1]} reads", [], figure)
 
 
-def _block(heading: str, which: Labels, images: Pixels, right: Readings, wrong: Readings) -> Block:
+def _block(
+    heading: str, which: Labels, images: Pixels, right: Predictions, wrong: Predictions
+) -> Block:
     labels = right.labels[which]
-    return Block(heading, images[which], labels, wrong.probabilities[which].argmax(axis=1))
+    return Block(heading, images[which], labels, wrong.read[which])

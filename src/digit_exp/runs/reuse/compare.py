@@ -11,7 +11,7 @@ from digit_exp.analysis.report.comparison_sections import sections
 from digit_exp.analysis.report.render import write_page
 from digit_exp.analysis.report.sections import Section
 from digit_exp.analysis.report.terminal import text_table
-from digit_exp.analysis.run_comparison import Contender, Readings
+from digit_exp.analysis.run_comparison import Contender
 from digit_exp.arrays import Pixels
 from digit_exp.data.idx import DataError
 from digit_exp.plots.canvas import save
@@ -75,8 +75,7 @@ def compare(runs: Sequence[FoundRun]) -> Comparison:
 
 def _contender(run: FoundRun) -> Contender:
     try:
-        found = run.predictions()
-        readings = Readings(found.labels, found.probabilities)
+        readings = run.predictions()
     except RunError:  # it did not finish
         readings = None
     try:

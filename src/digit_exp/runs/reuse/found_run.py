@@ -10,9 +10,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
-
-from digit_exp.arrays import Array, Labels, Metrics
+from digit_exp.analysis.predictions import Predictions, read_predictions
+from digit_exp.arrays import Metrics
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flat, read_yaml
@@ -20,26 +19,12 @@ from digit_exp.nn.network import Network
 from digit_exp.runs.folder import CHECKPOINT, CONFIG, PREDICTIONS, STOP_REASON, RunRecord
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.trials import SWEEP, Trial
+from digit_exp.training.archive import ArchiveError
 from digit_exp.training.checkpoint import Checkpoint, load_checkpoint
 
 
 class RunError(LookupError):
     """No such run, or more than one, or one without the file that is needed; and what to do."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What a network made of the test set."""
-
-    labels: Labels
-    probabilities: Array
-    """Shape `(images, classes)`."""
-
-    @property
-    def read(self) -> Labels:
-        """The class that each image was read as."""
-        classes: Labels = self.probabilities.argmax(axis=1)
-        return classes
 
 
 @dataclass(frozen=True)
@@ -100,8 +85,11 @@ class FoundRun:
 
     def predictions(self) -> Predictions:
         """Return what the network made of the test set; raises RunError if it never read it."""
-        with np.load(self.file(Path(PREDICTIONS)), allow_pickle=False) as file:
-            return Predictions(file["labels"], file["probabilities"])
+        file = self.file(Path(PREDICTIONS))
+        try:
+            return read_predictions(file)
+        except ArchiveError as error:
+            raise RunError(f"cannot use {file}: {error}") from error
 
     def file(self, name: Path) -> Path:
         """Return a file of the run, fetched from the store if it is not here.

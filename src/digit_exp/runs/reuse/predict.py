@@ -85,7 +85,7 @@ class Reader:
             seen = normalize(levels, self.shape)
         except NoDigit as refusal:
             return Reading(name, problem=f"no digit found: {refusal}", levels=levels)
-        probabilities = tempered(self.network.predict_proba(seen[None]), self.temperature or 1.0)
+        probabilities = tempered(self.network.logits(seen[None]), self.temperature or 1.0)
         return Reading(name, probabilities[0], levels=levels, seen=seen)
 
 
