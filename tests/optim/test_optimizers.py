@@ -79,21 +79,6 @@ def test_update_works_in_place_and_keeps_the_dtype(name):
 
 
 @every_optimizer
-def test_slices_updated_one_by_one_equal_the_whole_bit_for_bit(name):
-    optimizer = OPTIMIZERS[name]()
-    values, gradients = vectors(1003)
-    parts = values.copy()
-    slots, part_slots = (optimizer.init(values.size, values.dtype) for _ in range(2))
-    for step, grads in enumerate(gradients, start=1):
-        for part in (slice(0, 1), slice(1, 518), slice(518, None)):
-            views = {key: vector[part] for key, vector in part_slots.items()}
-            optimizer.update(parts[part], grads[part].copy(), views, optimizer.lr, step)
-        optimizer.update(values, grads, slots, optimizer.lr, step)
-    assert values.tobytes() == parts.tobytes()
-    assert all(slots[key].tobytes() == part_slots[key].tobytes() for key in slots)
-
-
-@every_optimizer
 def test_without_a_gradient_nothing_moves(name):
     values, gradients = vectors(20)
     path = run(OPTIMIZERS[name](), values, np.zeros_like(gradients))
@@ -202,6 +187,21 @@ def test_an_optimizer_of_ones_own_is_its_constants_and_its_rule():
 
     path = run(Averaged(lr=1.0), np.zeros(2, np.float32), np.ones((2, 2), np.float32))
     assert path[:, 0].tolist() == [-0.5, -1.25]
+
+
+def test_more_slots_than_a_loop_has_are_refused_with_the_way_out():
+    class ThreeSlots(Optimizer):
+        slot_names = ("a", "b", "c")
+
+        def constants(self, lr, step):
+            return (lr,)
+
+        @staticmethod
+        def rule(theta, g, a, b, c, constants):
+            return theta, a, b, c
+
+    with pytest.raises(ValueError, match="at most 2 slots, got 3"):
+        run(ThreeSlots(), np.zeros(2, np.float32), np.ones((1, 2), np.float32))
 
 
 @pytest.mark.parametrize("optimizer", [Adam(), NAdam(), RMSprop(), Lion()], ids=OPTIMIZERS.name_of)

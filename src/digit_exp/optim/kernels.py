@@ -69,9 +69,11 @@ def shorten_columns(matrix: Array, factors: Array, limit: Scalar) -> None:
     for i in range(rows):
         for j in range(columns):
             factors[j] += matrix[i, j] * matrix[i, j]
+    any_long = False
     for j in range(columns):
         factors[j] = limit / np.maximum(np.sqrt(factors[j]), limit)
-    if factors.min() < 1:
+        any_long |= factors[j] < 1
+    if any_long:
         for i in range(rows):
             for j in range(columns):
                 matrix[i, j] *= factors[j]
@@ -111,6 +113,8 @@ def _with_two_slots(rule: Rule) -> Kernel[..., None]:
 @cache
 def _loop(rule: Rule, slots: int) -> Kernel[..., None]:
     """Return the loop of `rule`, which is compiled at its first call."""
+    if slots > 2:
+        raise ValueError(f"a rule has at most 2 slots, got {slots}; write `update` instead")
     return (_without_slots, _with_one_slot, _with_two_slots)[slots](inline(rule))
 
 

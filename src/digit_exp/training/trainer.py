@@ -14,6 +14,7 @@ from digit_exp.data.batches import batches
 from digit_exp.data.dataset import Split
 from digit_exp.nn.losses import cross_entropy
 from digit_exp.nn.network import PREDICTION_BATCH, Network
+from digit_exp.optim.averaging import move_towards
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
@@ -192,7 +193,7 @@ class Trainer:
         if state.average is not None:
             # The first steps count for more, or the random start would stay in the average.
             decay = min(self.ema, (1 + state.step) / (10 + state.step))
-            state.average += (1 - decay) * (parameters.storage - state.average)
+            move_towards(state.average, parameters.storage, 1 - decay)
 
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:
