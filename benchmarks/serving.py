@@ -2,7 +2,7 @@
 
 python benchmarks/serving.py [CALLS]
 
-In a folder whose store has a champion (`python -m digit_exp.promote best`): starts
+In a folder whose store has a champion (`digit-exp promote best`): starts
 `mlflow models serve`, sends one image after the other, as an array and as a base64 PNG, on one
 connection, and prints percentiles. The server is ended at the end.
 """

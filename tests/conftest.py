@@ -20,8 +20,7 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.uri import locate
 
-PYTHON = [sys.executable, "-m"]
-COMMAND = [*PYTHON, "digit_exp"]
+COMMAND = [sys.executable, "-m", "digit_exp"]
 TINY = [
     *("data=synthetic", "data.samples=200", "data.test_samples=50", "data.val_ratio=0.2"),
     *("model.hidden=[16]", "trainer.epochs=3", "tracking=none"),
@@ -33,10 +32,10 @@ SECONDS_TO_START = 120
 class Command:
     """Runs `python -m digit_exp` in a folder."""
 
-    def run(self, folder, *words, expect=0, module="digit_exp", **environment):
+    def run(self, folder, *words, expect=0, **environment):
         """Run to the end, check the exit code and return what was printed."""
         done = subprocess.run(
-            [*PYTHON, module, *words],
+            [*COMMAND, *words],
             cwd=folder,
             env=_environment() | environment,
             capture_output=True,
@@ -47,10 +46,10 @@ class Command:
         assert done.returncode == expect, done.stdout + done.stderr
         return done
 
-    def interrupt(self, folder, *words, after, by=signal.SIGINT, module="digit_exp"):
+    def interrupt(self, folder, *words, after, by=signal.SIGINT):
         """Send a signal when a line begins with `after`; return exit code and what was printed."""
         process = subprocess.Popen(
-            [*PYTHON, module, *words],
+            [*COMMAND, *words],
             cwd=folder,
             env=_environment(),
             stdout=subprocess.PIPE,

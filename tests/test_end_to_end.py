@@ -56,7 +56,7 @@ def test_a_run_says_what_it_does_and_how_to_look_at_it(finished, tracked):
     assert "109,386" in printed  # parameters of [128, 64]
     assert "data.train_size" in printed
     assert re.search(r"^Epoch 2/2 - loss: \d\.\d{4} - acc: \d\.\d{4} - val_loss", printed, re.M)
-    assert "digit_exp.ui" in printed
+    assert "digit_exp ui" in printed
     assert tracked.info.run_id in printed
     log = (only_run(folder) / "digit_exp.log").read_text()
     assert "Epoch 2/2" in log

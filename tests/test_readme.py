@@ -6,25 +6,29 @@ from pathlib import Path
 
 import pytest
 
+from digit_exp.cli.parser import COMMANDS
 from digit_exp.config.command_line import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAIN = ["python", "-m", "digit_exp"]
+NAMED = [[name] for name in COMMANDS]
 TINY = ["data=synthetic", "data.samples=300", "data.test_samples=50", "trainer.epochs=2"]
 EXAMPLE = ROOT / "examples" / "train.py"
 
 
 def commands():
-    """Return the arguments of every command line of the README."""
+    """Return the arguments of every command line of the README that trains."""
     lines = [line.split("#")[0].split() for line in README.splitlines()]
-    return [line[3:] for line in lines if line[:3] == MAIN]
+    return [line[3:] for line in lines if line[:3] == MAIN and line[3:4] not in NAMED]
 
 
 def tour():
-    """Return module and arguments of every stop of the tour."""
+    """Return the arguments of every stop of the tour."""
     block = README.partition("<!-- tour -->")[2].partition("```bash\n")[2].partition("```")[0]
-    return [(module, words) for _, _, module, *words in map(str.split, block.splitlines())]
+    return [
+        re.sub(r"python -m digit_exp|digit-exp", "", line).split() for line in block.splitlines()
+    ]
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -48,20 +52,18 @@ def test_the_example_trains_saves_and_loads(tmp_path, capsys):
 def test_the_tour_can_be_followed_from_top_to_bottom(tmp_path, command):
     # the command of the start, but tiny, and with no chance to be the best
     command.run(tmp_path, *TINY, "run_name=defaults", "optimizer.lr=0.000001")
-    for module, words in tour():
-        if module == "digit_exp":
+    for words in tour():
+        if words[0] not in COMMANDS:
             large = ("data.train_size", "trainer.epochs")
             small = [word.replace("seed=1,2,3", "seed=1,2") for word in words]
             command.run(tmp_path, *[w for w in small if not w.startswith(large)], *TINY)
-        elif module == "digit_exp.ui":
-            code, printed = command.interrupt(
-                tmp_path, *words, "--no-browser", after="(Ctrl-C", module=module
-            )
+        elif words[0] == "ui":
+            code, printed = command.interrupt(tmp_path, *words, "--no-browser", after="(Ctrl-C")
             assert code == 0
             assert "http://127.0.0.1:5" in printed
         else:
-            command.run(tmp_path, *words, module=module)
-    assert {module for module, _ in tour()} >= {f"digit_exp.{n}" for n in ("ui", "compare")}
+            command.run(tmp_path, *words)
+    assert {words[0] for words in tour()} >= {"ui", "compare"}
 
 
 def test_every_link_into_the_repository_leads_to_a_file():

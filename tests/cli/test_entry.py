@@ -1,11 +1,16 @@
-"""What the quick commands load, in a fresh interpreter, and that they say the same as Hydra."""
+"""The words after `digit-exp`: which command they choose, what it loads, how it ends."""
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
+import digit_exp
+from digit_exp import version
 from digit_exp.cli import entry, main
+from digit_exp.cli.parser import COMMANDS
 
 SLOW = {"hydra", "omegaconf", "numpy", "scipy", "mlflow", "matplotlib", "optuna", "urllib.request"}
 NEEDED = {"hydra", "omegaconf", "numpy"}  # to compose a configuration and to check it
@@ -16,6 +21,7 @@ from digit_exp.cli.entry import main
 code = main()
 print(code, *sys.modules, file=sys.stderr)
 """
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 def loaded_by(*words):
@@ -28,11 +34,72 @@ def loaded_by(*words):
     return {*modules}, done.stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["optimizer=adam", "-h"]])
+@pytest.mark.parametrize("words", [["--help"], ["optimizer=adam", "-h"], ["train", "--help"]])
 def test_help_loads_nothing_slow(words):
     modules, output = loaded_by(*words)
     assert "experiment=debug" in output
     assert not modules & SLOW
+    assert [name for name in COMMANDS if f"  {name} " not in output] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_loads_nothing_slow(name):
+    modules, output = loaded_by(name, "--help")
+    assert output.startswith(f"usage: digit-exp {name} ")
+    assert not modules & SLOW
+
+
+def test_the_version_is_that_of_the_project_and_loads_nothing_slow():
+    modules, output = loaded_by("--version")
+    expected = tomllib.loads(PROJECT.read_text("utf-8"))["project"]["version"]
+    assert output == f"digit-exp {expected}\n"
+    assert not modules & SLOW
+    assert digit_exp.__version__ == expected
+
+
+def test_a_copy_without_project_file_and_installation_has_a_version_too(monkeypatch, tmp_path):
+    monkeypatch.setattr(version, "__file__", str(tmp_path / "src" / "digit_exp" / "version.py"))
+    monkeypatch.setattr(version, "PACKAGE", "no-such-package")
+    assert version.version.__wrapped__() == version.UNKNOWN
+
+
+def test_hydras_version_can_be_had(capsys):
+    with pytest.raises(SystemExit):
+        entry.main(["train", "--version"])
+    assert capsys.readouterr().out.startswith("Hydra 1.")
+
+
+@pytest.mark.parametrize("words", [[], ["train"]])
+def test_the_words_of_training_are_hydras_with_and_without_its_name(words, capsys):
+    assert entry.main([*words, "--cfg", "job", "optimizer.lr=0.5"]) == 0
+    assert "lr: 0.5" in capsys.readouterr().out
+
+
+def test_the_module_is_the_same_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "digit_exp", "compare", "--help"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.startswith("usage: digit-exp compare ")
+
+
+def test_a_word_that_is_no_command_is_refused_with_the_nearest(capsys):
+    assert entry.main(["comprae", "best"]) == 2
+    error = capsys.readouterr().err
+    assert "'comprae'" in error
+    assert "Did you mean 'compare'?" in error
+
+
+def test_a_wrong_option_is_a_usage_error(capsys):
+    assert entry.main(["compare"]) == 2
+    assert "RUN" in capsys.readouterr().err
+
+
+def test_a_store_that_cannot_be_is_told_without_a_traceback(capsys):
+    assert entry.main(["compare", "a", "b", "--uri", "file:mlruns"]) == 2
+    assert "tracking.uri: 'file:mlruns'" in capsys.readouterr().err
 
 
 def test_a_configuration_is_shown_without_what_trains_and_tracks():

@@ -1,44 +1,39 @@
-"""What the commands beside the main one have in common: their parsers, their errors, their exit.
-
-python -m digit_exp.NAME RUN ... [--uri ADDRESS]
-"""
+"""A command and the options that commands share: RUN, --uri, --json."""
 
 from __future__ import annotations
 
-import sys
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-
-from digit_exp.cli.output import lasting_output
-from digit_exp.data.idx import DataError
-from digit_exp.registry import ConfigError
-from digit_exp.runs.errors import INTERRUPTED
-from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.tracking.base import TrackingError
-from digit_exp.training.checkpoint import CheckpointError
-
-USAGE_ERROR = 2
-"""Exit code for what cannot be done as it was asked, as argparse has it."""
+from dataclasses import dataclass
 
 RUN = (
-    "a run's id or the beginning of it, its name, its folder, a checkpoint, a sweep,"
-    " 'latest' or 'best' (in validation accuracy)"
+    "a run's id or its first characters, a name, a folder, a checkpoint, 'latest', 'best' (in"
+    " validation accuracy), or a sweep (its winner)"
 )
-"""What may be typed for a run; `runs/reuse/lookup.py` understands it."""
+"""What may be typed for a run; `runs/reuse/lookup.py` finds it."""
 
 
-def command_parser(name: str, description: str, epilog: str = "") -> ArgumentParser:
-    """Return the parser of `python -m digit_exp.NAME`; texts keep their line breaks."""
-    return ArgumentParser(
-        prog=f"python -m digit_exp.{name}",
-        description=description,
-        epilog=epilog,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
+@dataclass(frozen=True)
+class Command:
+    """One word after `digit-exp`, with its help, its options and what it does."""
+
+    name: str
+    summary: str
+    """One line for the list of commands."""
+    description: str
+    epilog: str
+    configure: Callable[[ArgumentParser], None]
+    run: Callable[[Namespace], int]
+    """Does the work and returns the exit code."""
+
+
+def add_run(parser: ArgumentParser) -> None:
+    """Take one RUN."""
+    parser.add_argument("run", metavar="RUN", help=RUN)
 
 
 def add_store(parser: ArgumentParser) -> None:
-    """Let a person say in which MLflow store the runs are."""
+    """Take the address of the MLflow store that has the runs."""
     parser.add_argument(
         "--uri",
         metavar="ADDRESS",
@@ -47,19 +42,8 @@ def add_store(parser: ArgumentParser) -> None:
     )
 
 
-def guarded(work: Callable[[], int]) -> int:
-    """Return the exit code of `work`; an error that is for people is printed, without traceback."""
-    with lasting_output():
-        try:
-            return work()
-        except ConfigError as error:
-            print(*error.problems, sep="\n", file=sys.stderr)
-        except (RunError, TrackingError, CheckpointError, DataError) as error:
-            print(error, file=sys.stderr)
-        except OSError as error:
-            if error.filename is None:
-                raise
-            print(f"{error.filename}: {error.strerror}", file=sys.stderr)
-        except KeyboardInterrupt:
-            return INTERRUPTED
-        return USAGE_ERROR
+def add_json(parser: ArgumentParser) -> None:
+    """Let a program read the report."""
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, in the shape of docs/commands.md"
+    )

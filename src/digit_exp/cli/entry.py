@@ -1,4 +1,4 @@
-"""Where a command begins: help at once, and everything else once Hydra and NumPy are imported."""
+"""Where the command starts: the first word chooses what to do; help and version answer at once."""
 
 from __future__ import annotations
 
@@ -7,31 +7,68 @@ import gc
 import sys
 from collections.abc import Sequence
 
+from digit_exp.cli.exit_codes import USAGE_ERROR, run_command
 from digit_exp.cli.output import lasting_output
+from digit_exp.cli.parser import COMMANDS, TRAIN, command_parser
+from digit_exp.registry import did_you_mean
 from digit_exp.runs.errors import INTERRUPTED
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    words = list(sys.argv[1:] if arguments is None else arguments)
     with lasting_output():
         try:
-            return _run(arguments)
-        except KeyboardInterrupt:  # while all that is slow was imported
+            return _run(words)
+        except KeyboardInterrupt:  # while the modules were being imported
             return INTERRUPTED
 
 
-def _run(arguments: Sequence[str]) -> int:
-    if {"-h", "--help"} & {*arguments}:
+def _run(words: list[str]) -> int:
+    first = words[0] if words else TRAIN
+    if first in COMMANDS:
+        return _run_command(words)
+    if first == TRAIN:
+        words = words[1:]
+    elif "--version" in words:
+        from digit_exp import __version__
+
+        print(f"digit-exp {__version__}")
+        return 0
+    elif "=" not in first and not first.startswith(("-", "~")):
+        print(_unknown(first), file=sys.stderr)
+        return USAGE_ERROR
+    if {"-h", "--help"} & {*words}:
         from digit_exp.cli.help import help_text
 
         print(help_text())
         return 0
+    _collect_less_garbage()
+    from digit_exp.cli import main
+
+    return main.main(words)
+
+
+def _run_command(words: list[str]) -> int:
+    try:
+        options = command_parser().parse_args(words)
+    except SystemExit as end:  # after --help, or an error that argparse has printed
+        return int(end.code or 0)
+    _collect_less_garbage()
+    return run_command(lambda: int(options.execute(options)))
+
+
+def _unknown(word: str) -> str:
+    names = [TRAIN, *COMMANDS]
+    return (
+        f"unknown command {word!r}.{did_you_mean(word, names)} Commands: {', '.join(names)}."
+        f" To set a value, write {word}=VALUE"
+    )
+
+
+def _collect_less_garbage() -> None:
     # Imports and configurations make hundreds of thousands of objects and no garbage: to look for
     # it after every 700 of them, as is Python's default, takes a tenth of the start.
     gc.set_threshold(50_000)
     # And at the end it would look through all that MLflow and matplotlib made: most of a second.
     atexit.register(gc.freeze)
-    from digit_exp.cli import main
-
-    return main.main(arguments)

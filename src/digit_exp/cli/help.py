@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import yaml  # type: ignore[import-untyped]
 
+from digit_exp.cli.parser import COMMANDS
 from digit_exp.config.paths import choices, conf_dir
 
 INTRODUCTION = """\
-digit-exp [GROUP=CHOICE] [KEY=VALUE] ...    the same as python -m digit_exp
+digit-exp [train] [GROUP=CHOICE] [KEY=VALUE] ...    the same as python -m digit_exp
+digit-exp COMMAND ...
 
 Trains a neural network, written from scratch in NumPy, on images of digits. Without arguments it
 trains on MNIST and tracks the run in MLflow.
@@ -30,24 +32,24 @@ Examples
 Results go below the folder it is started in: log, checkpoints and figures to outputs/, metrics and
 everything to compare runs with to mlruns/.
 
-Afterwards, each with its own --help
-
-  python -m digit_exp.ui [RUN]                             look at all runs, or one, in MLflow
-  python -m digit_exp.compare RUN RUN ...                  what differs, and how sure that is
-  python -m digit_exp.reproduce RUN                        train it again: the same to the bit?
-
 eval "$(digit-exp -sc install=bash)" lets TAB complete groups, choices and keys. (With the command
 digit-exp only, not with python -m.)
 
-digit-exp --cfg job [...] shows every key and value that a command line leads to; --hydra-help
-explains Hydra's own options.
+digit-exp --cfg job [...] shows every key and value that a command line leads to. --version is the
+version of digit-exp; --hydra-help explains Hydra's own options, train --version is Hydra's version.
 """
 
 
 def help_text() -> str:
     """Return what the program does, its groups with a line for each choice, and examples."""
     groups = "\n".join(_group(group, default) for group, default in _defaults().items())
-    return f"{INTRODUCTION}\n{groups}\n{EXAMPLES}"
+    return f"{INTRODUCTION}\n{_commands()}\n{groups}\n{EXAMPLES}"
+
+
+def _commands() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(["Commands, each with its own --help", "", *lines, ""])
 
 
 def _group(group: str, default: str | None) -> str:

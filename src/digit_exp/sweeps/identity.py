@@ -8,11 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cache
-from importlib import metadata
 
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import resolved
 from digit_exp.tracking.provenance import git_diff, git_tags
+from digit_exp.version import version
 
 
 def config_hash(config: RunConfig, data_digest: str | None) -> str:
@@ -31,4 +31,4 @@ def code_version() -> str:
     """Return the version of the package, and of its sources where git knows them."""
     commit = git_tags().get("mlflow.source.git.commit", "")
     changes = hashlib.sha256((git_diff() or "").encode()).hexdigest()[:8]
-    return f"{metadata.version('digit-exp')} {commit} {changes}"
+    return f"{version()} {commit} {changes}"

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-PACKAGES = ("digit-exp", "numpy", "scipy", "hydra-core", "omegaconf", "mlflow", "matplotlib")
+from digit_exp.version import version
+
+PACKAGES = ("numpy", "scipy", "hydra-core", "omegaconf", "mlflow", "matplotlib")
 HERE = Path(__file__).parent
 SECRETS = [
     f":(top,exclude,glob)**/{name}" for name in (".env*", "*.env", "*.pem", "*.key", ".netrc")
@@ -77,7 +79,7 @@ def _git(source: Path, *arguments: str) -> str | None:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"version.python": platform.python_version()}
+    versions = {"version.python": platform.python_version(), "version.digit-exp": version()}
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
             versions[f"version.{package}"] = metadata.version(package)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from digit_exp import promote
+from digit_exp.cli.entry import main
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
@@ -42,7 +42,7 @@ def say(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
 
     def said(*words):
-        code = promote.main(words)
+        code = main(["promote", *words])
         printed = capsys.readouterr()
         return code, printed.out + printed.err
 

@@ -4,14 +4,14 @@ import re
 
 import pytest
 
-from digit_exp.compare import main
+from digit_exp.cli.entry import main
 
 
 def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     train(tmp_path / "outputs" / "one", "run_name=one")
     train(tmp_path / "outputs" / "two", "run_name=two", "optimizer=sgd", "trainer.epochs=2")
-    assert main(["one", "two", "one", "--out", "side by side"]) == 0
+    assert main(["compare", "one", "two", "one", "--out", "side by side"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"optimizer +adam +sgd", printed)
     assert re.search(r"#1, #2 +\d+ +\d+ ", printed)
@@ -31,5 +31,5 @@ def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, ca
 def test_what_cannot_be_compared_is_refused(tmp_path, train, capsys, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     train(tmp_path / "outputs" / "one", "run_name=one", "trainer.epochs=1")
-    assert main(words) == 2
+    assert main(["compare", *words]) == 2
     assert message in capsys.readouterr().err

@@ -93,7 +93,7 @@ def test_a_taken_port_is_passed_over():
 def test_the_page_is_served_until_ctrl_c_which_leaves_no_process(folder):
     run_id = log_run(folder, "one")
     process = subprocess.Popen(
-        [sys.executable, "-m", "digit_exp.ui", "one", "--no-browser", "--port", "5100"],
+        [sys.executable, "-m", "digit_exp", "ui", "one", "--no-browser", "--port", "5100"],
         cwd=folder,
         stdout=subprocess.PIPE,
         text=True,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from digit_exp import predict
+from digit_exp.cli.entry import main
 from digit_exp.data.sources import Mnist
 from digit_exp.runs.folder import RunRecord
 from digit_exp.training.calibration import tempered
@@ -44,7 +44,7 @@ def say(folder, monkeypatch, capsys):
     monkeypatch.chdir(folder)
 
     def said(*words):
-        code = predict.main(words)
+        code = main(["predict", *words])
         return code, capsys.readouterr()
 
     return said

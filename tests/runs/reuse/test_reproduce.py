@@ -4,8 +4,8 @@ import math
 
 import pytest
 
+from digit_exp.cli.entry import main
 from digit_exp.optim.optimizers import Adam
-from digit_exp.reproduce import main
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.reproduce import Verdict, compared, first_difference
@@ -26,7 +26,7 @@ def train_otherwise(monkeypatch, factor):
 
 
 def test_the_same_program_comes_to_the_same_bits(original, capsys):
-    assert main(["one"]) == Verdict.identical.value == 0
+    assert main(["reproduce", "one"]) == Verdict.identical.value == 0
     printed = capsys.readouterr().out
     assert "made with: the same code, versions and machine" in printed
     assert "epochs: 3 compared, every metric the same to the last bit" in printed
@@ -38,7 +38,7 @@ def test_the_same_program_comes_to_the_same_bits(original, capsys):
 
 def test_a_little_rounding_is_found_in_its_epoch_and_tolerated(original, capsys, monkeypatch):
     train_otherwise(monkeypatch, 1 + 1e-5)
-    assert main(["one", "--out", "again"]) == Verdict.tolerable.value == 3
+    assert main(["reproduce", "one", "--out", "again"]) == Verdict.tolerable.value == 3
     printed = capsys.readouterr().out
     assert "epochs: 3 compared, epoch 1 is the first to differ" in printed
     assert "train_loss:" in printed
@@ -52,7 +52,7 @@ def test_another_program_does_not_reproduce_and_the_version_that_differs_is_name
     record.tags["version.numpy"] = "1.0"
     record.write(original)
     train_otherwise(monkeypatch, 0.0)
-    assert main(["one"]) == Verdict.different.value == 1
+    assert main(["reproduce", "one"]) == Verdict.different.value == 1
     printed = capsys.readouterr().out
     assert "version.numpy: 1.0 then" in printed
     assert "NOT reproduced (accuracies more than 0.5 points apart)" in printed
@@ -62,20 +62,20 @@ def test_threads_are_those_of_the_run_whatever_the_machine_has(original, capsys,
     monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
     config = original / "config.yaml"
     config.write_text(config.read_text().replace("threads: 1", "threads: 2"))
-    main(["one", "--out", "again"])
+    main(["reproduce", "one", "--out", "again"])
     assert RunRecord.read(original.parents[1] / "again").tags["threads"] == "2"
 
 
 def test_other_data_are_refused_before_training(original, capsys):
     config = original / "config.yaml"
     config.write_text(config.read_text().replace("samples: 200", "samples: 201"))
-    assert main(["one"]) == 2
+    assert main(["reproduce", "one"]) == 2
     assert "the data of one are not those of now" in capsys.readouterr().err
     assert not (original.parent / "reproductions").exists()
 
 
 def test_a_folder_that_exists_is_not_written_into(original, capsys):
-    assert main(["one", "--out", str(original)]) == 2
+    assert main(["reproduce", "one", "--out", str(original)]) == 2
     assert "exists already" in capsys.readouterr().err
 
 

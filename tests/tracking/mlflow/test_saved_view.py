@@ -154,7 +154,7 @@ def test_a_view_that_cannot_be_saved_is_a_warning_and_a_plain_link(sweep, monkey
 
 def test_the_link_opens_the_saved_view_and_has_no_search_that_would_undo_it(sweep):
     command, link = comparison_lines(sweep, ASKED)
-    assert command.split(" -m ")[1].startswith("digit_exp.ui grid")
+    assert command.split(" -m ")[1].startswith("digit_exp ui grid")
     assert link.startswith(f"http://127.0.0.1:5000/#/experiments/{sweep.experiment_id}/runs?")
     assert query(link) == {
         "workflowType": "machine_learning",

@@ -43,7 +43,7 @@ def opening(store: Store, page: str, run: str) -> list[str]:
         return [f"{store.address.rstrip('/')}{page}"]
     python = shlex.quote(_seen_from(store.folder, Path(sys.executable)))
     return [
-        f"{python} -m digit_exp.ui {shlex.quote(run)}{_elsewhere(store)}",
+        f"{python} -m digit_exp ui {shlex.quote(run)}{_elsewhere(store)}",
         f"http://{HOST}:{PORT}{page}",
     ]
 

@@ -1,4 +1,4 @@
-"""`python -m digit_exp.ui`: MLflow's web page on the runs of this folder, at the right place.
+"""`digit-exp ui`: MLflow's web page on the runs of this folder, at the right place.
 
 The work is in `runs/reuse/mlflow_page.py` (which page) and
 `tracking/mlflow/ui_server.py` (the process that serves it).
@@ -9,18 +9,11 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import webbrowser
-from argparse import Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
-from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.mlflow_page import page_of
+from digit_exp.cli.arguments import RUN, Command, add_store
 from digit_exp.tracking.mlflow.links import HOST, PORT
-from digit_exp.tracking.mlflow.saved_view import as_table
-from digit_exp.tracking.mlflow.ui_server import free_port, web_page
-from digit_exp.tracking.mlflow.uri import locate
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, `kill`, and a terminal that is closed."""
@@ -31,26 +24,30 @@ between them and their curves; or one run; or the comparison of a sweep.
 """
 EPILOG = """\
 examples:
-  python -m digit_exp.ui                  all runs
-  python -m digit_exp.ui latest           the page of the latest run
-  python -m digit_exp.ui my-sweep         the comparison of a sweep's jobs
+  digit-exp ui                  all runs
+  digit-exp ui latest           the page of the latest run
+  digit-exp ui my-sweep         the comparison of a sweep's jobs
 
 It runs until Ctrl-C. If the port is taken, the next free one is used.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Show the page until Ctrl-C; return 0, or 2 if there is nothing to show."""
-    parser = command_parser("ui", DESCRIPTION, EPILOG)
+def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help=f"{RUN}; default: all runs")
     parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="only print the link")
     add_store(parser)
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _show(options))
 
 
 def _show(options: Namespace) -> int:
+    import webbrowser
+
+    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.mlflow_page import page_of
+    from digit_exp.tracking.mlflow.saved_view import as_table
+    from digit_exp.tracking.mlflow.ui_server import free_port, web_page
+    from digit_exp.tracking.mlflow.uri import locate
+
     store = locate(options.uri, Path.cwd())
     page = page_of(Runs.around(uri=options.uri), options.run)
     if store.is_server:
@@ -92,5 +89,4 @@ def _has_screen() -> bool:
     )
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+COMMAND = Command("ui", "look at runs in MLflow's web page", DESCRIPTION, EPILOG, _configure, _show)

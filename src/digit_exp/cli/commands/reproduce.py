@@ -1,4 +1,4 @@
-"""`python -m digit_exp.reproduce RUN`: trains a run again and says whether it is the same.
+"""`digit-exp reproduce RUN`: trains a run again and says whether it is the same.
 
 The work is in `runs/reuse/reproduce.py`.
 """
@@ -7,16 +7,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from pathlib import Path
 
-from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
+from digit_exp.cli.arguments import Command, add_run, add_store
 from digit_exp.runs.errors import JobFailed
-from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
-
-FOLDER = OUTPUTS / "reproductions"
 
 DESCRIPTION = """\
 Trains a run again with its configuration, seed, data and threads, and compares: what both were
@@ -33,10 +29,8 @@ The new run goes to outputs/reproductions/ and is not tracked, unless --track is
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Train again and compare; return the exit code that `--help` explains."""
-    parser = command_parser("reproduce", DESCRIPTION, EPILOG)
-    parser.add_argument("run", metavar="RUN", help=RUN)
+def _configure(parser: ArgumentParser) -> None:
+    add_run(parser)
     parser.add_argument(
         "--tolerance",
         type=float,
@@ -48,18 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder for the new run")
     parser.add_argument("--track", action="store_true", help="track the new run as the old one was")
     add_store(parser)
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _reproduce(options))
 
 
 def _reproduce(options: Namespace) -> int:
-    from digit_exp.runs.reuse.reproduce import (  # the network and all that trains it
-        Verdict,
-        reproduce,
-    )
+    from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
+    from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 
     original = Runs.around(uri=options.uri).one(options.run)
-    folder = options.out or FOLDER / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
+    folder = options.out or OUTPUTS / "reproductions" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
     if folder.exists():
         print(f"the folder {folder} exists already; name a new one", file=sys.stderr)
         return 2
@@ -73,5 +63,11 @@ def _reproduce(options: Namespace) -> int:
     return found.verdict.value
 
 
-if __name__ == "__main__":
-    raise SystemExit(main())
+COMMAND = Command(
+    "reproduce",
+    "train a run again: is it the same to the bit?",
+    DESCRIPTION,
+    EPILOG,
+    _configure,
+    _reproduce,
+)

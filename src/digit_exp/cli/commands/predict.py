@@ -1,16 +1,13 @@
-"""`python -m digit_exp.predict RUN image.png ...`: what a run's network reads in pictures."""
+"""`digit-exp predict RUN image.png ...`: what a run's network reads in pictures."""
 
 from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
-from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.predict import Reader, as_table, pictures
+from digit_exp.cli.arguments import Command, add_run, add_store
 
 DESCRIPTION = """\
 Reads a handwritten digit in each picture: a photo, a scan or a drawing, dark on light or light on
@@ -18,18 +15,16 @@ dark, of any size. The picture is brought to the form of MNIST and given to the 
 """
 EPILOG = """\
 examples:
-  python -m digit_exp.predict latest photo.jpg
-  python -m digit_exp.predict best scans/ --show seen.png      what the network saw, as a picture
-  python -m digit_exp.predict best - --json < digit.png        from standard input, as JSON
+  digit-exp predict latest photo.jpg
+  digit-exp predict best scans/ --show seen.png      what the network saw, as a picture
+  digit-exp predict best - --json < digit.png        from standard input, as JSON
 
 Exit code 0 if a digit was found in every picture, 1 if not in all, 2 if the command is wrong.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what is read; return 1 if there is a picture without a digit."""
-    parser = command_parser("predict", DESCRIPTION, EPILOG)
-    parser.add_argument("run", metavar="RUN", help=RUN)
+def _configure(parser: ArgumentParser) -> None:
+    add_run(parser)
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or - for stdin"
     )
@@ -38,11 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--show", metavar="FILE.png", type=Path, help="draw the pictures and what the network saw"
     )
     add_store(parser)
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _predict(options))
 
 
 def _predict(options: Namespace) -> int:
+    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.predict import Reader, as_table, pictures
+
     run = Runs.around(uri=options.uri).lightly().one(options.run)
     reader = Reader.of(run)
     readings = [reader.read(name, data) for name, data in pictures(options.images)]
@@ -64,5 +60,6 @@ def _predict(options: Namespace) -> int:
     return 0 if all(reading.digit is not None for reading in readings) else 1
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+COMMAND = Command(
+    "predict", "what a run's network reads in pictures", DESCRIPTION, EPILOG, _configure, _predict
+)

@@ -1,18 +1,16 @@
-"""`python -m digit_exp.promote RUN`: a run's model becomes the champion, if it is not worse."""
+"""`digit-exp promote RUN`: a run's model becomes the champion, if it is not worse."""
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from argparse import Namespace
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import RUN, add_store, command_parser, guarded
-from digit_exp.runs.reuse.champion import duel
-from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.serving import SERVED, served_file
+from digit_exp.cli.arguments import Command, add_run, add_store
+
+if TYPE_CHECKING:
+    from digit_exp.runs.reuse.found_run import FoundRun
 
 REFUSED = 1
 """Exit code if the champion stays."""
@@ -24,25 +22,25 @@ models:/digits@previous.
 """
 EPILOG = """\
 examples:
-  python -m digit_exp.promote best
-  python -m digit_exp.promote my-sweep            the winner of a sweep
-  python -m digit_exp.promote 4f2a --force        whatever the test says
+  digit-exp promote best
+  digit-exp promote my-sweep            the winner of a sweep
+  digit-exp promote 4f2a --force        whatever the test says
 
 Exit code 0 if the run is the champion now, 1 if the champion stays, 2 if the command is wrong.
 """
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Promote a run; return 1 if the champion stays."""
-    parser = command_parser("promote", DESCRIPTION, EPILOG)
-    parser.add_argument("run", metavar="RUN", help=RUN)
+def _configure(parser: ArgumentParser) -> None:
+    add_run(parser)
     parser.add_argument("--force", action="store_true", help="do not compare with the champion")
     add_store(parser)
-    options = parser.parse_args(arguments)
-    return guarded(lambda: _promote(options))
 
 
 def _promote(options: Namespace) -> int:
+    from digit_exp.runs.reuse.found_run import RunError
+    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.serving import SERVED, served_file
+
     runs = Runs.around(uri=options.uri)
     run = runs.one(options.run)
     if run.store is None and run.run_id is not None:  # found by its folder
@@ -74,6 +72,8 @@ def _promote(options: Namespace) -> int:
 def _stands(run: FoundRun, champion: FoundRun) -> bool:
     """Compare with the champion, and say what came of it."""
     print(f"challenger: {run.label}\nchampion:   {champion.label}")
+    from digit_exp.runs.reuse.champion import duel
+
     result = duel(run, champion)
     print(*result.lines(), sep="\n")
     if result.is_worse:
@@ -81,5 +81,11 @@ def _stands(run: FoundRun, champion: FoundRun) -> bool:
     return not result.is_worse
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+COMMAND = Command(
+    "promote",
+    "make a run's model the champion, if it is not worse",
+    DESCRIPTION,
+    EPILOG,
+    _configure,
+    _promote,
+)

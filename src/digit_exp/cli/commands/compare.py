@@ -1,0 +1,54 @@
+"""`digit-exp compare RUN RUN ...`: what differs between runs, and how sure that is.
+
+The work is in `runs/reuse/compare.py` and `analysis/report/comparison_sections.py`.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from digit_exp.cli.arguments import RUN, Command, add_store
+
+DESCRIPTION = """\
+Compares runs: their configurations, their results with intervals, their curves, and their
+predictions on the test set, image by image, with McNemar's test of the first run against each
+other one. A sweep stands for all of its jobs.
+"""
+EPILOG = """\
+examples:
+  digit-exp compare best latest
+  digit-exp compare 7f3a 09bc 41d2 --out comparison
+  digit-exp compare my-sweep
+
+The tables are printed; the same as one HTML page, and the pictures (PNG), go to
+outputs/comparisons/. The exit code is 0, or 2 if the runs cannot be found.
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="the folder of the page")
+    add_store(parser)
+
+
+def _compare(options: Namespace) -> int:
+    from digit_exp.runs.reuse.compare import compare
+    from digit_exp.runs.reuse.lookup import Runs
+
+    runs = Runs.around(uri=options.uri)
+    found = compare([run for text in options.runs for run in runs.several(text)])
+    print(found.lines())
+    page, *pictures = found.write(options.out)
+    print(f"\npage: {page}\nits {len(pictures)} pictures: {page.parent / 'figures'}")
+    return 0
+
+
+COMMAND = Command(
+    "compare",
+    "what differs between runs, and how sure that is",
+    DESCRIPTION,
+    EPILOG,
+    _configure,
+    _compare,
+)

@@ -1,0 +1,43 @@
+"""How a command ends: its exit code, and the message for an error that a person can mend."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from digit_exp.runs.errors import INTERRUPTED
+
+SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
+"""Done; a run that failed or a question answered with no; a command that cannot be run."""
+
+
+def run_command(work: Callable[[], int]) -> int:
+    """Return the exit code of `work`; print an error that has a message, raise any other."""
+    try:
+        return work()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        text = message(error)
+        if text is None:
+            raise
+        print(text, file=sys.stderr)
+        return USAGE_ERROR
+
+
+def message(error: Exception) -> str | None:
+    """Return what a person is told instead of a traceback; None for a fault of the program."""
+    # These modules import NumPy, which `--help` must not wait for.
+    from digit_exp.data.idx import DataError
+    from digit_exp.registry import ConfigError
+    from digit_exp.runs.reuse.found_run import RunError
+    from digit_exp.tracking.base import TrackingError
+    from digit_exp.training.checkpoint import CheckpointError
+
+    if isinstance(error, ConfigError):
+        return "\n".join(map(str, error.problems))
+    if isinstance(error, RunError | TrackingError | CheckpointError | DataError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return None

@@ -1,0 +1,37 @@
+"""The parser of every command but `train`, whose words are Hydra's."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+
+from digit_exp.cli.commands import compare, predict, promote, reproduce, ui
+
+TRAIN = "train"
+COMMANDS = {
+    command.name: command
+    for command in (
+        compare.COMMAND,
+        reproduce.COMMAND,
+        promote.COMMAND,
+        predict.COMMAND,
+        ui.COMMAND,
+    )
+}
+"""In the order in which `--help` lists them."""
+
+
+def command_parser() -> ArgumentParser:
+    """Return the parser; the options that it finds have `run`, what is to be done."""
+    parser = ArgumentParser(prog="digit-exp")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for command in COMMANDS.values():
+        added = commands.add_parser(
+            command.name,
+            help=command.summary,
+            description=command.description,
+            epilog=command.epilog,
+            formatter_class=RawDescriptionHelpFormatter,
+        )
+        command.configure(added)
+        added.set_defaults(execute=command.run)
+    return parser
