@@ -1,9 +1,9 @@
-"""Which process a run belongs to, and whether that process still lives.
+"""Which process owns a run, and whether that process still lives.
 
-A process that was killed cannot say so: its run would be called RUNNING for ever. On its own
-machine it can be looked for. Its number alone does not settle it, as numbers are given again, after
-a reboot and in every new container. From other machines only its heartbeat is seen, a time that it
-writes every half minute while it trains: five minutes of silence, and it counts as dead.
+The run of a process that was killed would stay RUNNING for ever. On the same machine the process is
+looked up by PID and start time, as PIDs are reused after a reboot and in every new container. Other
+machines see only its heartbeat, a time that it writes every 30 s while it trains: after 300 s
+without one it counts as dead.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from contextlib import suppress
 
 PID, HOST, SINCE = "digit_exp.pid", "digit_exp.host", "digit_exp.since"
 HEARTBEAT = "digit_exp.heartbeat"
@@ -72,28 +72,18 @@ def _is_here(tags: Mapping[str, str]) -> bool:
 
 
 def _lives(tags: Mapping[str, str]) -> bool:
-    pid = int(tags[PID])
+    import psutil  # slow to import, and seldom needed
+
+    pid, since = int(tags[PID]), tags.get(SINCE, "")
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with suppress(PermissionError):  # another user's process
+            os.kill(pid, 0)
+        process = psutil.Process(pid)
+        # a process that started after the run was claimed has only the same PID
+        is_owner = not since.isdigit() or process.create_time() <= int(since) + SLACK_SECONDS
+        lives: bool = is_owner and process.status() != psutil.STATUS_ZOMBIE
+        return lives
+    except (ProcessLookupError, OverflowError):
         return False
-    except PermissionError:
-        pass
-    started, since = _started(pid), tags.get(SINCE, "")
-    # a process that began after the run was claimed has only inherited the number
-    return started is None or not since.isdigit() or started <= int(since) + SLACK_SECONDS
-
-
-def _started(pid: int) -> float | None:
-    """Return when a process began, in seconds since 1970, where the kernel tells (Linux)."""
-    try:
-        # the second field is a name in brackets, which may have spaces and brackets itself
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = next(
-            line.split()[1]
-            for line in Path("/proc/stat").read_text().splitlines()
-            if line.startswith("btime ")
-        )
-    except (OSError, StopIteration):
-        return None
-    return int(boot) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except psutil.Error:  # it exists, but the kernel hides other users' processes
+        return True
