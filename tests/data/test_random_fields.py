@@ -63,6 +63,14 @@ def test_modes_give_the_covariance_of_noise_that_scipy_smooths(sigma):
     np.testing.assert_allclose(found.T @ found, covariance, atol=3e-5 * covariance.max())
 
 
+@pytest.mark.parametrize("sigma", [0.3, 1.0, 4.0, 20.0])
+def test_the_signs_of_modes_are_fixed(sigma, monkeypatch):
+    expected = modes(28, sigma)
+    solve = np.linalg.eigh
+    monkeypatch.setattr("numpy.linalg.eigh", lambda matrix: (solve(matrix)[0], -solve(matrix)[1]))
+    np.testing.assert_array_equal(modes.__wrapped__(28, sigma), expected)
+
+
 def test_few_modes_are_left_of_a_smooth_field():
     assert len(modes(28, 0.3)) == 28
     assert len(modes(28, 4.0)) == 8

@@ -242,11 +242,11 @@ def _motions(
 ) -> Motions:
     """Draw motions of chosen images: scales from their range, others up to a limit both ways."""
     (smallest, largest), (down, right) = scale, shift
-    low = np.array([[-rotation], [-shear], [smallest], [-down], [-right]], np.float32)
-    high = np.array([[rotation], [shear], [largest], [down], [right]], np.float32)
+    low = np.array((-rotation, -shear, smallest, -down, -right), np.float32)
+    high = np.array((rotation, shear, largest, down, right), np.float32)
     drawn = rng.random((5, chosen.shape[1]), np.float32)
-    drawn *= high - low
-    drawn += low
+    drawn *= (high - low)[:, None]
+    drawn += low[:, None]
     return np.where(chosen, drawn, STILL)
 
 

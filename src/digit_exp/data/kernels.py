@@ -156,17 +156,16 @@ def _interpolate(
 
 
 @kernel
-def look_up(table: Array, words: NDArray[np.uint64], out: Array) -> None:
-    """Look up five numbers of 12 bits of each word, the lowest bits first.
+def look_up(table: Array, uniform: Array, out: Array) -> None:
+    """Look up four numbers of 12 bits for each number in [0, 1), the lowest bits first.
 
-    out = table[words[:, None] >> np.arange(0, 60, 12) & 4095].ravel()
+    out = table[(uniform * 2**48).astype(int)[:, None] >> [0, 12, 24, 36] & 4095].ravel()
     """
-    mask, bits = np.uint64(4095), np.uint64(12)
-    for i in range(words.size):
-        word = words[i]
-        for j in range(5):
-            out[5 * i + j] = table[word & mask]
-            word >>= bits
+    for i in range(uniform.size):
+        bits = np.uint64(uniform[i] * 2.0**48)
+        for j in range(4):
+            out[4 * i + j] = table[bits & np.uint64(4095)]
+            bits >>= np.uint64(12)
 
 
 @kernel
