@@ -13,6 +13,7 @@ from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.summary import best_epoch, run_name
 from digit_exp.tracking.base import Status, Tracker
 from digit_exp.training.checkpoint import load_checkpoint, load_network
+from digit_exp.training.trainer import Trainer
 from tiny_runs import TINY, config, run
 
 
@@ -75,6 +76,27 @@ def test_a_diverged_run_has_failed_and_is_not_tested(tmp_path, caplog):
     assert "try optimizer.lr=1e+29" in caplog.text
     network = load_network(tmp_path / "checkpoints" / "last_finite.npz")
     assert np.isfinite(network.parameters.storage).all()
+
+
+def test_the_last_finite_weights_are_those_that_the_message_names(tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO)
+    usual = Trainer._learning_rate
+    monkeypatch.setattr(  # five steps an epoch: it breaks in the eighth
+        Trainer,
+        "_learning_rate",
+        lambda self, state, steps: 1e30 if state.step >= 37 else usual(self, state, steps),
+    )
+    found = {}
+    for stopping in (False, True):
+        (folder := tmp_path / str(stopping)).mkdir()
+        trainer = {"epochs": 9, "early_stopping": {"enabled": stopping, "patience": 9}}
+        run(folder, optimizer={"name": "sgd", "lr": 0.01}, trainer=trainer)
+        network = load_network(folder / "checkpoints" / "last_finite.npz")
+        found[stopping] = network.parameters.storage
+    assert caplog.text.count("the finite weights after step 32 are kept") == 2
+    np.testing.assert_array_equal(found[True], found[False])
+    best = load_network(folder / "checkpoints" / "best.npz").parameters.storage
+    assert not np.array_equal(found[True], best)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,15 @@ def test_early_stopping(state, mode, patience, min_delta, values, stop, best):
     assert weights_after(callback, state) == {best or state.epoch}
 
 
+def test_early_stopping_leaves_a_run_that_diverged_as_it_is(state):
+    callback = EarlyStopping(mode="min", patience=1)
+    play(callback, state, [0.5])
+    state.stop_reason = "diverged"
+    play(callback, state, [NAN])
+    assert state.stop_reason == "diverged"
+    assert weights_after(callback, state) == {2}
+
+
 def test_without_restore_best_the_last_weights_stay(state):
     callback = EarlyStopping(patience=1, restore_best=False)
     play(callback, state, [0.5, 0.4])

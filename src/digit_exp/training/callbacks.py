@@ -17,6 +17,9 @@ from digit_exp.arrays import Array, Metrics
 from digit_exp.training.checkpoint import save_checkpoint
 from digit_exp.training.state import TrainState
 
+DIVERGED = "diverged"
+"""The reason to stop of a run whose loss is no longer a finite number."""
+
 
 class Callback:
     """Four events, none of which must be used. Callbacks run in the order of their list."""
@@ -80,7 +83,7 @@ class StopOnNonFinite(Callback):
             self._step = state.step
 
     def _stop(self, state: TrainState, loss: float) -> None:
-        state.stop_reason = "diverged"
+        state.stop_reason = DIVERGED
         memory = self.memory(state)
         memory.update(step=state.step, loss=loss)
         if self._finite:
@@ -122,7 +125,7 @@ class EarlyStopping(Callback):
 
     Only an improvement by more than `min_delta` resets the count. The weights that
     `restore_best` puts back, whether training stopped early or not, are those of the best value
-    seen, however small its lead.
+    seen, however small its lead. A run that diverged keeps its last finite weights.
     """
 
     def __init__(
@@ -156,12 +159,12 @@ class EarlyStopping(Callback):
             memory.update(reference=value, wait=0)
             return
         memory["wait"] = memory.get("wait", 0) + 1
-        if memory["wait"] >= self._patience:
+        if memory["wait"] >= self._patience and state.stop_reason is None:
             state.stop_reason = "early_stopping"
 
     def on_fit_end(self, state: TrainState) -> None:
         best = self.memory(state).get("best_storage")
-        if best is not None:
+        if best is not None and state.stop_reason != DIVERGED:  # else the last finite ones stay
             state.network.parameters.storage[:] = best
 
 
