@@ -3,9 +3,13 @@
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+import digit_exp
+from digit_exp.config.paths import conf_dir
 
 GRID = ["-m", "data=synthetic", "trainer.epochs=3", "optimizer=sgd,adam", "model.hidden=[8],[16]"]
 UNTRACKED = [*GRID, "tracking=none"]
@@ -148,6 +152,35 @@ def test_rerun_starts_over_under_the_same_parent(tmp_path, command, reading):
     assert len(reading.runs(tmp_path)) == 2
     assert len(reading.runs(tmp_path, "superseded")) == 2
     assert [parent.info.run_name for parent in reading.runs(tmp_path, "sweep")] == ["mine"]
+
+
+HIDDEN = """\
+from importlib import metadata
+usual = metadata.distribution
+def distribution(name):
+    if name == "digit-exp":
+        raise metadata.PackageNotFoundError(name)
+    return usual(name)
+metadata.distribution = distribution
+"""
+
+
+def test_a_checkout_that_is_not_installed_sweeps_and_knows_its_code_without_git(tmp_path, command):
+    package = Path(digit_exp.__file__).parent
+    skipped = shutil.ignore_patterns("mnist", "__pycache__")
+    shutil.copytree(package.parent, tmp_path / "src", ignore=skipped)
+    shutil.copytree(conf_dir(), tmp_path / "conf")
+    (tmp_path / "src" / "sitecustomize.py").write_text(HIDDEN)
+    words = ["-m", "experiment=debug", "data=synthetic", "tracking=none", "trainer.epochs=1,2"]
+
+    def sweep():
+        return command.run(tmp_path, *words, PYTHONPATH=str(tmp_path / "src"), PATH="").stdout
+
+    assert sweep().count(" done: ") == 2
+    (tmp_path / "README.md").write_text("changed")
+    assert sweep().count("was done before") == 2
+    (tmp_path / "src" / "digit_exp" / "nn" / "new.py").write_text("x = 1")
+    assert sweep().count(" done: ") == 2
 
 
 @pytest.mark.slow

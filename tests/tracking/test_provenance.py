@@ -38,6 +38,13 @@ def test_a_change_makes_the_repository_dirty_and_is_in_the_diff(repository):
     assert git_diff(repository / "source").endswith("-x = 1\n+x = 2\n")
 
 
+def test_a_new_file_makes_the_repository_dirty_even_if_git_is_set_to_hide_it(repository):
+    hide = ["config", "status.showUntrackedFiles", "no"]
+    subprocess.run(["git", "-C", repository, *hide], check=True)
+    (repository / "source/new.py").touch()
+    assert git_tags(repository / "source")["git.dirty"] == "true"
+
+
 def test_a_huge_diff_is_cut(repository):
     (repository / "source/code.py").write_text("y" * (LONGEST_DIFF + 10))
     diff = git_diff(repository / "source")

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from functools import cache
+from importlib import import_module
 
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import resolved
-from digit_exp.tracking.provenance import git_diff, git_tags
-from digit_exp.version import version
+from digit_exp.tracking.source_code import source_digest
+
+LIBRARIES = ("numpy", "numba", "scipy")
+"""What computes the result beside the package itself."""
 
 
 def config_hash(config: RunConfig, data_digest: str | None) -> str:
@@ -28,7 +32,11 @@ def config_hash(config: RunConfig, data_digest: str | None) -> str:
 
 @cache
 def code_version() -> str:
-    """Return the version of the package, and of its sources where git knows them."""
-    commit = git_tags().get("mlflow.source.git.commit", "")
-    changes = hashlib.sha256((git_diff() or "").encode()).hexdigest()[:8]
-    return f"{version()} {commit} {changes}"
+    """Return the digest of the package's files, and the versions of the libraries.
+
+    Where the files cannot be read it is new in each process, so that nothing is reused.
+    """
+    source = source_digest() or f"unknown {uuid.uuid4().hex}"
+    # of the modules, because a library need not be installed with metadata
+    versions = [f"{name} {import_module(name).__version__}" for name in LIBRARIES]
+    return " ".join([source, *versions])

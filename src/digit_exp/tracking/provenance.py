@@ -11,20 +11,25 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
+from digit_exp.tracking.source_code import source_digest
 from digit_exp.version import version
 
-PACKAGES = ("numpy", "scipy", "hydra-core", "omegaconf", "mlflow", "matplotlib")
+PACKAGES = ("numpy", "numba", "scipy", "hydra-core", "omegaconf", "mlflow", "matplotlib")
 HERE = Path(__file__).parent
 SECRETS = [
     f":(top,exclude,glob)**/{name}" for name in (".env*", "*.env", "*.pem", "*.key", ".netrc")
 ]
+SOURCE = "source.digest"
+"""The tag with the digest of the package's files, which git need not know."""
 LONGEST_DIFF = 1_000_000  # characters
 GIT_SECONDS = 10
 
 
 def provenance(seed: int, source: Path = HERE) -> dict[str, str]:
     """Return the tags that say how to make a run again, as far as they can be found out."""
-    return {"seed": str(seed), **git_tags(source), **_versions(), **_machine()}
+    digest = source_digest()
+    known = {} if digest is None else {SOURCE: digest}
+    return {"seed": str(seed), **git_tags(source), **known, **_versions(), **_machine()}
 
 
 def git_tags(source: Path = HERE) -> dict[str, str]:
@@ -32,7 +37,7 @@ def git_tags(source: Path = HERE) -> dict[str, str]:
     if not _is_tracked(source):
         return {}
     branch = _git(source, "branch", "--show-current")
-    changes = _git(source, "status", "--porcelain")
+    changes = _git(source, "status", "--porcelain", "--untracked-files=normal")
     return {
         "mlflow.source.git.commit": _git(source, "rev-parse", "HEAD") or "",
         **({"mlflow.source.git.branch": branch} if branch else {}),

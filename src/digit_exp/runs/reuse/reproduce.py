@@ -21,6 +21,7 @@ from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
+from digit_exp.tracking.provenance import SOURCE
 
 TOLERANCE = 0.005
 """How far accuracies may be apart, as a share: half a percentage point."""
@@ -31,7 +32,7 @@ TIMES = ("epoch_seconds", "images_per_second")
 SHOWN = 4
 """Metrics that are shown of the first epoch that differs."""
 
-MADE_WITH = ("version.", "machine.", "mlflow.source.git.commit", "git.dirty", "threads")
+MADE_WITH = ("version.", "machine.", "mlflow.source.git.commit", "git.dirty", SOURCE, "threads")
 """Tags, or their beginnings, that say with what a run was made."""
 
 JUDGED = ("best_val_acc", "test_acc")
