@@ -11,6 +11,7 @@ import pytest
 from digit_exp.training.checkpoint import (
     CheckpointError,
     load_checkpoint,
+    load_for_resuming,
     load_network,
     save_checkpoint,
     save_network,
@@ -178,9 +179,20 @@ def test_compressed_entries_are_refused(state, tmp_path):
 def test_another_version_is_refused_with_both_versions(state, tmp_path):
     path = save_checkpoint(tmp_path / "a.npz", state)
     contents = entries(path)
-    meta = contents["meta"].tobytes().replace(b'"version": 1', b'"version": 9')
+    meta = contents["meta"].tobytes().replace(b'"version": 2', b'"version": 9')
     np.savez(path, **{**contents, "meta": np.frombuffer(meta, np.uint8)})
-    assert refusal(path) == "its format is version 9, this program reads 1"
+    assert refusal(path) == "its format is version 9, this program reads 1 and 2"
+
+
+def test_the_first_version_can_predict_but_not_go_on(state, tmp_path):
+    path = save_checkpoint(tmp_path / "a.npz", state)
+    contents = entries(path)
+    meta = contents["meta"].tobytes().replace(b'"version": 2', b'"version": 1')
+    np.savez(path, **{**contents, "meta": np.frombuffer(meta, np.uint8)})
+    storage = state.network.parameters.storage
+    np.testing.assert_array_equal(load_network(path).parameters.storage, storage)
+    with pytest.raises(CheckpointError, match="cannot go on from it"):
+        load_for_resuming(path)
 
 
 @pytest.mark.parametrize("entry", ["storage", "slots/m", "average"])

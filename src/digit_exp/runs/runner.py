@@ -23,7 +23,7 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.base import Tracker, TrackingError
 from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.spool import UNSENT
-from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def opened(
 
 def _load(file: str) -> Checkpoint:
     """Read a checkpoint that holds a run, not just a network."""
-    checkpoint = load_checkpoint(file)
+    checkpoint = load_for_resuming(file)
     if not {"run", "run_id", "data_digest"} <= checkpoint.config.keys():
         raise CheckpointError(Path(file), "it holds a network, but no run that could go on")
     return checkpoint

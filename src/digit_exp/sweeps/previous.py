@@ -16,7 +16,7 @@ from digit_exp.runs.folder import CHECKPOINT, FILE, OVER, STOP_REASON, RunRecord
 from digit_exp.tracking import ownership
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import Trial
-from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
+from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def past_in_store(sweep: Sweep, config_hash: str, folder: Path) -> Past:
 def checkpoint_in_folder(folder: Path) -> Checkpoint | None:
     """Return where an interrupted or failed run in this folder can go on, if it can."""
     try:
-        return load_checkpoint(folder / CHECKPOINT)
+        return load_for_resuming(folder / CHECKPOINT)
     except CheckpointError:
         return None
 

@@ -22,7 +22,9 @@ from digit_exp.training.archive import ArchiveError, Arrays, read_arrays, write_
 from digit_exp.training.state import TrainState
 
 FORMAT = "digit-exp checkpoint"
-VERSION = 1
+VERSION = 2
+"""Version 1 kept scaled sums in the slots of optimizers. Its networks can be loaded, for any use but
+to train on from where the run ended."""
 
 
 class CheckpointError(ValueError):
@@ -38,6 +40,7 @@ class Checkpoint:
 
     state: TrainState
     config: dict[str, Any]
+    version: int = VERSION
 
     @property
     def network(self) -> Network:
@@ -92,7 +95,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise CheckpointError(path, str(error)) from error
     meta = _meta(path, arrays)
     try:
-        return Checkpoint(_state(meta, arrays), meta["config"])
+        return Checkpoint(_state(meta, arrays), meta["config"], meta["version"])
     except (
         KeyError,
         TypeError,
@@ -103,6 +106,18 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         RecursionError,
     ) as error:
         raise CheckpointError(path, f"its contents do not fit together ({error!r})") from error
+
+
+def load_for_resuming(path: str | Path) -> Checkpoint:
+    """Read a checkpoint from which training can go on; raise CheckpointError if it cannot."""
+    checkpoint = load_checkpoint(path)
+    if checkpoint.version < VERSION:
+        raise CheckpointError(
+            Path(path),
+            "an earlier version of digit-exp wrote it, whose optimizers kept other numbers. It can"
+            " predict, but training cannot go on from it. `digit-exp reproduce` trains its run again",
+        )
+    return checkpoint
 
 
 def save_network(path: str | Path, network: Network) -> Path:
@@ -123,9 +138,9 @@ def _meta(path: Path, arrays: Arrays) -> dict[str, Any]:
         raise CheckpointError(path, "it was not written by digit-exp") from error
     if not known:
         raise CheckpointError(path, "it was not written by digit-exp")
-    if meta.get("version") != VERSION:
+    if meta.get("version") not in (1, VERSION):
         raise CheckpointError(
-            path, f"its format is version {meta.get('version')}, this program reads {VERSION}"
+            path, f"its format is version {meta.get('version')}, this program reads 1 and {VERSION}"
         )
     # A damaged list of contents can hide an entry that no checksum then misses.
     listed = meta.get("arrays")
