@@ -10,7 +10,7 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.summary import best_epoch, run_name
+from digit_exp.runs.summary import announce, best_epoch, run_name
 from digit_exp.tracking.base import Status, Tracker
 from digit_exp.training.checkpoint import load_checkpoint, load_network
 from digit_exp.training.trainer import Trainer
@@ -176,3 +176,17 @@ def test_a_run_is_named_for_what_is_special_about_it():
     assert run_name(from_mapping(usual), keys) == "train_size=null hidden=[128,64]"
     assert run_name(config(run_name="mine")) == "mine"
     assert len(run_name(config())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("hidden", "batch_size", "threads", "says"),
+    [([256], 128, 1, True), ([256], 128, 2, False), ([8], 128, 1, False)],
+)
+def test_large_products_are_told_what_a_second_thread_brings(
+    tmp_path, caplog, hidden, batch_size, threads, says
+):
+    caplog.set_level(logging.INFO)
+    trainer = {"batch_size": batch_size, "threads": threads, "epochs": 0}
+    settings = config(model={"hidden": hidden}, trainer=trainer)
+    announce(Experiment.prepare(settings, tmp_path))
+    assert ("trainer.threads=2" in caplog.text) is says

@@ -23,8 +23,8 @@ from digit_exp.training.state import TrainState
 
 FORMAT = "digit-exp checkpoint"
 VERSION = 2
-"""Version 1 kept scaled sums in the slots of optimizers. Its networks can be loaded, for any use but
-to train on from where the run ended."""
+"""In version 1 the slots of optimizers held scaled sums: its networks can be loaded and used, but
+training cannot go on from them."""
 
 
 class CheckpointError(ValueError):
@@ -115,7 +115,7 @@ def load_for_resuming(path: str | Path) -> Checkpoint:
         raise CheckpointError(
             Path(path),
             "an earlier version of digit-exp wrote it, whose optimizers kept other numbers. It can"
-            " predict, but training cannot go on from it. `digit-exp reproduce` trains its run again",
+            " predict, but training cannot go on from it. Use `digit-exp reproduce` to train again",
         )
     return checkpoint
 
