@@ -1,3 +1,5 @@
+import json
+import math
 import os
 import pty
 import subprocess
@@ -6,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from digit_exp.cli.output import lasting_output
+from digit_exp.cli.output import lasting_output, print_json
 
 FULL = Path("/dev/full")
 PRINTS = """
 import logging, sys
-from digit_exp.cli.output import lasting_output
+from digit_exp.cli.output import lasting_output, print_json
 
 with lasting_output():
     logging.basicConfig(stream=sys.stdout, level="INFO", format="%(message)s")
@@ -68,3 +70,18 @@ def test_streams_are_what_they_were_afterwards(capfd):
         print("inside")
     assert (sys.stdout, sys.stderr) == before
     assert capfd.readouterr().out == "inside\n"
+
+
+def test_a_terminal_without_a_character_gets_another_in_its_place():
+    done = subprocess.run(
+        [sys.executable, "-c", PRINTS.replace("print(number)", "print('─ £')")],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )
+    assert (done.returncode, done.stderr) == (7, b"")
+    assert b"? ?\n" in done.stdout
+
+
+def test_what_is_not_finite_is_null_in_json(capsys):
+    print_json({"loss": [math.nan, 1.5, math.inf]})
+    assert json.loads(capsys.readouterr().out) == {"loss": [None, 1.5, None]}

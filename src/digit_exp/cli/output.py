@@ -1,12 +1,17 @@
-"""What is printed must not cost a run: the reader of a pipe may go, the disk of a log be full."""
+"""What is printed: tables, JSON, and streams that never end a run.
+
+The reader of a pipe may go, the disk of a log be full, a terminal lack a character.
+"""
 
 from __future__ import annotations
 
 import errno
 import io
+import json
+import math
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,6 +19,47 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 STDERR = 2
+GAP = "  "
+WIDEST_RULE = 100
+
+
+def columns(
+    title: Sequence[str], rows: Sequence[Sequence[str]], numbers: Collection[int] = ()
+) -> str:
+    """Return lines with aligned columns, those at `numbers` to the right. No cell is cut.
+
+    >>> print(columns(["run", "acc"], [["a", "98.1"], ["long", "7"]], [1]), end="")
+    run    acc
+    ──────────
+    a     98.1
+    long     7
+    """
+    cells = [title, *rows]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(title))]
+    lines = []
+    for row in cells:
+        padded = [
+            cell.rjust(width) if place in numbers else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(GAP.join(padded).rstrip())
+    lines.insert(1, "─" * min(WIDEST_RULE, len(GAP.join("x" * width for width in widths))))
+    return "\n".join(lines) + "\n"
+
+
+def print_json(value: object, *, indent: int | None = 2) -> None:
+    """Print strict JSON: a number that is not finite becomes null."""
+    print(json.dumps(_finite(value), indent=indent, allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
 
 
 class _Output(io.FileIO):
@@ -55,6 +101,6 @@ def _lasting(stream: TextIO) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(file),
         encoding=stream.encoding,
-        errors=stream.errors,
+        errors="replace" if stream.errors == "strict" else stream.errors,
         line_buffering=True,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from digit_exp.cli.commands import compare, predict, promote, reproduce, ui
+from digit_exp.cli.commands import compare, list, predict, promote, reproduce, show, ui
 
 TRAIN = "train"
 COMMANDS = {
     command.name: command
     for command in (
+        list.COMMAND,
+        show.COMMAND,
         compare.COMMAND,
         reproduce.COMMAND,
         promote.COMMAND,

@@ -118,6 +118,7 @@ class Experiment:
         digest = self.dataset.digest
         return {
             **provenance(self.config.seed),
+            "data.name": self.dataset.name,
             "data.digest": digest,
             "threads": f"{self.config.trainer.threads}",
         }

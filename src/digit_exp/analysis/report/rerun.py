@@ -25,7 +25,7 @@ def command(config: Config) -> str:
     >>> command({"seed": 1, "optimizer": "adam", "model.hidden": [128, 64]})
     "python -m digit_exp optimizer=adam seed=1 'model.hidden=[128,64]'"
     """
-    words = [f"{key}={_hydra(value)}" for key, value in _ordered(config)]
+    words = [f"{key}={override_value(value)}" for key, value in _ordered(config)]
     return shlex.join([*PROGRAM.split(), *words])
 
 
@@ -59,10 +59,16 @@ def _is_choice(key: str) -> bool:
     return "." not in key and key not in ROOT
 
 
-def _hydra(value: object) -> str:
-    """Write a value in Hydra's grammar of overrides."""
+def override_value(value: object) -> str:
+    """Write a value in Hydra's grammar of overrides.
+
+    >>> override_value([1e-3, None]), override_value({"a": "b c"})
+    ('[0.001,null]', "{a:'b c'}")
+    """
     if isinstance(value, list | tuple):
-        return f"[{','.join(map(_hydra, value))}]"
+        return f"[{','.join(map(override_value, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{override_value(item)}" for key, item in value.items()) + "}"
     if isinstance(value, str):
         # A backslash counts as such unless a quote follows.
         quoted = re.sub(r"(\\*)('|$)", lambda found: _escaped(*found.groups()), value)

@@ -124,7 +124,7 @@ def in_folder(folder: Path, record: RunRecord) -> FoundRun:
     return FoundRun(
         run_id=record.run_id,
         name=record.name or record.run_id or folder.name,
-        status=record.status,
+        status="KILLED" if record.is_dead else record.status,
         started=datetime.fromisoformat(record.started).astimezone(UTC),
         metrics=record.summary,
         tags={**record.tags, **reason},

@@ -58,6 +58,15 @@ class Runs:
         known = trial_ids(self._store) if self._store and here else None
         return self if known is None or not known <= here else Runs(self._outputs)
 
+    def briefly(self) -> Runs:
+        """Return the same runs by their folders alone, if the store has no others.
+
+        Their files may be missing, so that this is for lists.
+        """
+        here = {run.run_id for run in self._local}
+        known = trial_ids(self._store) if self._store else None
+        return self if known is None or not known <= here else Runs(self._outputs)
+
     def one(self, text: str) -> FoundRun:
         """Return the run that is meant; of a sweep, the winner.
 

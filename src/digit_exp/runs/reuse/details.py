@@ -1,0 +1,132 @@
+"""Everything that is known of one run: configuration, provenance, metrics, files, what next.
+
+Whatever part is damaged or missing is left out: the rest is shown all the same.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from digit_exp.analysis.report.rerun import command
+from digit_exp.config.schema import RunConfig
+from digit_exp.config.serialize import differences, from_flat
+from digit_exp.registry import ConfigError
+from digit_exp.runs.folder import CHECKPOINT, OVER, STOP_REASON, from_here
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.listing import as_json
+from digit_exp.tracking.mlflow.links import ID_LENGTH
+from digit_exp.tracking.mlflow.trials import JOB
+
+OWN = ("digit_exp.", "mlflow.")
+"""Beginnings of tags that are of use to programs alone."""
+COMMIT = "mlflow.source.git."
+
+
+@dataclass(frozen=True)
+class Details:
+    """One run, described."""
+
+    run: FoundRun
+
+    @cached_property
+    def config(self) -> Mapping[str, object]:
+        """Every value by its key, as it was written; empty if it was lost."""
+        try:
+            return self.run.config
+        except (RunError, OSError, ValueError):
+            return {}
+
+    @cached_property
+    def changed(self) -> Mapping[str, tuple[object, object]]:
+        """What differs from the defaults, as `(default, value)` by key."""
+        config = self._checked()
+        return {} if config is None else differences(config)
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the configuration can be run by this version."""
+        return self._checked() is not None
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """What it was made with: versions, machine, commit, data, and the tags of the user."""
+        return {
+            key.removeprefix("mlflow.source."): value
+            for key, value in self.run.tags.items()
+            if key.startswith(COMMIT) or not key.startswith(OWN)
+        }
+
+    @property
+    def files(self) -> Mapping[str, int]:
+        """The bytes of each file of its folder."""
+        folder = self.run.folder
+        if folder is None:
+            return {}
+        found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.stat().st_size for path in found}
+
+    @property
+    def commands(self) -> Mapping[str, str]:
+        """What can be done with it, as it is typed."""
+        run, handle = self.run, self._handle
+        commands = {}
+        if self._can_resume:
+            commands["resume"] = f"digit-exp resume={handle}"
+        if run.run_id is not None:
+            commands["open"] = f"digit-exp ui {handle}"
+        if self._is_here(CHECKPOINT) or run.store is not None:
+            commands["reproduce"] = f"digit-exp reproduce {handle}"
+            commands["predict"] = f"digit-exp predict {handle} IMAGE"
+        if self.is_valid:
+            changed = {key: value for key, (_, value) in self.changed.items()}
+            commands["train again"] = command(changed)
+        return commands
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape that `show --json` prints."""
+        job = self.run.tags.get(JOB)
+        return {
+            **as_json(self.run),
+            "job": None if job is None else int(job),
+            "reason": self.run.tags.get(STOP_REASON),
+            "changed": {
+                key: {"default": default, "value": value}
+                for key, (default, value) in self.changed.items()
+            },
+            "config": dict(self.config),
+            "valid": self.is_valid,
+            "provenance": dict(self.provenance),
+            "files": dict(self.files),
+            "page": self.run.page(),
+            "commands": dict(self.commands),
+        }
+
+    @property
+    def _handle(self) -> str:
+        if self.run.run_id is not None:
+            return self.run.run_id[:ID_LENGTH]
+        place = self.run.folder or self.run.checkpoint_file
+        return shlex.quote(self.run.name if place is None else str(from_here(place)))
+
+    @property
+    def _can_resume(self) -> bool:
+        ended = self.run.status in ("FINISHED", "RUNNING", "UNKNOWN")
+        return (
+            not ended and self.run.tags.get(STOP_REASON) not in OVER and self._is_here(CHECKPOINT)
+        )
+
+    def _is_here(self, file: Path) -> bool:
+        return self.run.folder is not None and (self.run.folder / file).is_file()
+
+    def _checked(self) -> RunConfig | None:
+        try:
+            if self.run.folder is None and self.run.trial is not None:
+                return from_flat(self.config)
+            return self.run.run_config()
+        except (ConfigError, RunError, OSError, ValueError):
+            return None

@@ -1,0 +1,133 @@
+"""Many runs at a glance: filtered, sorted, and the jobs of each sweep taken together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.runs.folder import STOP_REASON, ended, from_here
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.tracking.mlflow.trials import OBJECTIVE
+
+STARTED = "started"
+"""What runs are sorted by unless a metric is named."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which runs are wanted; None or nothing stands for all."""
+
+    sweep: str | None = None
+    statuses: Collection[str] = ()
+    """Some of the words that `status` returns."""
+    data: str | None = None
+    """The name of a data set, such as `mnist`."""
+
+    def matches(self, run: FoundRun) -> bool:
+        """Return whether a run is wanted."""
+        return (
+            self.sweep in (None, run.sweep)
+            and (not self.statuses or status(run) in self.statuses)
+            and (self.data is None or self.data == data_name(run))
+        )
+
+
+@dataclass(frozen=True)
+class SweepSummary:
+    """The jobs of one sweep."""
+
+    name: str
+    jobs: Sequence[FoundRun]
+
+    @property
+    def objective(self) -> Objective:
+        """What its jobs are compared by."""
+        return Objective(self.jobs[0].tags.get(OBJECTIVE, Objective().metric))
+
+    @property
+    def finished(self) -> int:
+        """How many jobs have finished."""
+        return sum(run.status == "FINISHED" for run in self.jobs)
+
+    @property
+    def best(self) -> FoundRun | None:
+        """The finished job with the best value of the objective, replicates not averaged."""
+        finished = [run for run in self.jobs if run.status == "FINISHED"]
+        scored = [run for run in finished if self.objective.metric in run.metrics]
+        return sort(scored, self.objective.metric)[0] if scored else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape that `list --json` prints."""
+        return {
+            "name": self.name,
+            "jobs": len(self.jobs),
+            "finished": self.finished,
+            "started": min(run.started for run in self.jobs).isoformat(),
+            "objective": self.objective.metric,
+            "best": None if self.best is None else as_json(self.best),
+        }
+
+
+def sweeps(runs: Iterable[FoundRun]) -> list[SweepSummary]:
+    """Return the sweeps that these runs are jobs of, in the order of the runs."""
+    jobs: dict[str, list[FoundRun]] = {}
+    for run in runs:
+        if run.sweep is not None:
+            jobs.setdefault(run.sweep, []).append(run)
+    return [SweepSummary(name, found) for name, found in jobs.items()]
+
+
+def sort(runs: Sequence[FoundRun], key: str) -> list[FoundRun]:
+    """Return the latest first, or of a metric the best; runs without the metric come last.
+
+    Raises ConfigError if no run has a metric of that name.
+    """
+    if key == STARTED:
+        return sorted(runs, key=lambda run: run.started, reverse=True)
+    known = {name for run in runs for name in run.metrics}
+    if runs and key not in known:
+        names = sorted({STARTED, *known})
+        meant = did_you_mean(key, names)
+        raise ConfigError(
+            Problem("--sort", f"no run has the metric {key!r}.{meant} Known: {', '.join(names)}")
+        )
+    objective = Objective(key)
+
+    def loss(run: FoundRun) -> float:
+        value = run.metrics.get(key, math.nan)
+        return objective.loss(value) if math.isfinite(value) else math.inf
+
+    return sorted(runs, key=lambda run: (loss(run), run.started))
+
+
+def status(run: FoundRun) -> str:
+    """Return running, finished, failed, killed, diverged or pruned."""
+    return ended(run.status, run.tags.get(STOP_REASON)).lower()
+
+
+def data_name(run: FoundRun) -> str | None:
+    """Return the name of the data set, if the run has left it anywhere."""
+    if (name := run.tags.get("data.name")) is not None:
+        return name
+    try:
+        return str(run.config["data"])
+    except (RunError, OSError, ValueError, KeyError):  # a run that was damaged is listed too
+        return None
+
+
+def as_json(run: FoundRun) -> dict[str, Any]:
+    """Return what a list says of a run, in the shape that every `--json` uses for a run."""
+    return {
+        "id": run.run_id,
+        "name": run.name,
+        "status": status(run),
+        "started": run.started.isoformat(),
+        "data": data_name(run),
+        "sweep": run.sweep,
+        "folder": None if run.folder is None else str(from_here(run.folder)),
+        "metrics": dict(run.metrics),
+    }
