@@ -20,6 +20,8 @@ TINY = {
 
 def config(**changes):
     merged = {group: {**TINY[group], **changes.get(group, {})} for group in TINY}
+    if "name" in changes.get("data", {}):  # the fields are those of another data set
+        merged["data"] = changes["data"]
     return from_mapping({**merged, **{k: v for k, v in changes.items() if k not in TINY}})
 
 

@@ -26,7 +26,7 @@ from digit_exp.runs.build import load, splits, untrained
 from digit_exp.runs.disk_space import require_room
 from digit_exp.runs.evaluate import calibration, read_test_set
 from digit_exp.runs.failures import Losses, Tolerated
-from digit_exp.runs.folder import CHECKPOINT, PREDICTIONS, STOP_REASON
+from digit_exp.runs.folder import CHECKPOINT, DATA_DIGEST, PREDICTIONS, STOP_REASON
 from digit_exp.runs.reuse.serving import SERVED, write_served
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.base import Status, Tracker
@@ -115,11 +115,10 @@ class Experiment:
     @property
     def made_with(self) -> dict[str, str]:
         """The tags that say how to make the run again."""
-        digest = self.dataset.digest
         return {
             **provenance(self.config.seed),
             "data.name": self.dataset.name,
-            "data.digest": digest,
+            DATA_DIGEST: self.dataset.digest,
             "threads": f"{self.config.trainer.threads}",
         }
 

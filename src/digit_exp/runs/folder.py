@@ -25,6 +25,8 @@ OVER = ("diverged", "pruned")
 """Why a run that did not finish is not to be resumed either."""
 STOP_REASON = "digit_exp.stop_reason"
 """The tag that says why training ended before its last epoch."""
+DATA_DIGEST = "data.digest"
+"""The tag that says on which data set a run was trained and tested."""
 CONFIG = "config.yaml"
 CHECKPOINT = Path("checkpoints") / "last.npz"
 PREDICTIONS = "test_predictions.npz"

@@ -55,7 +55,7 @@ def test_the_champion_is_the_better_one(say):
     code, text = say("good")
     assert code == 0
     assert "on 300 validation images that neither has learnt from" in text
-    assert "kept as models:/digits@previous" in text
+    assert "kept as models:/digits-synthetic@previous" in text
     code, text = say("bad")
     assert code == 1
     assert "the challenger is worse; the champion stays" in text
@@ -64,6 +64,8 @@ def test_the_champion_is_the_better_one(say):
     assert "held out only" in text
     code, text = say("other")
     assert code == 2
-    assert "was not trained on the data" in text
+    assert "belongs to the data set of its champion" in text
+    assert say("other", "--force")[0] == 2
+    assert say("other", "--name", "less-noise")[0] == 0
     assert say("bad", "--force")[0] == 0
     assert "champion already" in say("bad")[1]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digit_exp.config.serialize import resolved
+from digit_exp.config.serialize import as_yaml, resolved
 from digit_exp.registry import ConfigError
 from digit_exp.runs.build import load
 from digit_exp.runs.folder import CHECKPOINT, FILE, RunRecord
@@ -18,6 +18,7 @@ from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.trials import identity
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.training.checkpoint import load_checkpoint
+from tiny_runs import config
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -53,6 +54,45 @@ def test_a_run_is_meant_by_its_id_its_name_or_what_is_special_about_it(outputs, 
 def test_of_equally_good_runs_the_first_is_the_best(outputs):
     leave(outputs, "copy", name="again: lr=0.1", day=4, accuracy=0.99)
     assert Runs(outputs).one("best").run_id == "aab2"
+
+
+def on_data(outputs, run_id, accuracy, digest, **data):
+    """A run without tracking that says on which data set it was trained."""
+    place = leave(outputs, run_id, accuracy=accuracy, tags={"data.digest": digest})
+    (place / "config.yaml").write_text(as_yaml(resolved(config(data=data))))
+
+
+def test_the_best_is_on_the_data_of_the_default_configuration(tmp_path):
+    on_data(tmp_path, "easy", 1.0, "of noise")
+    assert Runs(tmp_path).one("best").run_id == "easy"  # there is no other data set
+    mnist = {"name": "mnist", "train_size": 1000}
+    on_data(tmp_path, "weak", 0.9, "of mnist", name="mnist")
+    on_data(tmp_path, "good", 0.95, "of mnist", **mnist)
+    assert Runs(tmp_path).one("best").run_id == "good"
+    on_data(tmp_path, "own", 0.99, "own", name="mnist", dir="mine")
+    assert Runs(tmp_path).one("best").run_id == "good"
+
+
+def test_between_the_best_on_other_data_sets_the_person_chooses(tmp_path):
+    on_data(tmp_path, "easy", 1.0, "of noise")
+    on_data(tmp_path, "also", 0.99, "of noise")
+    on_data(tmp_path, "clothes", 0.9, "of clothes", name="fashion_mnist")
+    with pytest.raises(RunError, match="several data sets") as error:
+        Runs(tmp_path).one("best")
+    listed = [line.split() for line in str(error.value).splitlines()[1:]]
+    assert [(line[0], line[-1]) for line in listed] == [
+        ("easy", "synthetic"),
+        ("clothes", "fashion_mnist"),
+    ]
+    assert Runs(tmp_path).one("clothes").run_id == "clothes"  # as it says
+
+
+def test_a_sweep_over_data_sets_has_no_winner(tmp_path):
+    for number, digest in enumerate(("one", "other")):
+        tags = {**identity("grid", f"hash{number}"), "data.digest": digest}
+        leave(tmp_path, f"j{number}", accuracy=0.9, tags=tags)
+    with pytest.raises(RunError, match="sweep grid are on several data sets"):
+        Runs(tmp_path).one("grid")
 
 
 def test_a_text_that_several_runs_share_is_refused_with_all_of_them(outputs):

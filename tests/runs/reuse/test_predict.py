@@ -66,6 +66,7 @@ def test_standard_input_is_a_picture_too(say, folder, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
     code, printed = say("outputs/run", "-")
     assert code == 0
+    assert printed.out.splitlines()[0] == "data set: synthetic"
     assert "confidence calibrated" in printed.out
     assert "standard input" in printed.out
 

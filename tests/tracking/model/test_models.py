@@ -50,7 +50,7 @@ def champion(folder, network):
         tracker.log_model(file)
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()
-    models = Models(runs)
+    models = Models(runs, "digits")
     assert models.champion() is None
     assert models.crown(trial, file).number == "1"
     assert models.crown(trial, file).number == "1"  # once more changes nothing

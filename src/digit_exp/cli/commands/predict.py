@@ -41,6 +41,7 @@ def _predict(options: Namespace) -> int:
 
     run = Runs.around(uri=options.uri).lightly().one(options.run)
     reader = Reader.of(run)
+    print(f"data set: {run.data}", file=sys.stderr if options.json else sys.stdout)
     readings = [reader.read(name, data) for name, data in pictures(options.images)]
     if options.json:
         print(*(json.dumps(reading.plain()) for reading in readings), sep="\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -18,7 +19,8 @@ REFUSED = 1
 DESCRIPTION = """\
 Registers the model of a run and makes it the champion, models:/digits@champion. Where there is a
 champion, the run must not be worse by a paired test on the validation set. The old one stays as
-models:/digits@previous.
+models:/digits@previous. A registered model belongs to one data set: digits to that of the default
+configuration, digits-NAME to the data set NAME, or what --name says.
 """
 EPILOG = """\
 examples:
@@ -32,6 +34,7 @@ Exit code 0 if the run is the champion now, 1 if the champion stays, 2 if the co
 
 def _configure(parser: ArgumentParser) -> None:
     add_run(parser)
+    parser.add_argument("--name", help="the registered model (default: digits, or digits-DATA)")
     parser.add_argument("--force", action="store_true", help="do not compare with the champion")
     add_store(parser)
 
@@ -49,24 +52,51 @@ def _promote(options: Namespace) -> int:
         raise RunError(f"{run.label} is not tracked in MLflow, where the champion is kept")
     if run.status != "FINISHED":
         raise RunError(f"{run.label} is {run.status.lower()}; only a finished run is promoted")
-    from digit_exp.tracking.model.log import NAME
     from digit_exp.tracking.model.registry import CHAMPION, PREVIOUS, Models
 
-    models = Models(run.store)
+    name = options.name or _name(run)
+    if not re.fullmatch(r"[\w .-]{1,200}", name):
+        raise RunError(f"--name {name!r}: a model has a name of letters, digits, '.', '-' and '_'")
+    models = Models(run.store, name)
     old = models.champion()
     if old is not None and old.run_id == run.run_id:
-        print(f"{run.label} is the champion already: version {old.number} of {NAME}")
+        print(f"{run.label} is the champion already: version {old.number} of {name}")
         return 0
+    champion = next((one for one in runs.all if old and one.run_id == old.run_id), None)
+    if champion is not None:
+        _require_same_data(run, champion, name)
     if old is not None and not options.force and not _stands(run, runs.one(old.run_id)):
         return REFUSED
     with tempfile.TemporaryDirectory() as work:
         new = models.crown(run.trial, served_file(run, Path(work) / SERVED))
     print(
-        f"{run.label} is version {new.number} of {NAME} and the champion: models:/{NAME}@{CHAMPION}"
+        f"{run.label}, trained on {run.data}, is version {new.number} of {name} and the champion:"
+        f" models:/{name}@{CHAMPION}"
     )
     if old is not None:
-        print(f"version {old.number} is kept as models:/{NAME}@{PREVIOUS}")
+        print(f"version {old.number} is kept as models:/{name}@{PREVIOUS}")
     return 0
+
+
+def _name(run: FoundRun) -> str:
+    """Return the registered model of the data set of a run."""
+    from digit_exp.tracking.model.log import NAME
+
+    return NAME if run.is_on_default_data else f"{NAME}-{run.config.get('data', 'unknown')}"
+
+
+def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
+    """Refuse a run on another data set than the model's, whose users would not notice."""
+    from digit_exp.runs.folder import DATA_DIGEST
+    from digit_exp.runs.reuse.found_run import RunError
+
+    ours, theirs = (one.tags.get(DATA_DIGEST) for one in (run, champion))
+    if ours != theirs:
+        raise RunError(
+            f"the model {name} belongs to the data set of its champion {champion.label},"
+            f" {champion.data}, and {run.label} was trained on another, {run.data}. Register it"
+            f" under a name of its own: digit-exp promote {run.run_id} --name NAME"
+        )
 
 
 def _stands(run: FoundRun, champion: FoundRun) -> bool:

@@ -17,6 +17,7 @@ from digit_exp.data.idx import DataError
 from digit_exp.plots.canvas import save
 from digit_exp.registry import ConfigError
 from digit_exp.runs.build import load, splits
+from digit_exp.runs.folder import DATA_DIGEST
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.tracking.mlflow.links import ID_LENGTH
@@ -102,7 +103,7 @@ def _images(run: FoundRun) -> Pixels | None:
         dataset = load(run.run_config().data)
     except (RunError, ConfigError, DataError, CheckpointError):
         return None
-    if run.tags.get("data.digest", dataset.digest) != dataset.digest:
+    if run.tags.get(DATA_DIGEST, dataset.digest) != dataset.digest:
         return None
     images: Pixels = dataset.test.images[dataset.test.rows]
     return images

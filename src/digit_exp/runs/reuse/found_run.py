@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -14,13 +14,15 @@ from digit_exp.analysis.predictions import Predictions, read_predictions
 from digit_exp.arrays import Metrics
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
-from digit_exp.config.serialize import flat, read_yaml
+from digit_exp.config.serialize import differences, flat, read_yaml
+from digit_exp.data.sources import DataSource
 from digit_exp.nn.network import Network
+from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import CHECKPOINT, CONFIG, PREDICTIONS, STOP_REASON, RunRecord
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.trials import SWEEP, Trial
 from digit_exp.training.archive import ArchiveError
-from digit_exp.training.checkpoint import Checkpoint, load_checkpoint
+from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
 
 class RunError(LookupError):
@@ -63,6 +65,25 @@ class FoundRun:
         if self.folder is None and self.checkpoint_file is None and self.trial is not None:
             return {key: value_of(text) for key, text in self.trial.params.items()}
         return flat(self._written())
+
+    @property
+    def data(self) -> str:
+        """The data set that it was trained on, and its folder if it is one's own."""
+        try:
+            name, folder = self.config.get("data"), self.config.get("data.dir")
+        except (RunError, CheckpointError):
+            return "an unknown data set"
+        return f"{name or 'an unknown data set'}{f' in {folder}' if folder else ''}"
+
+    @property
+    def is_on_default_data(self) -> bool:
+        """Whether its data set is that of the default configuration, however it was split."""
+        try:
+            changed = differences(self.run_config())
+        except (RunError, CheckpointError, ConfigError):
+            return False
+        used = {f"data.{field.name}" for field in fields(DataSource)}
+        return not any(key.split(".")[0] == "data" and key not in used for key in changed)
 
     def run_config(self) -> RunConfig:
         """Return the checked configuration; raises ConfigError if it is not valid any more."""

@@ -13,7 +13,16 @@ from pathlib import Path
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.results import JobResult
-from digit_exp.runs.folder import CHECKPOINT, FILE, STOP_REASON, RunRecord, ended, from_here, runs
+from digit_exp.runs.folder import (
+    CHECKPOINT,
+    DATA_DIGEST,
+    FILE,
+    STOP_REASON,
+    RunRecord,
+    ended,
+    from_here,
+    runs,
+)
 from digit_exp.runs.reuse.found_run import (
     FoundRun,
     RunError,
@@ -122,7 +131,14 @@ class Runs:
         if not scored:
             raise self._missing(BEST)
         # of equals the first: a run that was reproduced is not bested by its copy
-        return min(scored, key=lambda run: (-run.metrics[metric], run.started))
+        ranked = sorted(scored, key=lambda run: (-run.metrics[metric], run.started))
+        best = _first_on_each_data_set(ranked)
+        if len(best) > 1:  # accuracies on different images do not compare
+            best = [run for run in best if run.is_on_default_data] or best
+        if len(best) > 1:
+            what = "the runs here are on several data sets. Say the id of one; the best on each:"
+            raise RunError(_listed(what, best))
+        return best[0]
 
     def _matching(self, text: str) -> list[FoundRun]:
         """Return the runs of that id, else those of that name, else those whose id begins so."""
@@ -161,6 +177,9 @@ def winner(jobs: Sequence[FoundRun]) -> FoundRun:
     """Return the best replicate of the configuration that the sweep's report puts first."""
     from digit_exp.analysis.ranking import rank  # SciPy: most of a second
 
+    if len(different := _first_on_each_data_set(jobs)) > 1:
+        what = f"the jobs of the sweep {jobs[0].sweep} are on several data sets. Say the id of one:"
+        raise RunError(_listed(what, different))
     results = [job_result(run, number) for number, run in enumerate(jobs)]
     ranking = rank(results, jobs[0].tags.get(OBJECTIVE, Objective().metric))
     best = ranking.winner.group.best(ranking.objective) if ranking.winner else None
@@ -173,6 +192,11 @@ def job_result(run: FoundRun, number: int) -> JobResult:
     """Return a run as the rooms of a sweep know it."""
     status = ended(run.status, run.tags.get(STOP_REASON))
     return JobResult(number, run.run_id, status, run.config, run.metrics)
+
+
+def _first_on_each_data_set(runs: Sequence[FoundRun]) -> list[FoundRun]:
+    """Return the first run on each data set, in their order."""
+    return list({run.tags.get(DATA_DIGEST): run for run in reversed(runs)}.values())[::-1]
 
 
 def _at(path: Path) -> FoundRun | None:
@@ -194,9 +218,11 @@ def _has_network(run: FoundRun) -> bool:
 def _listed(sentence: str, runs: Sequence[FoundRun]) -> str:
     """Return a sentence and a table of the first runs under it."""
     width = max(len(run.name) for run in runs[:LISTED])
+    several = len(_first_on_each_data_set(runs)) > 1
     lines = [
         f"  {(run.run_id or '')[:12]:<12}  {run.name:<{width}}"
         f"  {_accuracy(run):>7}  {run.status.lower():<8}  {run.started.astimezone():%Y-%m-%d %H:%M}"
+        + (f"  on {run.data}" if several else "")
         + ("" if run.run_id or run.folder is None else f"  {from_here(run.folder)}")
         for run in runs[:LISTED]
     ]

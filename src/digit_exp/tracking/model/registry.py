@@ -8,7 +8,7 @@ from pathlib import Path
 from digit_exp.tracking.mlflow.connect import explained
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.trials import Trial
-from digit_exp.tracking.model.log import NAME, log_model
+from digit_exp.tracking.model.log import log_model
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
@@ -22,20 +22,23 @@ class Version:
 
 
 class Models:
-    """The registered model `digits` of a store."""
+    """A registered model of a store."""
 
-    def __init__(self, runs: RunStore) -> None:
+    def __init__(self, runs: RunStore, name: str) -> None:
+        self.name = name
         self._client = runs.client
         self._store = runs.store
 
     def champion(self) -> Version | None:
         """Return the version that is called champion, if one is."""
         with explained(self._store):
-            found = self._client.search_registered_models(filter_string=f"name = '{NAME}'")
+            found = self._client.search_registered_models(filter_string=f"name = '{self.name}'")
             number = found[0].aliases.get(CHAMPION) if found else None
             if number is None:
                 return None
-            return Version(str(number), str(self._client.get_model_version(NAME, number).run_id))
+            return Version(
+                str(number), str(self._client.get_model_version(self.name, number).run_id)
+            )
 
     def crown(self, trial: Trial, network: Path) -> Version:
         """Make a run's model the champion, and the champion the previous one.
@@ -46,20 +49,20 @@ class Models:
         with explained(self._store):
             new = self._version(trial, network)
             if old is not None and old != new:
-                self._client.set_registered_model_alias(NAME, PREVIOUS, old.number)
-            self._client.set_registered_model_alias(NAME, CHAMPION, new.number)
+                self._client.set_registered_model_alias(self.name, PREVIOUS, old.number)
+            self._client.set_registered_model_alias(self.name, CHAMPION, new.number)
         return new
 
     def _version(self, trial: Trial, network: Path) -> Version:
         """Return the version of a run, which is registered if it is not."""
         client, run_id = self._client, trial.run_id
-        if not client.search_registered_models(filter_string=f"name = '{NAME}'"):
-            client.create_registered_model(NAME)
-        for known in client.search_model_versions(f"name = '{NAME}'"):
+        if not client.search_registered_models(filter_string=f"name = '{self.name}'"):
+            client.create_registered_model(self.name)
+        for known in client.search_model_versions(f"name = '{self.name}'"):
             if known.run_id == run_id:
                 return Version(str(known.version), run_id)
         model_id = log_model(client, run_id, trial.experiment_id, network)
         # not models:/ID, which MLflow would look up in the store of the global state
         source = str(client.get_logged_model(model_id).artifact_location)
-        made = client.create_model_version(NAME, source, run_id=run_id, model_id=model_id)
+        made = client.create_model_version(self.name, source, run_id=run_id, model_id=model_id)
         return Version(str(made.version), run_id)
