@@ -2,9 +2,8 @@
 
     python benchmarks/optimizers.py [ROUNDS]
 
-Microseconds on one core, medians; everybody takes turns in every round. "Later" is the loop after
-10,000 steps in which half of the gradients were 0, as those of pixels that are never set: averages
-have decayed as far as they go. The last rows are both penalties, max-norm and the weight average.
+Microseconds on one core, medians; everybody takes turns in every round. The last rows are both
+penalties, max-norm and the weight average.
 """
 
 import sys
@@ -22,7 +21,7 @@ from digit_exp.optim.regularizers import Regularizer
 from measuring import machine, pin_to_one_core, table
 
 NETWORKS = ([784, 128, 64, 10], [784, 1024, 512, 10])
-STEP, LATER = 1000, 10_000
+STEP = 1000
 Work = Callable[[], object]
 
 
@@ -34,7 +33,7 @@ def main() -> None:
         for widths in NETWORKS:
             rows = measured(widths, rounds)
             print(f"\n{widths[1:-1]}, {sum(count(widths)):,} parameters\n")
-            print(table(["µs a step", "NumPy", "one loop", "NumPy / loop", "later"], rows))
+            print(table(["µs a step", "NumPy", "one loop", "NumPy / loop"], rows))
     print(f"\n{machine()}")
 
 
@@ -46,24 +45,12 @@ def count(widths: list[int]) -> list[int]:
 def measured(widths: list[int], rounds: int) -> list[list[str]]:
     """Return the rows of a table."""
     size = sum(count(widths))
-    grads = normal(size)
-    steps = {name: optimizer(OPTIMIZERS[name](), grads) for name in OPTIMIZERS.names()}
-    works = steps | regularization(widths, size)
+    works = {name: optimizer(OPTIMIZERS[name](), size) for name in OPTIMIZERS.names()}
+    works |= regularization(widths, size)
     slow = medians({name: work[0] for name, work in works.items()}, rounds)
     fast = medians({name: work[1] for name, work in works.items()}, rounds)
-    grads.reshape(2, -1)[0] = 0
-    for _ in range(LATER):
-        for _, loop in steps.values():
-            loop()
-    later = medians({name: work[1] for name, work in steps.items()}, rounds)
     return [
-        [
-            name,
-            f"{slow[name]:.0f}",
-            f"{fast[name]:.0f}",
-            f"{slow[name] / fast[name]:.1f} ×",
-            f"{later[name]:.0f}" if name in later else "",
-        ]
+        [name, f"{slow[name]:.0f}", f"{fast[name]:.0f}", f"{slow[name] / fast[name]:.1f} ×"]
         for name in works
     ]
 
@@ -85,10 +72,10 @@ def normal(size: int) -> np.ndarray:
     return np.random.default_rng(0).normal(0, 0.05, size).astype(np.float32)
 
 
-def optimizer(chosen: Optimizer, grads: np.ndarray) -> tuple[Work, Work]:
+def optimizer(chosen: Optimizer, size: int) -> tuple[Work, Work]:
     """Return a step of an optimizer in NumPy and in its loop."""
-    values = normal(grads.size)
-    slots = chosen.init(grads.size, grads.dtype)
+    values, grads = normal(size), normal(size)
+    slots = chosen.init(size, values.dtype)
     state = [values.copy(), *(slots[name].copy() for name in chosen.slot_names)]
 
     def in_numpy() -> None:

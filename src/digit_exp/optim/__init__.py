@@ -1,1 +1,1 @@
-"""What happens to the flat vectors of values and gradients: optimizers, schedules, regularizers."""
+"""Optimizers, schedules, regularizers and the weight average: functions of flat vectors."""

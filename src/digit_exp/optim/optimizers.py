@@ -1,6 +1,6 @@
-"""How the parameters move: one flat vector of values against one of gradients.
+"""Optimizers: the update of a flat vector of parameters by a flat vector of gradients.
 
-An optimizer sees neither layers nor data, and what it remembers lies in `slots`. Its `rule` is the
+An optimizer knows neither layers nor data, and what it remembers is in `slots`. Its `rule` is the
 equation for one number; `apply` runs it over the vectors. The conventions are those of PyTorch.
 """
 
@@ -193,7 +193,7 @@ class NAdam(Optimizer):
     """Adam with Nesterov's momentum (Dozat 2016), as in PyTorch; m, v and v̂ as in Adam.
 
     θ ← θ − η (a g + b m) / (√v̂ + ε)  with  a = (1−μₜ) / (1−Πₜ),  b = μₜ₊₁ / (1−Πₜ₊₁),
-    the momentum warming up as  μₜ = β₁ (1 − ½ · 0.96^(ψt)),  and  Πₜ = μ₁ μ₂ … μₜ.
+    where the momentum warms up as  μₜ = β₁ (1 − ½ · 0.96^(ψt)),  and  Πₜ = μ₁ μ₂ … μₜ.
     """
 
     slot_names = ("m", "v")

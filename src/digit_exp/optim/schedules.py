@@ -1,7 +1,7 @@
-"""How the learning rate changes: a factor that multiplies `optimizer.lr`.
+"""Learning-rate schedules: the factor that multiplies `optimizer.lr` at each step.
 
-A factor and not a rate, so that optimizer and schedule can be chosen independently. A schedule
-is a function of the clock, except for `plateau`, which also remembers how training has gone.
+A factor and not a rate, so that optimizer and schedule can be chosen independently. It depends on
+the clock alone, except for `plateau`, which also remembers the metrics of past epochs.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Memory = dict[str, float]
 """What a schedule remembers: named numbers."""
 
 Drop = Annotated[float, Range(gt=0, le=1)]
-"""What the learning rate is multiplied by when it falls."""
+"""The factor of one drop of the learning rate."""
 
 Divisor = Annotated[float, Range(ge=1)]
-"""What the learning rate is divided by."""
+"""A divisor of the learning rate."""
 
 
 class Clock(NamedTuple):
-    """Where a run is.
+    """The position in a run.
 
     >>> Clock(step=25, steps_per_epoch=10, epochs=4).epoch
     2
@@ -68,7 +68,7 @@ class Schedule(Component):
         raise NotImplementedError
 
     def observe(self, memory: Memory, metrics: Metrics) -> None:
-        """Take note in `memory` of the metrics of an epoch. Nothing by default."""
+        """Update `memory` with the metrics of an epoch. Nothing by default."""
 
 
 SCHEDULES: Registry[Schedule] = Registry("schedule")
@@ -172,7 +172,7 @@ class OneCycle(Schedule):
 
 
 class Monitor(Enum):
-    """The metrics that can be watched. A loss should fall, an accuracy rise."""
+    """The metrics that can be monitored. A loss should fall, an accuracy rise."""
 
     train_loss = "train_loss"
     train_acc = "train_acc"
@@ -233,10 +233,10 @@ class Plateau(Schedule):
 
 
 def _anneal(start: float, end: float, progress: float) -> float:
-    """Go from `start` to `end` on half a cosine as `progress` goes from 0 to 1, and stay there."""
+    """Return the point of a half cosine from `start` to `end`; `end` for a progress above 1."""
     return end + (start - end) * (1 + math.cos(math.pi * min(progress, 1.0))) / 2
 
 
 def _progress(step: int, first: float, last: float) -> float:
-    """Return how far `step` is from `first` to `last`: from 0 to 1, and 0 if they are one."""
+    """Return the share of the way from `first` to `last`, and 0 if they are equal."""
     return (step - first) / (last - first) if last > first else 0.0
