@@ -49,6 +49,13 @@ class Kernel(Generic[P, R]):
         """Run the compiled function."""
         return self._compiled(*arguments, **keywords)
 
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where its machine code is kept; None if every process compiles it."""
+        cache = getattr(self._compiled, "_cache", None)
+        folder = None if cache is None else cache.cache_path
+        return None if folder is None else Path(folder)
+
     @cached_property
     def _compiled(self) -> Callable[P, R]:
         import numba

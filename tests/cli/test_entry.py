@@ -60,7 +60,10 @@ def test_the_version_is_that_of_the_project_and_loads_nothing_slow():
 def test_a_copy_without_project_file_and_installation_has_a_version_too(monkeypatch, tmp_path):
     monkeypatch.setattr(version, "__file__", str(tmp_path / "src" / "digit_exp" / "version.py"))
     monkeypatch.setattr(version, "PACKAGE", "no-such-package")
-    assert version.version.__wrapped__() == version.UNKNOWN
+    version.checkout.cache_clear()
+    assert version.version() == version.UNKNOWN
+    assert version.requirements() == []
+    version.checkout.cache_clear()
 
 
 def test_hydras_version_can_be_had(capsys):

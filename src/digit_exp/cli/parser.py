@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from digit_exp.cli.commands import compare, list, predict, promote, reproduce, show, ui
+from digit_exp.cli.commands import compare, doctor, list, predict, promote, reproduce, show, ui
 
 TRAIN = "train"
 COMMANDS = {
@@ -17,6 +17,7 @@ COMMANDS = {
         promote.COMMAND,
         predict.COMMAND,
         ui.COMMAND,
+        doctor.COMMAND,
     )
 }
 """In the order in which `--help` lists them."""

@@ -1,0 +1,56 @@
+"""`digit-exp doctor`: is everything there that runs need? The work is in `doctor/`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
+
+from digit_exp.cli.arguments import Command, add_json, add_store
+from digit_exp.cli.exit_codes import FAILURE, SUCCESS
+from digit_exp.cli.output import print_json
+
+if TYPE_CHECKING:
+    from digit_exp.doctor.check import Check
+
+DESCRIPTION = """\
+Checks the installation (versions, package data, configuration), the machine (cores, BLAS, compiled
+kernels, terminal, figures, git) and where things are kept (folder, disk, caches, MLflow store).
+Says what is wrong and what to do. Changes nothing.
+"""
+EPILOG = """\
+Exit code 0 if runs can be made, even if something could be better; 1 if something is wrong.
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    add_json(parser)
+    add_store(parser)
+
+
+def _doctor(options: Namespace) -> int:
+    from digit_exp.doctor.check import Level, examine
+
+    found = []
+    for check in examine(options.uri):
+        found.append(check)
+        if not options.json:
+            print(_lines(check), flush=True)
+    errors = sum(check.level is Level.error for check in found)
+    if options.json:
+        print_json({"ok": not errors, "checks": [check.as_json() for check in found]})
+    elif errors:
+        print(f"\n{errors} of {len(found)} checks found an error")
+    else:
+        print("\nruns can be made")
+    return FAILURE if errors else SUCCESS
+
+
+def _lines(check: Check) -> str:
+    lines = [*check.found.splitlines(), *([f"-> {check.advice}"] if check.advice else [])]
+    first = f"{check.level.value:<7}  {check.name:<13}  "
+    return first + f"\n{' ' * len(first)}".join(lines)
+
+
+COMMAND = Command(
+    "doctor", "check installation, machine and store", DESCRIPTION, EPILOG, _configure, _doctor
+)
