@@ -149,7 +149,7 @@ def _interpolate(
     for y in range(height):
         for x in range(width):
             cell, down, right = np.uintp(cells[y, x]), fractions[0, y, x], fractions[1, y, x]
-            # a + t (b − a) with b − a rounded never leaves [0, 1]; (1 − t) a + t b may.
+            # Of a, b and t in [0, 1], a + t (b − a) is too, however it is rounded.
             upper = value[cell] + right * step[cell]
             lower = value[cell + below] + right * step[cell + below]
             out[y, x] = upper + down * (lower - upper)
