@@ -1,15 +1,18 @@
 """What is drawn, read back from the figures: lines, numbers, pictures and sentences."""
 
 import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from digit_exp.plots.canvas import DPI, save
+from digit_exp.plots.canvas import DPI, draw, save
 from digit_exp.plots.curves import (
     gradient_norms,
     layer_statistics,
@@ -372,6 +375,40 @@ def test_a_failing_save_keeps_the_old_file(tmp_path):
         save(Broken(), path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["curve.png"]
+
+
+ODD = """\
+backend: nonsense
+text.usetex: True
+savefig.dpi: 7
+savefig.bbox: tight
+figure.autolayout: True
+font.size: 40
+lines.linewidth: 30
+axes.facecolor: black
+"""
+
+
+@pytest.mark.parametrize("rc", [ODD.encode(), b"\xff\xfe\x00"], ids=["odd", "undecodable"])
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
+def test_pictures_are_the_same_whatever_backend_and_settings_a_person_has(tmp_path, backend, rc):
+    code = "import digit_exp.plots; from pathlib import Path; from test_plots import *;"
+    code += "draw(lambda: learning_curves(history_of(5), 3), Path('drawn.png'))"
+    (tmp_path / "matplotlibrc").write_bytes(rc)
+    tests = str(Path(__file__).parent)
+    environment = os.environ | {"PYTHONPATH": tests, "MPLBACKEND": backend}
+    words = [sys.executable, "-c", code]
+    subprocess.run(words, check=True, cwd=tmp_path, env=environment, capture_output=True)
+    expected = draw(lambda: learning_curves(history_of(5), 3), tmp_path / "expected.png")
+    np.testing.assert_array_equal(imread(tmp_path / "drawn.png"), imread(expected))
+
+
+def test_a_style_of_the_same_process_changes_no_picture_and_is_kept(tmp_path):
+    expected = draw(lambda: learning_curves(history_of(5), 3), tmp_path / "expected.png")
+    with matplotlib.rc_context({"font.size": 40, "savefig.dpi": 7, "lines.linewidth": 30}):
+        drawn = draw(lambda: learning_curves(history_of(5), 3), tmp_path / "drawn.png")
+        assert matplotlib.rcParams["font.size"] == 40
+    np.testing.assert_array_equal(imread(drawn), imread(expected))
 
 
 def test_drawing_needs_no_pyplot():

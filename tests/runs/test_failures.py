@@ -80,6 +80,28 @@ def test_a_disk_that_has_room_again_makes_the_loss_good(tmp_path, monkeypatch):
     assert run(tmp_path).lost == []
 
 
+@pytest.mark.parametrize(
+    ("place", "lost"),
+    [
+        ("digit_exp.plots.curves.learning_rate", "learning_rate.png"),
+        ("digit_exp.plots.canvas.save", "confusion_matrix.png"),
+        ("digit_exp.runs.summary._figures", "figures"),
+        ("digit_exp.runs.experiment.write_served", SERVED),
+        ("digit_exp.analysis.predictions.Predictions.write", "test_predictions.npz"),
+        ("digit_exp.runs.experiment.calibration", "temperature"),
+    ],
+)
+def test_what_fails_after_training_is_a_loss_that_is_told(tmp_path, monkeypatch, place, lost):
+    def fail(*_, **__):
+        raise RuntimeError("a mistake in a library")
+
+    monkeypatch.setattr(place, fail)
+    result = run(tmp_path)
+    assert result.status is Status.FINISHED
+    assert "test_acc" in result.summary
+    assert any(lost in said and "a mistake in a library" in said for said in result.lost)
+
+
 def test_a_disk_without_room_is_told_before_the_run(tmp_path, monkeypatch):
     usage = type("Usage", (), {"free": 1_000_000})
     monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda folder: usage)

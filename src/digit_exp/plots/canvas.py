@@ -6,9 +6,11 @@ given in inches and not found by a layout engine, which would lay out every text
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +23,9 @@ from matplotlib.ticker import (
 )
 
 from digit_exp.atomic import whole
+
+Drawing = Callable[[], Figure]
+"""Makes a figure when it is asked to."""
 
 WIDTH = 9.0
 """Inches. With 120 dots an inch a little more than the column of pictures in the MLflow UI."""
@@ -139,12 +144,27 @@ def percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def draw(make: Drawing, path: Path) -> Path:
+    """Write the figure that `make` returns to `path`, drawn with matplotlib's own settings."""
+    with own_settings():
+        return save(make(), path)
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Give matplotlib its own settings for a while, whatever a `matplotlibrc` or a style says."""
+    own = matplotlib.rcParamsDefault.items()
+    with matplotlib.rc_context({key: v for key, v in own if not key.startswith("backend")}):
+        yield
+
+
 def save(figure: Figure, path: Path) -> Path:
     """Write `figure` to `path` as PNG and return the path.
 
     Whoever opens the path meanwhile finds the old file or the new one, never a part of it.
     """
-    with whole(path) as draft:
+    with own_settings(), whole(path) as draft:
         # Level 1 takes two thirds of the default's time and makes files 15 % larger.
-        figure.savefig(draft, format="png", pil_kwargs={"compress_level": 1})
+        options = {"compress_level": 1}
+        figure.savefig(draft, format="png", backend="agg", pil_kwargs=options)
     return path

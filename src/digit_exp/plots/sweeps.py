@@ -37,9 +37,6 @@ from digit_exp.plots.canvas import (
 from digit_exp.plots.curves import History
 from digit_exp.plots.values import MOST_TICKS, leaning, measure, numbers, shrink, stand
 
-Drawing = Figure
-"""What is drawn, for those who only hand it on."""
-
 CURVES = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00")
 """Okabe and Ito's colours, as on the canvas."""
 

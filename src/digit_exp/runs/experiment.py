@@ -141,7 +141,9 @@ class Experiment:
             predictions = None
             if result.status is Status.FINISHED:
                 predictions, measured = read_test_set(self.network, self.dataset.test)
-                summary |= {**measured, **calibration(self.network, self.val)}
+                summary |= measured
+                with self.losses.tolerated("the temperature", Exception):
+                    summary |= calibration(self.network, self.val)
         self._keep(tracker, result, state, predictions)
         result.lost.extend(self.losses.sentences())
         interruption.raise_if_asked()
@@ -248,14 +250,14 @@ class Experiment:
         tracker.log_summary(result.summary)
         tracker.log_note(report.note(self, result, state))
         if state.stop_reason == "diverged":
-            with self.losses.tolerated(str(report.FINITE)):
+            with self.losses.tolerated(str(report.FINITE), Exception):
                 save_network(self.folder / report.FINITE, self.network)
         for file in sorted((self.folder / CHECKPOINT.parent).glob("*.npz")):
             tracker.log_file(file, "checkpoints")
         if predictions is not None:
-            with self.losses.tolerated(PREDICTIONS):
+            with self.losses.tolerated(PREDICTIONS, Exception):
                 tracker.log_file(predictions.write(self.folder / PREDICTIONS))
-            with self.losses.tolerated(SERVED):
+            with self.losses.tolerated(SERVED, Exception):
                 temperature = result.summary.get("temperature", 1.0)
                 shape, file = self.dataset.image_shape, self.folder / SERVED
                 tracker.log_model(write_served(file, self.network, shape, temperature))

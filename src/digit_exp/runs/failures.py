@@ -15,23 +15,24 @@ log = logging.getLogger(__name__)
 
 
 class Losses:
-    """Collects the errors of the file system, by what was to be written."""
+    """Collects what could not be written or made, and why."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
 
     @contextmanager
-    def tolerated(self, what: str) -> Iterator[None]:
-        """Go on after the `with` block, whether or not the file system let it write.
+    def tolerated(self, what: str, kind: type[Exception] = OSError) -> Iterator[None]:
+        """Go on after the `with` block, even if it raised an error of that kind.
 
         What is written later after all, such as a checkpoint, is no loss any more.
         """
         try:
             yield
-        except OSError as error:
-            reason = error.strerror or str(error)
+        except kind as error:
+            reason = _reason(error)
             if what not in self._reasons:
                 log.warning("%s cannot be written: %s. The run goes on", what, reason)
+                log.debug("the error", exc_info=error)
             self._reasons[what] = reason
         else:
             self._reasons.pop(what, None)
@@ -39,6 +40,12 @@ class Losses:
     def sentences(self) -> list[str]:
         """Return what is missing in the end, and why."""
         return [f"{what}: {reason}" for what, reason in self._reasons.items()]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"{type(error).__name__}: {error}"
 
 
 class Tolerated(Callback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from digit_exp.analysis.predictions import Predictions
-from digit_exp.arrays import Array
+from digit_exp.arrays import Array, Labels
 from digit_exp.atomic import write_text
 from digit_exp.config.convert import text
 from digit_exp.config.schema import RunConfig, Watch
@@ -157,50 +157,52 @@ def draw(
     experiment: Experiment, state: TrainState, predictions: Predictions | None, losses: Losses
 ) -> Iterator[Path]:
     """Draw the figures of a run and yield the files they are written to."""
-    from digit_exp.plots.canvas import save
+    with losses.tolerated("figures", Exception):
+        from digit_exp.plots.canvas import draw as draw_file
 
-    folder = experiment.folder / "figures"
-    for name, figure in _figures(experiment, state, predictions):
-        path = folder / f"{name}.png"
-        with losses.tolerated(str(path)):
-            yield save(figure, path)
+        for name, make in _figures(experiment, state, predictions):
+            path = experiment.folder / "figures" / f"{name}.png"
+            with losses.tolerated(str(path), Exception):
+                yield draw_file(make, path)
 
 
 def _figures(
     experiment: Experiment, state: TrainState, predictions: Predictions | None
-) -> Iterator[tuple[str, Figure]]:
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
     from digit_exp.plots import curves, data, weights
     from digit_exp.plots import predictions as confusions
 
-    best = best_epoch(experiment.config, state.history)
+    history, shape = state.history, experiment.dataset.image_shape
+    best = best_epoch(experiment.config, history)
     marked = int(best["best_epoch"]) if best else None
-    yield "learning_curves", curves.learning_curves(state.history, marked)
-    yield "learning_rate", curves.learning_rate(state.history)
-    yield "gradient_norms", curves.gradient_norms(state.history)
-    yield "layer_statistics", curves.layer_statistics(state.history)
+    yield "learning_curves", lambda: curves.learning_curves(history, marked)
+    yield "learning_rate", lambda: curves.learning_rate(history)
+    yield "gradient_norms", lambda: curves.gradient_norms(history)
+    yield "layer_statistics", lambda: curves.layer_statistics(history)
 
     parameters = experiment.network.parameters
     layers = {
         name.removesuffix(".weight"): parameters.value(name) for name in parameters.weight_names
     }
-    yield "weight_histograms", weights.weight_histograms(layers)
+    yield "weight_histograms", lambda: weights.weight_histograms(layers)
     first = next(iter(layers.values()))
-    yield "first_layer_weights", weights.first_layer_weights(first, experiment.dataset.image_shape)
+    yield "first_layer_weights", lambda: weights.first_layer_weights(first, shape)
 
-    splits = {"train": experiment.train, "val": experiment.val, "test": experiment.dataset.test}
-    counts = {
-        name: class_counts(split, experiment.dataset.classes) for name, split in splits.items()
-    }
-    yield "class_distribution", data.class_distribution(counts)
-    yield "augmentation", data.augmentation_examples(*_augmented(experiment))
+    yield "class_distribution", lambda: data.class_distribution(_counts(experiment))
+    yield "augmentation", lambda: data.augmentation_examples(*_augmented(experiment))
 
     if predictions is not None:
         labels, probabilities = predictions.labels, predictions.probabilities
         read, classes = predictions.read, experiment.dataset.classes
-        yield "confusion_matrix", confusions.confusion_matrix(labels, read, classes)
+        yield "confusion_matrix", lambda: confusions.confusion_matrix(labels, read, classes)
         test = experiment.dataset.test
         images = test.images[test.rows]
-        yield "misread_digits", confusions.misread_digits(images, labels, probabilities)
+        yield "misread_digits", lambda: confusions.misread_digits(images, labels, probabilities)
+
+
+def _counts(experiment: Experiment) -> dict[str, Labels]:
+    splits = {"train": experiment.train, "val": experiment.val, "test": experiment.dataset.test}
+    return {name: class_counts(split, experiment.dataset.classes) for name, split in splits.items()}
 
 
 def _augmented(experiment: Experiment, images: int = 10, variants: int = 4) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,8 @@ from digit_exp.sweeps.context import Ticket
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.saved_view import Comparison, comparison_lines
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
+
+log = logging.getLogger(__name__)
 
 
 def conclude(
@@ -41,15 +44,25 @@ def conclude(
         found += [job for job in silent if job.config not in known]
         if status is Status.FINISHED and any(job.status == "FAILED" for job in found):
             status = Status.FAILED
-        if found:
-            ranking = rank(found, ticket.objective)
-            files = write_report(ranking, ticket.path, name=ticket.name, shorten=_not_default)
-            _print_ranking(ranking, ticket)
-            if sweep is not None:
-                _publish(sweep, ranking, files, ticket)
+        is_reported = not found or _report(found, ticket, sweep)
         if sweep is not None:
             _close(sweep, status)
-    return status
+    return status if is_reported else Status.FAILED
+
+
+def _report(found: Sequence[JobResult], ticket: Ticket, sweep: Sweep | None) -> bool:
+    """Rank the jobs, write and publish the report; return False if that failed, and say why."""
+    try:
+        ranking = rank(found, ticket.objective)
+        files = write_report(ranking, ticket.path, name=ticket.name, shorten=_not_default)
+        _print_ranking(ranking, ticket)
+        if sweep is not None:
+            _publish(sweep, ranking, files, ticket)
+    except Exception as error:  # the jobs are done, and what they came to is in their folders
+        log.error("the report of the sweep is not complete: %s: %s", type(error).__name__, error)
+        log.debug("the error", exc_info=error)
+        return False
+    return True
 
 
 def _close(sweep: Sweep, status: Status) -> None:

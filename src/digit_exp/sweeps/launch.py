@@ -39,7 +39,7 @@ Launch = Callable[[Sequence[str]], int]
 
 
 def run_sweep(plan: Plan, launch: Launch) -> int:
-    """Run the jobs of `plan` and return the exit code: 0 if all came to an end, else 1."""
+    """Run the jobs of `plan`; return 0 if all came to an end and the report was written, else 1."""
     planned = [
         JobResult(number, None, "PLANNED", flatten(config), {})
         for number, config in enumerate(plan.jobs)

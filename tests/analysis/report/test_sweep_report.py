@@ -154,6 +154,15 @@ def test_the_report_is_a_page_a_text_its_figures_and_a_preset(written):
     assert all(file.stat().st_size for file in files)
 
 
+def test_a_figure_that_cannot_be_drawn_is_told_and_left_out(grid, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("digit_exp.plots.sweeps.trade_off", lambda *_: 1 / 0)
+    files = {file.name for file in write_report(rank(grid), tmp_path, name="grid")}
+    assert {"report.html", "report.md", "curves.png"} <= files
+    assert "time.png" not in files
+    assert "'What time buys' cannot be drawn: division by zero" in caplog.text
+    assert Page((tmp_path / "report.html").read_text(encoding="utf-8")).headings == HEADINGS
+
+
 def test_the_page_has_every_section(page):
     assert page.headings == HEADINGS
 

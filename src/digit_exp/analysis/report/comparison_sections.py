@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from digit_exp.analysis.objective import NOTHING, Objective
 from digit_exp.analysis.predictions import Predictions
@@ -134,7 +135,9 @@ def _curves(contenders: Sequence[Contender]) -> Section:
     ]
     some = dict(shown[: len(sweeps.CURVES)])
     words = [f"The first {len(some)} of {len(shown)}."] if len(some) < len(shown) else []
-    return Section("curves", "How they learn", words, sweeps.best_curves(some, "Learning curves"))
+    return Section(
+        "curves", "How they learn", words, partial(sweeps.best_curves, some, "Learning curves")
+    )
 
 
 def duel_table(found: Sequence[Duel]) -> Table:
@@ -184,7 +187,8 @@ def _pictures(
         if first is None or second is None:
             continue
         names = f"#{duel.first + 1}", f"#{duel.second + 1}"
-        figure = disagreements(
+        figure = partial(
+            disagreements,
             _block(f"only {names[0]} reads right", duel.only_first, images, first, second),
             _block(f"only {names[1]} reads right", duel.only_second, images, second, first),
         )

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from digit_exp.analysis.report.sections import Section
 from digit_exp.atomic import write_text
+from digit_exp.plots.canvas import draw
+
+log = logging.getLogger(__name__)
+
+
+def draw_figures(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
+    """Draw the figures of sections into `folder`; return those that there are by their keys."""
+    figures = {}
+    for section in sections:
+        if section.figure is None:
+            continue
+        try:
+            figures[section.key] = draw(section.figure, folder / f"{section.key}.png")
+        except Exception as error:  # the tables are worth more than a picture
+            log.warning("the figure of %r cannot be drawn: %s", section.title, error)
+    return figures
 
 
 def write_page(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 from digit_exp.analysis.effects import Level, main_effect, pair_means, values_of
@@ -23,7 +24,7 @@ from digit_exp.analysis.report.tables import (
 )
 from digit_exp.analysis.statistics import pareto_front
 from digit_exp.plots import pairs, sweeps
-from digit_exp.plots.sweeps import Drawing
+from digit_exp.plots.canvas import Drawing
 from digit_exp.plots.values import text, widest
 
 TOP = 5
@@ -41,6 +42,7 @@ class Section:
     title: str
     text: Sequence[str] = ()
     figure: Drawing | None = None
+    """Draws it: what cannot be drawn costs the picture and not the report."""
     tables: Sequence[Table] = ()
 
 
@@ -85,9 +87,8 @@ def _main_effects(ranking: Ranking) -> Section:
     }
     lines = ["Each job counts once, whatever its other parameters are: the interval holds their"
              " effects as well."]  # fmt: skip
-    figure = sweeps.main_effects(
-        [_effect(key, found) for key, found in levels.items()], _scale(ranking.objective)
-    )
+    effects = [_effect(key, found) for key, found in levels.items()]
+    figure = partial(sweeps.main_effects, effects, _scale(ranking.objective))
     listed = {key: found for key, found in levels.items() if len(found) <= MOST_LEVELS}
     tables = [_effects_table(listed, ranking.objective)] if listed else []
     return Section("effects", "What each parameter does", lines, figure, tables)
@@ -95,7 +96,7 @@ def _main_effects(ranking: Ranking) -> Section:
 
 def _pairs(ranking: Ranking) -> Section:
     found = [_pair(ranking, a, b) for a, b in combinations(ranking.parameters, 2)]
-    figure = pairs.pair_maps(found, _scale(ranking.objective))
+    figure = partial(pairs.pair_maps, found, _scale(ranking.objective))
     return Section("pairs", "What parameters do together", [], figure)
 
 
@@ -108,7 +109,7 @@ def _curves(ranking: Ranking) -> Section:
     }
     runs = {name: histories for name, histories in runs.items() if histories}
     title = f"How the best {len(runs)} learn" if len(runs) > 1 else "How the best learns"
-    return Section("curves", title, [], sweeps.best_curves(runs))
+    return Section("curves", title, [], partial(sweeps.best_curves, runs))
 
 
 def _trade_off(ranking: Ranking) -> Section:
@@ -123,7 +124,7 @@ def _trade_off(ranking: Ranking) -> Section:
     scores = [score for _, score, _ in timed]
     front = pareto_front(costs, [goal.loss(score) for score in scores])
     ranks = [rank + 1 for rank, *_ in timed]
-    figure = sweeps.trade_off(costs, scores, ranks, front, _scale(goal))
+    figure = partial(sweeps.trade_off, costs, scores, ranks, front, _scale(goal))
     columns = [
         Column("#", is_number=True),
         *parameter_columns(ranking),

@@ -11,13 +11,12 @@ from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config
 from digit_exp.analysis.report.findings import conclusion
-from digit_exp.analysis.report.render import write_page
+from digit_exp.analysis.report.render import draw_figures, write_page
 from digit_exp.analysis.report.rerun import PROGRAM, command, preset
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.tables import UNFINISHED
 from digit_exp.analysis.statistics import Summary
 from digit_exp.atomic import write_text
-from digit_exp.plots.canvas import save
 from digit_exp.plots.values import text
 
 PRESET = Path("experiment") / "best.yaml"
@@ -58,11 +57,7 @@ def write_report(
     the command that runs the winner again. Without it they are all there.
     """
     found = list(sections(ranking))
-    figures = {
-        section.key: save(section.figure, folder / "figures" / f"{section.key}.png")
-        for section in found
-        if section.figure is not None
-    }
+    figures = draw_figures(found, folder / "figures")
     best = _best(ranking, folder, name, shorten)
     page = {
         "name": name,

@@ -50,14 +50,14 @@ def _predict(options: Namespace) -> int:
         print(f"run {run.label}, confidence {'calibrated' if calibrated else 'not calibrated'}")
         print(*as_table(readings), sep="\n")
     if options.show:
-        from digit_exp.plots.canvas import save
+        from digit_exp.plots.canvas import draw
         from digit_exp.plots.seen import seen
 
         drawn = [
             (r.name, r.levels, r.seen, r.problem or f"{r.digit}, {r.confidence:.1%}")
             for r in readings
         ]
-        print(f"drawn in {save(seen(drawn), options.show)}", file=sys.stderr)
+        print(f"drawn in {draw(lambda: seen(drawn), options.show)}", file=sys.stderr)
     return 0 if all(reading.digit is not None for reading in readings) else 1
 
 

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from digit_exp.analysis.objective import NOTHING
 from digit_exp.analysis.report.comparison_sections import sections
-from digit_exp.analysis.report.render import write_page
+from digit_exp.analysis.report.render import draw_figures, write_page
 from digit_exp.analysis.report.sections import Section
 from digit_exp.analysis.report.terminal import text_table
 from digit_exp.analysis.run_comparison import Contender
 from digit_exp.arrays import Pixels
 from digit_exp.data.idx import DataError
-from digit_exp.plots.canvas import save
 from digit_exp.registry import ConfigError
 from digit_exp.runs.build import load, splits
 from digit_exp.runs.folder import DATA_DIGEST
@@ -47,11 +46,7 @@ class Comparison:
     def write(self, folder: Path | None = None) -> list[Path]:
         """Write the page and the pictures; return the files, the page first."""
         folder = folder or FOLDER / _name(self.runs)
-        figures = {
-            section.key: save(section.figure, folder / "figures" / f"{section.key}.png")
-            for section in self.sections
-            if section.figure is not None
-        }
+        figures = draw_figures(self.sections, folder / "figures")
         page = {
             "name": f"Comparison of {len(self.runs)} runs",
             "summary": " · ".join(run.label for run in self.runs),
