@@ -15,8 +15,8 @@ import numpy as np
 
 from digit_exp.data.sources import Mnist
 from digit_exp.data.splits import train_val_split
+from digit_exp.nn.classifier import Classifier
 from digit_exp.rng import Rng
-from digit_exp.vision.classifier import Classifier
 from digit_exp.vision.normalize import read
 from digit_exp.vision.segmentation import NoDigit
 from measuring import table

@@ -69,6 +69,10 @@ class Parameters:
         place, shape = self._places[name]
         return self.storage[place].reshape(shape)
 
+    def arrays(self) -> dict[str, Array]:
+        """Return the values of all slots by name, as views."""
+        return {name: self.value(name) for name in self._places}
+
     def grad(self, name: str) -> Array:
         """Return the gradients of one trained slot, a view in its own shape."""
         place, shape = self._places[name]

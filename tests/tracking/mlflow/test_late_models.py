@@ -3,8 +3,9 @@
 import pytest
 from test_spooled import Sick
 
+from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.network import NetworkBuilder
-from digit_exp.runs.reuse.serving import SERVED, deployed
+from digit_exp.runs.reuse.serving import SERVED
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
 from digit_exp.tracking.mlflow.run import open_tracker, send_unsent
@@ -23,7 +24,7 @@ CALLS = (
 def network(folder):
     """The file of a network, in the folder of its run."""
     built = NetworkBuilder().input(8, 8).dense(10).build(seed=3)
-    return deployed(built, (8, 8), 1.0).save(folder / SERVED)
+    return Classifier(built, (8, 8), 1.0).save(folder / SERVED)
 
 
 def require_one_model(client, run_id):

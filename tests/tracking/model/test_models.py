@@ -3,6 +3,7 @@
 import base64
 import io
 import os
+import shutil
 import subprocess
 import sys
 from importlib import metadata
@@ -13,12 +14,17 @@ import pytest
 from PIL import Image
 
 from digit_exp.data.sources import Mnist
+from digit_exp.nn import activations
+from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.classifier import Classifier
+from digit_exp.nn.layers import Layer
 from digit_exp.nn.network import NetworkBuilder
-from digit_exp.runs.reuse.serving import SERVED, deployed
+from digit_exp.runs.reuse.serving import SERVED
+from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.uri import locate
-from digit_exp.tracking.model.log import model_of
+from digit_exp.tracking.model.log import PACKAGE, model_of
 from digit_exp.tracking.model.registry import Models
 from digit_exp.vision.normalize import read
 
@@ -45,7 +51,7 @@ def network():
 @pytest.fixture
 def champion(folder, network):
     """The folder of a store whose champion is `network`."""
-    file = deployed(network, (28, 28), 1.5).save(folder / SERVED)
+    file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
     with open_tracker("mlflow", folder=folder) as tracker:
         tracker.log_model(file)
     runs = RunStore(locate(None, folder))
@@ -134,6 +140,49 @@ def test_it_runs_without_the_project(champion, network):
     assert number == str(network.predict(DIGITS[:1])[0])
     assert has_pillow == "False"
     assert number_of_picture == str(network.predict(read(picture_bytes(DIGITS[0]))[None])[0])
+
+
+def test_what_cannot_be_served_is_not_promoted(folder, network, monkeypatch):
+    file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
+    with open_tracker("mlflow", folder=folder):
+        pass
+    runs = RunStore(locate(None, folder))
+    (trial,) = runs.trials()
+    monkeypatch.setattr("digit_exp.tracking.model.log.SERVED_CODE", ("arrays.py",))
+    with pytest.raises(TrackingError, match="cannot be served, so it is not promoted"):
+        Models(runs).crown(trial, file)
+    assert Models(runs).champion() is None
+
+
+def test_an_activation_that_is_registered_can_be_served(folder, monkeypatch):
+    source = Path(activations.__file__).read_text()
+    added = (
+        source
+        + '''
+
+@ACTIVATIONS.register("absolute")
+@dataclass(eq=False)
+class Absolute(Layer):
+    """y = |x|."""
+
+    def forward(self, x, rng=None):
+        return np.abs(x, out=x)
+'''
+    )
+    package = folder / "package"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("mnist", "__pycache__"))
+    (package / "nn" / "activations.py").write_text(added)
+    monkeypatch.setattr("digit_exp.tracking.model.log.PACKAGE", package)
+    monkeypatch.setattr(ACTIVATIONS, "_classes", dict(ACTIVATIONS._classes))
+    monkeypatch.setattr(Layer, "kinds", dict(Layer.kinds))
+    exec(compile(added[len(source) :], "added", "exec"), vars(activations) | {"__name__": "added"})
+    network = NetworkBuilder().input(28, 28).dense(16, "absolute").dense(10).build(seed=3)
+    file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
+    with open_tracker("mlflow", folder=folder):
+        pass
+    runs = RunStore(locate(None, folder))
+    (trial,) = runs.trials()
+    assert Models(runs).crown(trial, file) == Models(runs).champion()
 
 
 def test_its_requirements_are_pinned(model):

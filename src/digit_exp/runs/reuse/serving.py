@@ -5,33 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from digit_exp.atomic import whole
+from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.network import Network
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.vision.classifier import Classifier
 
 SERVED = "model.npz"
 """The file of a run's folder with the network as it is served."""
 
 
-def deployed(network: Network, shape: tuple[int, int], temperature: float) -> Classifier:
-    """Return the network without what belongs to training."""
-    layers = [
-        {"name": name, **layer.spec()}
-        for name, layer in zip(network.names, network.layers, strict=True)
-    ]
-    arrays = {
-        f"{name}.{slot}": network.parameters.value(f"{name}.{slot}").copy()
-        for name, layer in zip(network.names, network.layers, strict=True)
-        for slot in layer.slots()
-    }
-    shifts = network.shift_averaging.pixels if network.shift_averaging else 0
-    return Classifier(layers, arrays, shape, temperature, shifts)
-
-
 def write_served(path: Path, network: Network, shape: tuple[int, int], temperature: float) -> Path:
     """Write the network as it is deployed to `path`, whole or not at all, and return the path."""
     with whole(path) as draft:
-        deployed(network, shape, temperature).save(draft)
+        Classifier(network, shape, temperature).save(draft)
     return path
 
 

@@ -6,22 +6,27 @@ and which run are meant.
 
 from __future__ import annotations
 
+import hashlib
+import re
 import tempfile
 import warnings
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import digit_exp.vision
+import digit_exp
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-VISION = Path(digit_exp.vision.__file__).parent
+PACKAGE = Path(digit_exp.__file__).parent
+SERVED_CODE = ("arrays.py", "kernels.py", "registry.py", "rng.py", "nn/*.py", "vision/*.py")
+"""The modules that a model needs to answer, relative to the package."""
 CODE = Path(__file__).with_name("pyfunc.py")
 NAME = "digits"
 """Of the models that runs log, and of the registered one."""
+IMPORT = re.compile(r"^( *(?:from|import) )digit_exp([. ])", re.MULTILINE)
 PACKAGES = ("numpy", "scipy", "pillow", "mlflow")
 """What a model needs, pinned to what it was made with."""
 
@@ -60,7 +65,7 @@ def model_of(client: MlflowClient, run_id: str) -> str | None:
 
 
 def _save(network: Path, folder: Path) -> None:
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as work:
         # MLflow's words on its own type hints, when it is imported, and on a check that is tested
         warnings.filterwarnings("ignore", "(?s).*(Any type hint|An input example was not)")
         from mlflow import pyfunc
@@ -69,10 +74,26 @@ def _save(network: Path, folder: Path) -> None:
             path=str(folder),
             python_model=str(CODE),
             artifacts={"network": str(network)},
-            code_paths=[str(VISION)],
+            code_paths=[str(_copy_code(Path(work)))],
             signature=_signature(),
             pip_requirements=[f"{name}=={metadata.version(name)}" for name in PACKAGES],
         )
+
+
+def _copy_code(folder: Path) -> Path:
+    """Copy the served modules into a package whose name says what it contains; return its folder.
+
+    So two models in one process may differ in code, and neither needs digit-exp to be installed.
+    """
+    files = sorted(file for pattern in SERVED_CODE for file in PACKAGE.glob(pattern))
+    sources = {file.relative_to(PACKAGE): file.read_text(encoding="utf-8") for file in files}
+    digest = hashlib.sha256(repr(sources).encode()).hexdigest()[:12]
+    package = folder / f"digit_exp_{digest}"
+    for path, source in {Path("__init__.py"): "", **sources}.items():
+        (package / path).parent.mkdir(parents=True, exist_ok=True)
+        renamed = IMPORT.sub(rf"\1{package.name}\2", source)
+        (package / path).write_text(renamed, encoding="utf-8")
+    return package
 
 
 def _signature() -> ModelSignature:

@@ -1,7 +1,7 @@
 """The code of every logged model, which MLflow copies and runs: models from code, no pickle.
 
-It imports nothing of this project. Beside it are `artifacts/model.npz` and `code/vision/`, a copy
-of that package from when the model was made. Both need NumPy; only pictures need SciPy and Pillow.
+It does not need this project. Beside it are `artifacts/model.npz` and `code/digit_exp_…/`, a copy
+of the modules of layers and of pictures as they were when the model was made.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ import base64
 import binascii
 import json
 import sys
-import zlib
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +39,10 @@ class DigitReader(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the network and the code that came with it."""
         network = Path(context.artifacts["network"])  # in the folder `artifacts` of the model
-        package = _imported(network.parents[1] / "code" / "vision")
-        self._classifier = import_module(f"{package}.classifier").Classifier.load(network)
-        self._package = package
+        (code,) = (network.parents[1] / "code").glob("digit_exp_*")
+        _make_importable(code)
+        self._classifier = import_module(f"{code.name}.nn.classifier").Classifier.load(network)
+        self._package = code.name
 
     def predict(
         self,
@@ -77,7 +76,7 @@ class DigitReader(PythonModel):
 
     def _picture(self, number: int, text: str) -> dict[str, Any]:
         normalize, decode, segmentation = (  # with SciPy and Pillow: only for pictures
-            import_module(f"{self._package}.{name}")
+            import_module(f"{self._package}.vision.{name}")
             for name in ("normalize", "decode", "segmentation")
         )
         try:
@@ -98,18 +97,13 @@ def _answer(probabilities: np.ndarray) -> dict[str, Any]:
     return {"class": best, "confidence": rounded[best], "probabilities": rounded, "problem": ""}
 
 
-def _imported(folder: Path) -> str:
-    """Import a package under a name of its own: two models in one process may differ in code."""
-    name = f"digit_vision_{zlib.crc32(str(folder).encode()):08x}"
-    if name not in sys.modules:
-        found = spec_from_file_location(
-            name, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        if found is None or found.loader is None:
-            raise ImportError(f"{folder} is not a package")
-        sys.modules[name] = module_from_spec(found)
-        found.loader.exec_module(sys.modules[name])
-    return name
+def _make_importable(package: Path) -> None:
+    """Let the package be imported from its folder, unless the same one is imported from elsewhere."""
+    sys.path.append(str(package.parent))
+    imported = sys.modules.get(package.name)
+    if imported is not None and not Path(str(imported.__file__)).exists():  # deleted meanwhile
+        for name in [name for name in sys.modules if name.partition(".")[0] == package.name]:
+            del sys.modules[name]
 
 
 set_model(DigitReader())

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from digit_exp.nn.classifier import Classifier
+from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import explained
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.trials import Trial
@@ -43,15 +48,35 @@ class Models:
     def crown(self, trial: Trial, network: Path) -> Version:
         """Make a run's model the champion, and the champion the previous one.
 
-        `network` is logged as the run's model if the run has none.
+        `network` is logged as the run's model if the run has none. Raises TrackingError, and
+        leaves the champion, if the model cannot be loaded or does not answer.
         """
         old = self.champion()
         with explained(self._store):
             new = self._version(trial, network)
+            self._try(new, Classifier.load(network).shape)
             if old is not None and old != new:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, old.number)
             self._client.set_registered_model_alias(self.name, CHAMPION, new.number)
         return new
+
+    def _try(self, version: Version, shape: tuple[int, int]) -> None:
+        """Load a version as it is served, and let it read a blank image of `shape`."""
+        from mlflow import pyfunc
+        from mlflow.artifacts import download_artifacts
+
+        source = self._client.get_model_version(NAME, version.number).source
+        with tempfile.TemporaryDirectory() as work:
+            folder = download_artifacts(
+                artifact_uri=source, dst_path=work, tracking_uri=self._store.uri
+            )
+            try:
+                pyfunc.load_model(folder).predict(np.zeros((1, *shape), np.uint8))
+            except Exception as error:  # the code of a model may raise anything
+                raise TrackingError(
+                    f"version {version.number} of {NAME} cannot be served, so it is not promoted:"
+                    f" {error!r}"
+                ) from error
 
     def _version(self, trial: Trial, network: Path) -> Version:
         """Return the version of a run, which is registered if it is not."""

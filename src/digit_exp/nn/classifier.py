@@ -1,0 +1,82 @@
+"""A trained network as it is deployed: pixels in, calibrated probabilities out.
+
+The file is a zip of plain arrays (`.npz`) without pickle; its entry `meta` is JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from digit_exp.arrays import Array
+from digit_exp.nn.losses import softmax
+from digit_exp.nn.network import PREDICTION_BATCH, SHIFT_AVERAGING, Network
+from digit_exp.nn.shift_averaging import ShiftAveraging
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network for images of one shape, and the temperature of its calibration."""
+
+    network: Network
+    shape: tuple[int, int]
+    """Height and width of an image, in pixels."""
+    temperature: float = 1.0
+    """What logits are divided by, so that probabilities are as often right as they say."""
+
+    def __call__(self, images: NDArray[Any]) -> Array:
+        """Return probabilities, shape `(n, classes)`, for uint8 pixels or pixels in [0, 1].
+
+        Raises ValueError for images of another shape.
+        """
+        if images.shape[1:] != self.shape:
+            height, width = self.shape
+            raise ValueError(
+                f"images must have the shape (n, {height}, {width}), got {images.shape}"
+            )
+        probabilities = np.empty((len(images), self.network.classes), np.float32)
+        for start in range(0, len(images), PREDICTION_BATCH):
+            some = images[start : start + PREDICTION_BATCH]
+            pixels: Array = some.astype(np.float32)
+            if some.dtype == np.uint8:
+                pixels *= np.float32(1 / 255)
+            logits = self.network.forward(pixels) / np.float32(self.temperature)
+            probabilities[start : start + len(some)] = softmax(logits)
+        return probabilities
+
+    def save(self, path: Path) -> Path:
+        """Write to `path`."""
+        network, names = self.network, self.network.names
+        averaging = network.shift_averaging
+        layers = zip(names, network.layers, strict=True)
+        meta = {
+            "layers": [{"name": name, **layer.spec()} for name, layer in layers],
+            "shape": self.shape,
+            "temperature": self.temperature,
+            "shifts": averaging.pixels if averaging else 0,
+        }
+        encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
+        with path.open("wb") as file:  # a name of any ending
+            np.savez(file, allow_pickle=False, meta=encoded, **network.parameters.arrays())
+        return path
+
+    @classmethod
+    def load(cls, path: Path) -> Classifier:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop("meta").tobytes())
+        height, width = meta["shape"]
+        layers = [{k: v for k, v in entry.items() if k != "name"} for entry in meta["layers"]]
+        spec = {"inputs": height * width, "layers": layers}
+        if meta["shifts"]:
+            spec[SHIFT_AVERAGING] = ShiftAveraging(height, width, meta["shifts"]).spec()
+        network = Network.from_spec(spec)
+        for name, array in arrays.items():
+            network.parameters.value(name)[...] = array
+        return cls(network, (height, width), meta["temperature"])
