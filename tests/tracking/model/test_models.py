@@ -150,8 +150,8 @@ def test_what_cannot_be_served_is_not_promoted(folder, network, monkeypatch):
     (trial,) = runs.trials()
     monkeypatch.setattr("digit_exp.tracking.model.log.SERVED_CODE", ("arrays.py",))
     with pytest.raises(TrackingError, match="cannot be served, so it is not promoted"):
-        Models(runs).crown(trial, file)
-    assert Models(runs).champion() is None
+        Models(runs, "digits").crown(trial, file)
+    assert Models(runs, "digits").champion() is None
 
 
 def test_an_activation_that_is_registered_can_be_served(folder, monkeypatch):
@@ -182,7 +182,7 @@ class Absolute(Layer):
         pass
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()
-    assert Models(runs).crown(trial, file) == Models(runs).champion()
+    assert Models(runs, "digits").crown(trial, file) == Models(runs, "digits").champion()
 
 
 def test_its_requirements_are_pinned(model):

@@ -98,7 +98,7 @@ def _answer(probabilities: np.ndarray) -> dict[str, Any]:
 
 
 def _make_importable(package: Path) -> None:
-    """Let the package be imported from its folder, unless the same one is imported from elsewhere."""
+    """Let Python find the package in its folder, unless it is imported from elsewhere."""
     sys.path.append(str(package.parent))
     imported = sys.modules.get(package.name)
     if imported is not None and not Path(str(imported.__file__)).exists():  # deleted meanwhile

@@ -65,7 +65,7 @@ class Models:
         from mlflow import pyfunc
         from mlflow.artifacts import download_artifacts
 
-        source = self._client.get_model_version(NAME, version.number).source
+        source = self._client.get_model_version(self.name, version.number).source
         with tempfile.TemporaryDirectory() as work:
             folder = download_artifacts(
                 artifact_uri=source, dst_path=work, tracking_uri=self._store.uri
@@ -74,7 +74,7 @@ class Models:
                 pyfunc.load_model(folder).predict(np.zeros((1, *shape), np.uint8))
             except Exception as error:  # the code of a model may raise anything
                 raise TrackingError(
-                    f"version {version.number} of {NAME} cannot be served, so it is not promoted:"
+                    f"version {version.number} of {self.name} cannot be served, so it is not promoted:"
                     f" {error!r}"
                 ) from error
 
