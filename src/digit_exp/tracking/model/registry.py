@@ -74,8 +74,8 @@ class Models:
                 pyfunc.load_model(folder).predict(np.zeros((1, *shape), np.uint8))
             except Exception as error:  # the code of a model may raise anything
                 raise TrackingError(
-                    f"version {version.number} of {self.name} cannot be served, so it is not promoted:"
-                    f" {error!r}"
+                    f"version {version.number} of {self.name} cannot be served, so it is not"
+                    f" promoted: {error!r}"
                 ) from error
 
     def _version(self, trial: Trial, network: Path) -> Version:
