@@ -79,7 +79,7 @@ def test_a_terminal_without_a_character_gets_another_in_its_place():
         env={**os.environ, "PYTHONIOENCODING": "ascii"},
     )
     assert (done.returncode, done.stderr) == (7, b"")
-    assert b"? ?\n" in done.stdout
+    assert b"- ?\n" in done.stdout
 
 
 def test_what_is_not_finite_is_null_in_json(capsys):

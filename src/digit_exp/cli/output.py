@@ -5,6 +5,7 @@ The reader of a pipe may go, the disk of a log be full, a terminal lack a charac
 
 from __future__ import annotations
 
+import codecs
 import errno
 import io
 import json
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 STDERR = 2
 GAP = "  "
 WIDEST_RULE = 100
+READABLE = "digit_exp.readable"
+"""The name, for Python's codecs, of what is done with a character that an encoding lacks."""
+PLAIN = {"×": "x", "─": "-", "−": "-", "–": "-", "…": "...", "→": "->", "±": "+-", "·": "-"}
+"""What stands for such a character, if it is to be more than a question mark."""
 
 
 def columns(
@@ -101,6 +106,19 @@ def _lasting(stream: TextIO) -> TextIO:
     return io.TextIOWrapper(
         io.BufferedWriter(file),
         encoding=stream.encoding,
-        errors="replace" if stream.errors == "strict" else stream.errors,
+        errors=READABLE,
         line_buffering=True,
     )
+
+
+def _readable(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return what stands for a character that the encoding of a terminal lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letter, end = error.object[error.start], error.start + 1
+    if "\udc80" <= letter <= "\udcff":  # a byte of a file name, which need not be text
+        return letter.encode("ascii", "surrogateescape"), end
+    return PLAIN.get(letter, "?"), end
+
+
+codecs.register_error(READABLE, _readable)
