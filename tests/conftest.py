@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from digit_exp.config.command_line import plan
+from digit_exp.config.plan import plan
 from digit_exp.runs.runner import LOG, execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect

@@ -5,10 +5,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from digit_exp.cli.help import help_text
-from digit_exp.config.command_line import check, plan
 from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.parse import ABSENT, ROOT, defaults
 from digit_exp.config.paths import conf_dir
+from digit_exp.config.plan import check, plan
 from digit_exp.config.schema import FAMILIES, LAUNCH, RunConfig, TrackingSettings, TrainerSettings
 
 CONF = conf_dir()

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from digit_exp.config.command_line import plan
 from digit_exp.config.hydra_schema import conf_dir
+from digit_exp.config.plan import plan
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.base import Tracker

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from digit_exp.cli.parser import COMMANDS
-from digit_exp.config.command_line import check
+from digit_exp.config.plan import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

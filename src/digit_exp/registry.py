@@ -7,7 +7,7 @@ itself when it is put together. Only registered classes can be named in a config
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, is_dataclass
 from difflib import get_close_matches
@@ -49,6 +49,10 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+LARGEST = sys.float_info.max
+"""The largest finite number; Python's whole numbers go on beyond it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Range:
     """The values a number may have; `Annotated[float, Range(gt=0)]` puts it on a field.
@@ -66,7 +70,7 @@ class Range:
 
     def __contains__(self, value: float) -> bool:
         return (
-            math.isfinite(value)
+            -LARGEST <= value <= LARGEST
             and (self.gt is None or value > self.gt)
             and (self.ge is None or value >= self.ge)
             and (self.lt is None or value < self.lt)

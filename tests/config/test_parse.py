@@ -59,7 +59,7 @@ def problems(*overrides):
 
 def test_values_arrive_in_the_types_of_their_fields():
     config = configured(
-        "optimizer.lr=1", "trainer.epochs=1e1", "model.init=he", "run_name=7", "model.hidden=[8]"
+        "optimizer.lr=1", "trainer.epochs=1e1", "model.init=he", "run_name='7'", "model.hidden=[8]"
     )
     assert isinstance(config.optimizer.lr, float)
     assert isinstance(config.trainer.epochs, int)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from digit_exp.config.command_line import check, plan
+from digit_exp.config.plan import check, plan
 from digit_exp.registry import ConfigError
 
 SECRET = "correct-horse-battery-staple"

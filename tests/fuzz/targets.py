@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from omegaconf import OmegaConf
 
-from digit_exp.config.command_line import plan
 from digit_exp.config.parse import from_mapping
+from digit_exp.config.plan import plan
 from digit_exp.config.serialize import resolved
 from digit_exp.data.idx import DataError, read_images, read_labels
 from digit_exp.nn.network import NetworkBuilder

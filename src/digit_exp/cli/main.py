@@ -1,31 +1,30 @@
-"""The command line: `python -m digit_exp`, and `digit-exp` where the package is installed.
+"""The main command: a command line is planned and checked as a whole, and then handed to Hydra.
 
-A command line is checked as a whole before Hydra runs it. Hydra then composes the configuration,
-makes the run's folder and its log, and calls `_job`, once or for every job of a multirun.
+Hydra makes the run's folder and its log, or gives the jobs of a sweep to a launcher. What it
+composes from is what `plan` has composed and checked.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import chdir
+from functools import partial
 from pathlib import Path
 
-import hydra
+from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from digit_exp.cli.help import help_text
-from digit_exp.config.command_line import plan
-from digit_exp.config.hydra_schema import plain_mapping, publish
-from digit_exp.config.paths import conf_dir
-from digit_exp.config.serialize import as_yaml
+from digit_exp.config.hydra_schema import plain_mapping
+from digit_exp.config.plan import Plan, job_loader, plan
+from digit_exp.config.schema import RunConfig
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.errors import Interrupted, JobFailed
 from digit_exp.runs.folder import mark_dead
@@ -37,18 +36,22 @@ OUTPUTS = Path("outputs")
 FAILURE, USAGE_ERROR = 1, 2
 """Exit codes: a run that failed, a command line that cannot be run."""
 
+NAME = "config"
+"""The file in `conf/` in which a configuration begins."""
+
+ONE_OF = ("run", "multirun", "cfg", "info", "hydra_help", "shell_completion")
+"""Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    # Hydra then raises what it would print, and what it prints is said in our words.
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     arguments = sys.argv[1:] if arguments is None else arguments
-    line = get_args_parser().parse_args(arguments)
-    if line.help:
-        print(help_text())
-        return 0
     try:
-        return _run(arguments, line)
+        line = _flags(arguments)
+        if line.help:
+            print(help_text())
+            return 0
+        return _run(line)
     except (ConfigError, HydraException, OmegaConfBaseException, TrackingError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR
@@ -62,104 +65,105 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
 
 
-def _run(arguments: Sequence[str], line: Namespace) -> int:
-    """Give the command line to Hydra, with what it must know to resume or to sweep."""
-    publish()
-    if line.hydra_help or line.shell_completion or line.info:  # nothing is run
-        return _hydra(arguments)
-    found = plan(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
-    if _is_shown(line) and not found.is_sweep and found.launch["resume"] is None:
-        print(as_yaml(found.launch), end="")  # what Hydra would compose once more
+def _flags(arguments: Sequence[str]) -> Namespace:
+    """Read Hydra's flags, in any order with the overrides, and refuse those that do not fit."""
+    line = get_args_parser().parse_intermixed_args(arguments)
+    line.overrides = line.overrides or []
+    asked = [name for name in ONE_OF if getattr(line, name)]
+    if len(asked) > 1 and not (len(asked) == 2 and "multirun" in asked and "run" not in asked):
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in asked)
+        raise ConfigError(Problem(flags, "exclude each other; choose one"))
+    for name in ("resolve", "package"):
+        if getattr(line, name) and not line.cfg:
+            raise ConfigError(Problem(f"--{name}", f"says how to show; write --cfg job --{name}"))
+    for name in ("config_name", "config_path", "experimental_rerun"):
+        if getattr(line, name):
+            flag = f"--{name.replace('_', '-')}"
+            message = "is not used here; presets of your own are found with --config-dir FOLDER"
+            raise ConfigError(Problem(flag, message))
+    return line
+
+
+def _run(line: Namespace) -> int:
+    """Do what the flags ask for."""
+    if line.hydra_help or line.shell_completion:
+        return _about_hydra(line)
+    planned = plan(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
+    hydra = Hydra("digit_exp", planned.loader)
+    if line.cfg:
+        hydra.show_cfg(NAME, [], line.cfg, line.package, line.resolve)
         return 0
-    if not line.cfg:
-        mark_dead(OUTPUTS)
-        if (code := _sent(line.overrides)) is not None:
-            return code
-    if not found.is_sweep or line.cfg:
-        resumed = _resumed(arguments, line.overrides, is_sweep=found.is_sweep)
-        return _hydra(resumed)
-    _resumed(arguments, line.overrides, is_sweep=True)
-    from digit_exp.sweeps.launch import run_sweep  # SciPy and matplotlib: a second to import
+    if line.info:
+        hydra.show_info(line.info, NAME, list(planned.choices))
+        return 0
+    mark_dead(OUTPUTS)
+    resume = planned.launch["resume"]
+    if resume is not None:
+        return _resume(hydra, planned, line)
+    if planned.is_sweep:
+        from digit_exp.sweeps.launch import run_sweep  # SciPy and matplotlib: a second to import
 
-    return run_sweep(found, lambda settings: _hydra([*arguments, *settings]))
-
-
-def _is_shown(line: Namespace) -> bool:
-    """Return whether `--cfg job` asks for what `plan` has composed, the whole and as it is."""
-    others = vars(line).keys() - {"cfg", "overrides", "config_dir"}
-    return line.cfg == "job" and not any(getattr(line, name) for name in others)
+        return run_sweep(planned, lambda: hydra.multirun(NAME, _trial, []))
+    return _one(hydra, planned.jobs[0], None)
 
 
-_failed: list[str] = []
-"""The run of this process, if it failed: of an exception Hydra would say more than the log has."""
+def _about_hydra(line: Namespace) -> int:
+    """Let Hydra explain itself, or complete words."""
+    hydra = Hydra("digit_exp", job_loader())
+    if line.hydra_help:
+        hydra.hydra_help(NAME, get_args_parser(), line)
+    else:
+        hydra.shell_completion(NAME, line.overrides)
+    return 0
 
 
-def _hydra(arguments: Sequence[str]) -> int:
-    sys.argv[1:] = arguments
-    _failed.clear()
-    _job()
-    return FAILURE if _failed else 0
+def _one(hydra: Hydra, config: RunConfig, resume: Path | None) -> int:
+    """Run a single run in the folder that Hydra makes for it."""
+    failed: list[str] = []
+    hydra.run(NAME, partial(_job, config, resume, failed), [])
+    return FAILURE if failed else 0
 
 
-@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
-def _job(cfg: DictConfig) -> float | None:
-    environment = HydraConfig.get()
-    if environment.mode is RunMode.MULTIRUN and (ticket := current_ticket()) is not None:
-        from digit_exp.sweeps.trial import run_trial
-
-        return run_trial(plain_mapping(cfg), ticket, environment.job.num)
+def _job(config: RunConfig, resume: Path | None, failed: list[str], _: DictConfig) -> None:
+    """Run a configuration in Hydra's folder and note it in `failed` if that comes to nothing."""
     from digit_exp.runs.runner import run_job  # the trainer and all it needs
 
-    folder = environment.runtime.output_dir
-    try:
-        result = run_job(plain_mapping(cfg), Path(folder))
-    except JobFailed:  # the log has said why
-        _failed.append(folder)
-        return None
+    runtime = HydraConfig.get().runtime
+    with chdir(runtime.cwd):  # paths are those of the folder where the command was started
+        try:
+            result = run_job(config, Path(runtime.output_dir), resume)
+        except JobFailed:  # the log has said why
+            failed.append(runtime.output_dir)
+            return
     if result.is_failure or result.lost:
-        _failed.append(folder)
-    return None
+        failed.append(runtime.output_dir)
 
 
-def _resumed(arguments: Sequence[str], overrides: Sequence[str], *, is_sweep: bool) -> list[str]:
-    """Replace `resume=...` by its checkpoint, and send Hydra to the folder of that run."""
-    text = _asked(overrides)
-    if text is None:
-        return list(arguments)
-    asked = [word for word in overrides if word.startswith("resume=")]
-    others = [word for word in overrides if word not in asked and not word.startswith("hydra.")]
-    if others or is_sweep:
-        extra = ", ".join([*others, *(["-m"] if is_sweep else [])])
+def _trial(cfg: DictConfig) -> float:
+    """Run one job of a sweep, in whatever process a launcher starts."""
+    from digit_exp.sweeps.trial import run_trial
+
+    environment, ticket = HydraConfig.get(), current_ticket()
+    assert ticket is not None
+    with chdir(environment.runtime.cwd):
+        return run_trial(plain_mapping(cfg), ticket, environment.job.num)
+
+
+def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:
+    """Go on with a run in its folder, or send what MLflow lacks of one that is over."""
+    from digit_exp.runs.resume import find_checkpoint, run_folder, send, unsent_folder
+
+    text = planned.launch["resume"]
+    others = [
+        word for word in line.overrides if not word.lstrip("+").startswith(("resume=", "hydra."))
+    ]
+    if others or planned.is_sweep:
+        extra = ", ".join([*others, *(["-m"] if planned.is_sweep else [])])
         problem = f"a run goes on with the configuration it began with; leave out {extra}"
         raise ConfigError(Problem("resume", problem))
-    from digit_exp.runs.resume import find_checkpoint, run_folder
-
+    if (unsent := unsent_folder(text)) is not None:
+        return send(unsent)
     checkpoint = find_checkpoint(text).resolve()
-    rest = [word for word in arguments if word not in asked]
-    folder = run_folder(checkpoint)
-    if folder is not None:
-        rest += [f"hydra.run.dir={_quoted(folder)}", "hydra.output_subdir=null"]
-    return [*rest, f"resume={_quoted(checkpoint)}"]
-
-
-def _sent(overrides: Sequence[str]) -> int | None:
-    """Send what MLflow lacks of the run that is to be resumed, if that is all it lacks."""
-    text = _asked(overrides)
-    if text is None or len(overrides) > 1:
-        return None
-    from digit_exp.runs.resume import send, unsent_folder
-
-    folder = unsent_folder(text)
-    return None if folder is None else send(folder)
-
-
-def _asked(overrides: Sequence[str]) -> str | None:
-    """Return which run is to go on, if any."""
-    asked = [word.removeprefix("resume=") for word in overrides if word.startswith("resume=")]
-    text = asked[-1].strip("'\"") if asked else "null"
-    return None if text in ("null", "") else text
-
-
-def _quoted(path: Path) -> str:
-    """Return a path as Hydra's override grammar wants it, whatever characters it has."""
-    return "'" + str(path).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    if (folder := run_folder(checkpoint)) is not None:
+        planned.set_hydra({"hydra.run.dir": str(folder), "hydra.output_subdir": None})
+    return _one(hydra, planned.jobs[0], checkpoint)

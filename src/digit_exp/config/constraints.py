@@ -12,10 +12,13 @@ from enum import Enum
 from string import Formatter
 from typing import Any
 
-from digit_exp.registry import Component, Problem
+from digit_exp.registry import Component, Problem, did_you_mean
 
 MOST_BYTES = 200
 """Of a name that a file or a folder gets: a file system takes 255, and a draft's name is longer."""
+
+OBJECTIVES = ("best_val_acc", "best_val_loss", "test_acc", "test_loss", "training_seconds")
+"""The metrics of a run's summary by which the jobs of a sweep can be ranked."""
 
 Rule = Callable[..., Iterator[Problem]]
 _RULES: list[tuple[tuple[str, ...], Rule]] = []
@@ -62,6 +65,21 @@ def _sweep_name_is_a_folder(name: str | None) -> Iterator[Problem]:
     if name is not None and (set(name) & set("/\\") or name.startswith(".")):
         message = f"names a folder: no slashes, and no dot in front, got {name!r}"
         yield Problem("sweep.name", message)
+
+
+@_rule("sweep.objective")
+def _objective_is_measured(name: str) -> Iterator[Problem]:
+    if name not in OBJECTIVES:
+        near = did_you_mean(name, [*OBJECTIVES])
+        message = f"must be one of {', '.join(OBJECTIVES)}, got {name!r}.{near}".removesuffix(".")
+        yield Problem("sweep.objective", message)
+
+
+@_rule("model.batch_norm", "trainer.batch_size")
+def _a_batch_can_be_normalized(batch_norm: bool, batch_size: int) -> Iterator[Problem]:
+    if batch_norm and batch_size == 1:
+        message = "must be at least 2 with model.batch_norm=true, for a single image has no"
+        yield Problem("trainer.batch_size", f"{message} variance, got 1")
 
 
 @_rule("tracking.experiment")

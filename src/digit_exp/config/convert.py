@@ -6,16 +6,26 @@ Enums, lists, and any of them or null. What does not fit is refused with what wo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+import yaml  # type: ignore[import-untyped]
+
+from digit_exp.config.overrides import written
 from digit_exp.registry import Range, no_choice
 
 Hint = Any
 """What stands behind the colon of a field; typing has no type for it."""
+
+LARGEST = 2**63
+"""Whole numbers are smaller: checkpoints and MLflow keep 64 bits."""
+
+MOST_SHOWN = 250
+"""Characters of a wrong value that are repeated."""
 
 NOUNS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 
@@ -77,7 +87,8 @@ def shown(value: object) -> str:
         return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
     if value is None:
         return "null"
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:40]}… ({len(text)} characters)"
 
 
 def _within(number: Hint, limits: tuple[object, ...], value: object) -> Hint:
@@ -92,12 +103,23 @@ def _scalar(value: object, kind: type) -> object:
         if kind is bool:
             return value
     elif isinstance(value, int | float):
-        if kind in (float, str) or (kind is int and value == value // 1):  # 1e3 is whole
-            return kind(value)
+        if kind is float or (kind is int and value == value // 1):  # 1e3 is whole
+            return _number(value, kind)
     elif isinstance(value, str) and kind is str:
         return value
     article = "a " if kind in (int, float) else ""
-    raise Refused(f"must be {article}{NOUNS[kind]}, got {shown(value)}")
+    quotes = "; put it in quotes" if kind is str and isinstance(value, int | float) else ""
+    raise Refused(f"must be {article}{NOUNS[kind]}, got {shown(value)}{quotes}")
+
+
+def _number(value: float, kind: type) -> object:
+    if isinstance(value, int) and not -LARGEST < value < LARGEST:
+        raise Refused(f"must be less than 2**63, got a number of {_digits(value)} digits")
+    return kind(value)
+
+
+def _digits(value: int) -> int:
+    return int(abs(value).bit_length() * math.log10(2)) + 1
 
 
 def _choice(value: object, kind: type[Enum]) -> Enum:
@@ -110,12 +132,22 @@ def _list(value: object, hint: Hint) -> list[object]:
     kind = next(iter(get_args(hint)), hint)  # without its range
     wanted = f"must be a list of {NOUNS[kind]}s, got {shown(value)}"
     if not isinstance(value, list):
-        raise Refused(wanted if isinstance(value, Mapping) else f"{wanted}; write [{value}]")
+        raise Refused(f"{wanted}{_meant(value, kind)}")
     try:
         items = [convert(item, kind) for item in value]
     except Refused:
         raise Refused(wanted) from None
     return [convert(item, hint) for item in items]
+
+
+def _meant(value: object, kind: type) -> str:
+    """Return the list that may be meant by something else."""
+    try:
+        items = yaml.safe_load(value) if isinstance(value, str) else value
+        listed = [convert(item, kind) for item in (items if isinstance(items, list) else [items])]
+    except (Refused, yaml.YAMLError):
+        return ""
+    return f"; write {written(listed)}"
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -13,9 +13,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.parse import GROUPS, defaults, field_types, from_mapping
-from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import FAMILIES, RunConfig
-from digit_exp.config.trust import guard
 
 
 @cache
@@ -25,7 +23,7 @@ def publish() -> None:
     `schema/adam` in the group optimizer also holds `name: adam`, which `structure` goes by. A
     group without a registry, such as trainer, has one `schema`.
     """
-    guard(conf_dir())
+    OmegaConf.clear_resolver("oc.env")  # no file reads the environment
     store = ConfigStore.instance()
     for group, cls in GROUPS.items():
         if group not in FAMILIES:

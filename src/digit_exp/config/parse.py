@@ -92,6 +92,17 @@ class Reading:
         launch = {key: value for key, value in right.items() if key in LAUNCH}
         self.problems += conflicts(right if self.problems else launch)
 
+    def require_objective(self) -> None:
+        """Refuse an objective that the job will not measure."""
+        values = (self._values.get(key, WRONG) for key in ("sweep.objective", "data.val_ratio"))
+        objective, ratio = values
+        if objective is not WRONG and ratio == 0 and str(objective).startswith("best_val_"):
+            message = f"{objective} needs validation data, but data.val_ratio=0;"
+            instead = "set data.val_ratio=0.1 or use test_" + str(objective).removeprefix(
+                "best_val_"
+            )
+            self._refuse("sweep.objective", f"{message} {instead}")
+
     def _choose_classes(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, type]]:
         """Yield the class that each group asks for, unless that is unclear."""
         for group, cls in GROUPS.items():
@@ -197,9 +208,14 @@ class Reading:
             return WRONG
 
 
-def from_mapping(mapping: Mapping[str, Any]) -> RunConfig:
-    """Return the configuration that `resolved` wrote down; raises ConfigError."""
+def from_mapping(mapping: Mapping[str, Any], in_sweep: bool = False) -> RunConfig:
+    """Return the configuration that `resolved` wrote down; raises ConfigError.
+
+    In a sweep, its `sweep.objective` must be measured.
+    """
     reading = Reading(mapping)
+    if in_sweep:
+        reading.require_objective()
     if reading.problems:
         raise ConfigError(*reading.problems)
     return RunConfig(**reading.parts)

@@ -1,8 +1,7 @@
-"""What a configuration file may say when it does not come with the package.
+"""What a configuration file outside the package may say: values, a search, and a launcher.
 
-A file of somebody's own chooses values and asks for searches, and that is all. Hydra would let it
-do more: name classes and functions to call, for logging and launching, and folders to write to;
-read the environment; and fill the memory with a few lines of YAML. Here that ends.
+Hydra would let it do more: name functions to call for logging and launching, folders to write to,
+and variables of the environment to read.
 """
 
 from __future__ import annotations
@@ -12,12 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.plugins.config_source import ConfigLoadError, ConfigResult
-from omegaconf import OmegaConf
 
 from digit_exp.registry import Problem
 
@@ -25,60 +19,20 @@ MAX_BYTES, MAX_VALUES, MAX_DEPTH = 1 << 18, 5000, 20
 """More than any configuration has, and little enough to be read in a moment."""
 
 PLAIN = "tag:yaml.org,2002:"
+
+ALLOWED = ("hydra.mode", "hydra.sweeper", "hydra.launcher")
+"""The settings of Hydra that a file may make."""
+
+REFUSED = ("hydra.sweeper.storage", "tracking.uri")
+"""Where things are written or sent: a file must not say that."""
+
 CALLS = ("_target_", "()")
 """Keys by which Hydra and Python's logging call what a file names."""
-
-SEARCH = (
-    "direction",
-    "max_batch_size",
-    "n_jobs",
-    "n_trials",
-    "params",
-    "sampler",
-    "sampler_options",
-    "seed",
-    "space",
-    "study_name",
-)
-"""What a file may set of `hydra.sweeper`."""
-
-COMPUTED = ("overrides", "runtime", "searchpath", "job.override_dirname")
-"""What Hydra itself writes into its part, over whatever a file says."""
 
 ELSEWHERE = "a file must not say that; say it on the command line"
 
 
-def guard(own: Path) -> None:
-    """Let Hydra read files outside `own` as strangers', and no file read the environment."""
-    Plugins.instance()  # which registers Hydra's own reader of files
-
-    class Guarded(ForeignFiles):
-        """The reader of this process."""
-
-        trusted = own
-
-    # A worker process gets this registry and registers Hydra's reader again: equal names are equal.
-    Guarded.__name__ = FileConfigSource.__name__
-    SourcesRegistry.instance().types["file"] = Guarded
-    OmegaConf.clear_resolver("oc.env")
-
-
-class ForeignFiles(FileConfigSource):
-    """Hydra's reader of YAML files, which first looks at what it is about to read."""
-
-    trusted: Path
-
-    def load_config(self, config_path: str) -> ConfigResult:
-        file = Path(self.path, self._normalize_file_name(config_path)).resolve()
-        if file.exists() and not file.is_relative_to(self.trusted.resolve()):
-            if not file.is_file():  # opening a pipe would wait for ever
-                raise ConfigLoadError(f"{file} is no file")
-            if (reason := _suspicion(file)) is not None:
-                raise ConfigLoadError(f"{file} {reason}")
-        return super().load_config(config_path)
-
-
-def _suspicion(file: Path) -> str | None:
+def suspicion(file: Path) -> str | None:
     """Return why a file is not to be read, if so. YAML that is none is left to its parser."""
     if (size := file.stat().st_size) > MAX_BYTES:
         return f"has {size:,} bytes; a configuration has {MAX_BYTES:,} at most"
@@ -92,59 +46,54 @@ def _suspicion(file: Path) -> str | None:
                 return f"refers to another value with *{event.anchor}; write the value out"
             if depth > MAX_DEPTH or values > MAX_VALUES:
                 return f"is deeper than {MAX_DEPTH} levels or has more than {MAX_VALUES:,} values"
-            tag = getattr(event, "tag", None)
-            if tag is not None and (not tag.startswith(PLAIN) or "/" in tag):
+            if (tag := getattr(event, "tag", None)) and (not tag.startswith(PLAIN) or "/" in tag):
                 return f"asks for an object of Python, {tag}"
-            if isinstance(event, yaml.ScalarEvent) and event.value in CALLS:
-                return f"names a function to call, {event.value}; only registered names are known"
     except (yaml.YAMLError, UnicodeError):
         return None
     return None
 
 
-def refused(
-    found: Mapping[str, Any], hydra: Mapping[str, Any], own: Mapping[str, Any]
-) -> Iterator[Problem]:
-    """Yield what a stranger's files must not set.
-
-    `found` is what they were composed to, `hydra` the part of it that is Hydra's, and `own` what
-    that part is without them.
-    """
-    settings = found.get("tracking")
-    if isinstance(settings, Mapping) and settings.get("uri") is not None:
-        yield Problem("tracking.uri", f"{ELSEWHERE}, or in MLFLOW_TRACKING_URI")
-    before = dict(_leaves(own))
-    for key, value in _leaves(hydra):
-        if before.get(key) != value and not _is_harmless(key, value):
-            yield Problem(f"hydra.{key}", ELSEWHERE)
-
-
-def _is_harmless(key: str, value: object) -> bool:
-    group, _, name = key.partition(".")
-    if group == "sweeper":
-        first, _, rest = name.partition(".")
-        is_secret = first == "params" and rest.startswith(("hydra", "tracking.uri", "+", "~"))
-        return (first in SEARCH and not is_secret) or (name, value) in _known("sweeper")
-    if group == "launcher":
-        # text could become a line of a shell script
-        return not isinstance(value, str) or (name, value) in _known("launcher")
-    return key == "mode" or key in COMPUTED or group in COMPUTED
+def refused(content: Mapping[str, Any], package: str) -> Iterator[Problem]:
+    """Yield what a file says of `package` and must not."""
+    for path, key, value in _walk(content, package):
+        if key in CALLS and not _is_installed(path, value):
+            yield Problem(path, f"names a function to call, {key}; only registered names do")
+        elif isinstance(value, str) and "${" in value and path.startswith("hydra."):
+            yield Problem(path, f"must be written out, got {value!r}")
+        elif path.startswith(("hydra.sweeper.params.hydra", "hydra.sweeper.params.tracking.uri")):
+            yield Problem(path, ELSEWHERE)
+        elif path.startswith(REFUSED) and value is not None:
+            yield Problem(path, f"{ELSEWHERE}{_or_environment(path)}")
+        elif path.startswith("hydra.") and not path.startswith(ALLOWED):
+            yield Problem(path, ELSEWHERE)
+        elif path.startswith("hydra.launcher.") and key != "_target_" and _has_text(value):
+            yield Problem(path, ELSEWHERE)  # it could become a line of a shell script
 
 
-def _known(group: str) -> list[tuple[str, Any]]:
-    """Return the settings with which the installed launchers or sweepers come."""
-    nodes = ConfigStore.instance().repo["hydra"][group].values()
-    return [leaf for node in nodes for leaf in _leaves(_plain(node.node))]
+def _has_text(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and any(map(_has_text, value)))
 
 
-def _leaves(mapping: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in mapping.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _or_environment(path: str) -> str:
+    return ", or in MLFLOW_TRACKING_URI" if path == "tracking.uri" else ""
 
 
-def _plain(node: object) -> dict[str, Any]:
-    container: Any = OmegaConf.to_container(OmegaConf.create(node))  # type: ignore[call-overload]
-    return dict(container)
+def _is_installed(path: str, value: object) -> bool:
+    """Tell whether a launcher or sweeper is one that Hydra has found."""
+    if path not in ("hydra.launcher._target_", "hydra.sweeper._target_"):
+        return False
+    nodes = ConfigStore.instance().repo["hydra"][path.split(".")[1]].values()
+    return any(node.node.get("_target_") == value for node in nodes)
+
+
+def _walk(node: object, path: str) -> Iterator[tuple[str, str, object]]:
+    """Yield every single value with its path and its key; a list is walked through."""
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            if path or key != "defaults":
+                yield from _walk(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(node, list) and any(isinstance(item, Mapping) for item in node):
+        for item in node:
+            yield from _walk(item, path)
+    else:
+        yield path, path.rpartition(".")[2], node

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from digit_exp.atomic import discard_drafts
 from digit_exp.config.parse import from_mapping
@@ -54,13 +53,17 @@ class OpenRun:
         return result
 
 
-def run_job(values: Mapping[str, Any], folder: Path) -> Result:
-    """Run what Hydra composed, in `folder`; raise JobFailed for whatever goes wrong."""
+def run_job(config: RunConfig, folder: Path, resume: Path | None = None) -> Result:
+    """Run a configuration in `folder`, or go on from the checkpoint `resume`, with its own.
+
+    Raises JobFailed for whatever goes wrong.
+    """
     try:
         with Interruption() as interruption:
-            checkpoint = _load(values["resume"]) if values["resume"] else None
+            checkpoint = _load(resume) if resume else None
             discard_drafts(folder)
-            config = from_mapping(checkpoint.config["run"] if checkpoint else values)
+            if checkpoint is not None:
+                config = from_mapping(checkpoint.config["run"])
             result, where = execute(config, folder, interruption, checkpoint)
     except JobFailed:
         raise
@@ -125,11 +128,11 @@ def opened(
             tracker.end()  # before the note says so: of two killed apart, the store catches up
 
 
-def _load(file: str) -> Checkpoint:
+def _load(file: Path) -> Checkpoint:
     """Read a checkpoint that holds a run, not just a network."""
     checkpoint = load_for_resuming(file)
     if not {"run", "run_id", "data_digest"} <= checkpoint.config.keys():
-        raise CheckpointError(Path(file), "it holds a network, but no run that could go on")
+        raise CheckpointError(file, "it holds a network, but no run that could go on")
     return checkpoint
 
 

@@ -41,10 +41,10 @@ class Ticket:
         return Path(self.folder)
 
     @property
-    def setting(self) -> str:
+    def environment(self) -> dict[str, str]:
         """Return what Hydra must be told, in characters that neither it nor a shell reads."""
         text = base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
-        return f"++hydra.job.env_set.{VARIABLE}='{text}'"
+        return {f"hydra.job.env_set.{VARIABLE}": text}
 
 
 def current_ticket() -> Ticket | None:

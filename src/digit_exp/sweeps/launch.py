@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +20,10 @@ from pathlib import Path
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import varied
 from digit_exp.analysis.results import JobResult
-from digit_exp.config.command_line import Plan
+from digit_exp.config.paths import conf_dir
+from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
-from digit_exp.config.serialize import flatten
+from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.data.idx import DataError
 from digit_exp.runs.build import load
 from digit_exp.runs.folder import from_here
@@ -34,8 +37,8 @@ from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep
 
 FOLDER = Path("outputs") / "sweeps"
 
-Launch = Callable[[Sequence[str]], int]
-"""Runs the jobs through Hydra, given settings for it."""
+Launch = Callable[[], object]
+"""Runs the jobs through Hydra."""
 
 
 def run_sweep(plan: Plan, launch: Launch) -> int:
@@ -47,18 +50,35 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     name = plan.launch["sweep"]["name"] or _name(plan, planned)
     sweep = _open(plan.jobs[0], name)
     ticket = _ticket(plan, name, _swept(planned), sweep)
+    plan.set_hydra(_settings(ticket, plan))
     _announce(plan, planned, ticket)
     status, silent = Status.KILLED, list[JobResult]()
     follower = Follower(ticket, Ledger(ticket, sweep))
     try:
         with follower, Interruption():
-            launch(_settings(ticket, plan))
+            is_whole = _launch(launch)
         _say_what_was_not_begun(follower, ticket)
         silent = _silent(planned, follower, ticket)
-        status = Status.FAILED if silent or follower.failures else Status.FINISHED
+        failed = silent or follower.failures or not is_whole
+        status = Status.FAILED if failed else Status.FINISHED
     finally:
         status = conclude(ticket, sweep, status, silent)
     return int(status is not Status.FINISHED)
+
+
+def _launch(launch: Launch) -> bool:
+    """Run the jobs; return False if the system has ended a process that worked on them."""
+    try:
+        launch()
+    except BrokenExecutor:
+        print(
+            "the system ended a worker process of the launcher, and the launcher has stopped: the"
+            " memory may be too small for so many jobs at once (hydra.launcher.n_jobs). The same"
+            " command goes on with what is left",
+            file=sys.stderr,
+        )
+        return False
+    return True
 
 
 def _say_what_was_not_begun(follower: Follower, ticket: Ticket) -> None:
@@ -122,26 +142,20 @@ def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     return f"{'-'.join(words or ['single'])[:80]}-{digest}"
 
 
-def _settings(ticket: Ticket, plan: Plan) -> list[str]:
+def _settings(ticket: Ticket, plan: Plan) -> Mapping[str, object]:
     """Return what Hydra must know: jobs have folders and logs of their own."""
     direction = "maximize" if Objective(ticket.objective).is_share else "minimize"
-    search = [f"hydra.sweeper.study_name='{ticket.name}'", f"hydra.sweeper.direction={direction}"]
-    folder = ticket.folder.replace("\\", "\\\\").replace("'", "\\'")
-    return [
-        ticket.setting,
-        f"hydra.sweep.dir='{folder}'",
-        "hydra.sweep.subdir=.",
-        "hydra.output_subdir=null",
-        "hydra/job_logging=quiet",
-        "hydra.hydra_logging.root.level=WARNING",
-        "hydra.mode=MULTIRUN",
-        *(search if ticket.is_search else []),
-        *(
-            ["hydra.sweeper._target_=hydra_plugins.digit_exp_grid.GridSweeper"]
-            if plan.is_grid
-            else []
-        ),
-    ]
+    search = {"hydra.sweeper.study_name": ticket.name, "hydra.sweeper.direction": direction}
+    return {
+        **ticket.environment,
+        "hydra.sweep.dir": ticket.folder,
+        "hydra.sweep.subdir": ".",
+        "hydra.output_subdir": None,
+        "hydra.job_logging": read_yaml(conf_dir() / "hydra" / "job_logging" / "quiet.yaml"),
+        "hydra.hydra_logging.root.level": "WARNING",
+        "hydra.mode": "MULTIRUN",
+        **(search if ticket.is_search else {}),
+    }
 
 
 def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:

@@ -22,9 +22,9 @@ from digit_exp.analysis.report.rerun import command, preset
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.sweep_report import write_report
 from digit_exp.analysis.results import JobResult
-from digit_exp.config.command_line import check
 from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.paths import conf_dir
+from digit_exp.config.plan import check
 from digit_exp.config.serialize import flatten
 from digit_exp.plots.pairs import Pair, pair_maps
 from digit_exp.plots.sweeps import Effect, Scale, best_curves, main_effects, trade_off

@@ -9,10 +9,11 @@ Choices are kept as the text that follows `KEY=` on a command line: Optuna store
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from digit_exp.config.convert import text
+from digit_exp.config.overrides import written
 from digit_exp.registry import ConfigError, Problem, did_you_mean
 
 if TYPE_CHECKING:
@@ -38,18 +39,9 @@ def distributions(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:
     return {key: _distribution(entry) for key, entry in space.items()}
 
 
-def categorical(texts: Sequence[str]) -> dict[str, Any]:
-    """Return the entry for a list of values as a command line has it."""
-    return {"type": "categorical", "choices": list(texts)}
-
-
-def override(key: str, value: Value) -> str:
-    """Return the override that gives a job its sampled value.
-
-    >>> override("optimizer.lr", 3.2e-05), override("model.hidden", "[128,64]")
-    ('optimizer.lr=3.2e-05', 'model.hidden=[128,64]')
-    """
-    return f"{key}={value}"
+def categorical(values: Sequence[object]) -> dict[str, Any]:
+    """Return the entry for a list of values."""
+    return {"type": "categorical", "choices": list(values)}
 
 
 def _problems(entry: object) -> Iterator[str]:
@@ -102,7 +94,9 @@ def _wrong_range(kind: str, entry: Mapping[str, Any]) -> Iterator[str]:
 
 def _is_number(kind: str, value: object) -> bool:
     wanted = int if kind == "int" else int | float
-    return isinstance(value, wanted) and not isinstance(value, bool) and abs(value) < float("inf")
+    if isinstance(value, bool) or not isinstance(value, wanted):
+        return False
+    return -sys.float_info.max <= value <= sys.float_info.max  # a whole number may be beyond it
 
 
 def _distribution(entry: Mapping[str, Any]) -> BaseDistribution:
@@ -113,7 +107,7 @@ def _distribution(entry: Mapping[str, Any]) -> BaseDistribution:
     )
 
     if entry["type"] == "categorical":
-        return CategoricalDistribution(list(dict.fromkeys(map(text, entry["choices"]))))
+        return CategoricalDistribution(list(dict.fromkeys(map(written, entry["choices"]))))
     low, high = entry["low"], entry["high"]
     log, step = entry.get("log", False), entry.get("step")
     if step is not None:  # the last step may not reach `high`, and Optuna warns where it must cut

@@ -23,8 +23,9 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from digit_exp.config.words import elements
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.sweeps.search.space import categorical, override
+from digit_exp.sweeps.search.space import categorical
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class SearchSettings:
     n_trials: int = 20
     n_jobs: int | None = None
     seed: int | None = 42
-    direction: str = "maximize"
+    direction: str | None = None
     study_name: str | None = None
     storage: str = "sqlite:///mlruns/optuna.db"
     space: dict[str, Any] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class SearchSweeper(Sweeper):
         n_trials: int,
         n_jobs: int | None,
         seed: int | None,
-        direction: str,
+        direction: str | None,
         study_name: str | None,
         storage: str,
         space: Mapping[str, Any],
@@ -75,7 +76,7 @@ class SearchSweeper(Sweeper):
         self.n_trials = n_trials
         self.n_jobs = n_jobs
         self.seed = seed
-        self.direction = direction
+        self.direction = direction or "maximize"
         self.study_name = study_name
         self.storage = storage
         self.space = _plain(space)
@@ -111,7 +112,7 @@ class SearchSweeper(Sweeper):
                 print(f"{done} of {self.n_trials} jobs were done before", flush=True)
             while batch := study.ask(self._jobs_at_a_time()):
                 jobs = [
-                    [*fixed, *(override(key, value) for key, value in candidate.values.items())]
+                    [*fixed, *(f"{key}={value}" for key, value in candidate.values.items())]
                     for candidate in batch
                 ]
                 results = self.launcher.launch(jobs, initial_job_idx=batch[0].place)
@@ -136,7 +137,7 @@ class SearchSweeper(Sweeper):
             if not each.is_discrete_sweep():
                 message = "needs values that can be listed; a range is written in the search space"
                 raise ConfigError(Problem(key, message))
-            space[key] = categorical(list(each.sweep_string_iterator()))
+            space[key] = categorical([one.value() for one in elements(each, parser)])
         if not space:
             raise ConfigError(Problem("hydra.sweeper.space", "is empty: nothing is searched"))
         return [str(each.input_line) for each in fixed.values()], space

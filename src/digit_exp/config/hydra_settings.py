@@ -1,0 +1,172 @@
+"""The settings of Hydra's own part (`hydra.…` and `hydra/…`): which there are, which do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig
+
+from digit_exp.config.hydra_schema import plain_mapping
+from digit_exp.config.loader import JobLoader
+from digit_exp.config.overrides import override, written
+from digit_exp.config.parse import leaves
+from digit_exp.config.paths import conf_dir
+from digit_exp.config.serialize import read_yaml
+from digit_exp.config.suggestions import suggestions
+from digit_exp.config.words import unknown_choice
+from digit_exp.registry import Problem
+
+EXTRAS = {"ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}
+"""Launchers, with the extra of this package that installs each."""
+
+SPACE = "hydra.sweeper.space."
+
+ENTRY = ("type", "low", "high", "log", "step", "choices")
+"""What an entry of a search space holds."""
+
+DECIDED = {
+    "sweep.dir": "follows from the name of the sweep; write sweep.name=NAME",
+    "sweep.subdir": "follows from what a job is; leave it out",
+    "sweeper.direction": "follows from sweep.objective: an accuracy is maximized, all else"
+    " minimized; leave it out",
+    "sweeper.study_name": "follows from the name of the sweep; write sweep.name=NAME",
+}
+"""Settings of Hydra that this program makes itself."""
+
+COUNTS = ("sweeper.n_trials", "sweeper.n_jobs", "sweeper.max_batch_size", "launcher.n_jobs")
+
+OWN_TO_A_JOB = ("overrides", "runtime", "job.override_dirname")
+"""What Hydra writes into its part for every job."""
+
+
+class Settings:
+    """The settings of Hydra on a command line."""
+
+    def __init__(self, loader: JobLoader, config_dir: str | None) -> None:
+        self._said: dict[str, str] = {}  # by their keys
+        self.words: list[str] = []
+        """As overrides."""
+        self._loader = loader
+        self._folders = [] if config_dir is None else [f"file://{Path(config_dir).resolve()}"]
+        self._options: dict[str, list[str]] = {}
+        self._space: dict[str, Any] = {}
+        self._search()
+
+    def add(self, found: Override) -> Iterator[Problem]:
+        """Take a setting, or yield what is wrong with it."""
+        key, value, text = found.key_or_group, found.value(), str(found.input_line)
+        if found.is_sweep_override():
+            typed = text.partition("=")[2]
+            yield Problem(key, f"is the same for all jobs, got several values, {typed}; choose one")
+        elif key.removeprefix("hydra.") in DECIDED:
+            yield Problem(key, DECIDED[key.removeprefix("hydra.")])
+        elif key == "hydra.searchpath" and isinstance(value, list):
+            self._folders += value
+            self._search()
+        elif key.startswith("hydra/") and (problem := self._unknown_choice(key, value)):
+            yield problem
+        elif key.startswith(SPACE):
+            self._search_in(key.removeprefix(SPACE), value)
+        else:
+            self._said[key] = text
+            self.words.append(text)
+
+    def options(self, group: str) -> list[str]:
+        """Return the names of the files in a group."""
+        if group not in self._options:
+            options = self._loader.get_group_options(
+                group, config_name="config", overrides=self.words[:1] if self._folders else []
+            )
+            self._options[group] = [option for option in options if option != "schema"]
+        return self._options[group]
+
+    def unknown(self) -> list[Problem]:
+        """Return which settings Hydra does not have."""
+        known = [path for path, _ in leaves({"hydra": self._standard()}, {})]
+        return [
+            Problem(key, _no_such_setting(key, known))
+            for key, text in self._said.items()
+            if not key.startswith("hydra/") and not text.startswith("+")
+            if not any(path == key or path.startswith(f"{key}.") for path in known)
+        ]
+
+    def forget(self) -> None:
+        """Leave out every setting."""
+        self._said = {}
+        self.words = []
+        self._search()
+
+    def _standard(self) -> dict[str, Any]:
+        choices = [word for word in self.words if word.startswith("hydra/")]
+        return plain_mapping(self._loader.compose(choices).hydra)
+
+    def _search(self) -> None:
+        """Look for files where Hydra was told to: the first of the words says so."""
+        if self._folders:
+            words = [word for word in self.words if not word.startswith("hydra.searchpath=")]
+            self.words = [override("hydra.searchpath", self._folders), *words]
+            self._options = {}
+
+    def _search_in(self, key: str, value: object) -> None:
+        """Take an entry of a search space, or one value of an entry."""
+        whole, _, last = key.rpartition(".")
+        if last in ENTRY and whole:
+            self._space.setdefault(whole, {})[last] = value
+        else:
+            self._space[key] = value
+        words = [word for word in self.words if not word.startswith("++hydra.sweeper.space=")]
+        self.words = [*words, f"++hydra.sweeper.space={written(self._space)}"]
+
+    def _unknown_choice(self, group: str, choice: object) -> Problem | None:
+        if choice in (options := self.options(group)):
+            return None
+        if group == "hydra/launcher" and choice in EXTRAS:
+            needed = f"pip install 'digit-exp[{EXTRAS[str(choice)]}]'"
+            return Problem(group, f"{choice} is not installed; {needed} brings it")
+        return unknown_choice(group, choice, options)
+
+
+def _no_such_setting(key: str, known: Sequence[str]) -> str:
+    meant = suggestions(key, known)
+    near = f". Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+    return f"no such setting of Hydra{near or '; --cfg hydra shows those there are'}"
+
+
+def settings_problems(hydra: DictConfig) -> Iterator[Problem]:
+    """Yield which settings do nothing or cannot be, wherever they were made."""
+    made = plain_mapping(hydra)
+    shipped = read_yaml(conf_dir() / "hydra" / "output" / "folders.yaml")
+    for key, why in DECIDED.items():
+        value = _get(made, key)
+        if value is not None and value != _get(shipped, key):
+            yield Problem(f"hydra.{key}", why)
+    for key in COUNTS:
+        value = _get(made, key)
+        least = "at least 1, or -1 for every core" if key.endswith("n_jobs") else "at least 1"
+        is_wrong = isinstance(value, int) and (value == 0 or (value < 1 and "n_jobs" not in key))
+        if is_wrong:
+            yield Problem(f"hydra.{key}", f"must be {least}, got {value}")
+
+
+def _get(mapping: Mapping[str, Any], key: str) -> object:
+    node: Any = mapping
+    for part in key.split("."):
+        node = node.get(part) if isinstance(node, Mapping) else None
+    return node
+
+
+def differing(one: DictConfig, other: DictConfig) -> Iterator[Problem]:
+    """Yield which settings of Hydra the files of one job make and those of another do not."""
+    if one is other:
+        return
+    first, second = (dict(leaves(plain_mapping(node), {})) for node in (one, other))
+    for key in dict.fromkeys([*first, *second]):
+        is_own = key.startswith(OWN_TO_A_JOB)
+        if not is_own and first.get(key) != second.get(key):
+            message = (
+                "is the same for all jobs, but not in every preset; say it on the command line"
+            )
+            yield Problem(f"hydra.{key}", message)

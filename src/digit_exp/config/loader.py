@@ -1,0 +1,173 @@
+"""Hydra's loader of configurations, which hands out the jobs that `plan` composed.
+
+Hydra asks it for the configuration of a run, and its launchers for that of each job. It also reads
+preset files as people write them: with dotted keys, and with `@package` below other comments.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from digit_exp.config.paths import conf_dir
+from digit_exp.config.trust import refused, suspicion
+from digit_exp.registry import Problem
+
+OPAQUE = {
+    "hydra.hydra_logging",
+    "hydra.job.env_set",
+    "hydra.job_logging",
+    "hydra.sweeper.params",
+    "hydra.sweeper.space",
+    "tracking.tags",
+}
+"""Mappings whose keys are names: a dot in them is a dot."""
+
+PACKAGE = re.compile(r"#\s*@package\s+(\S+)\s*")
+
+
+class JobLoader(ConfigLoaderImpl):
+    """Composes configurations, until `plan` has: then it returns what that composed."""
+
+    def __init__(self, search_path: ConfigSearchPath) -> None:
+        super().__init__(search_path)
+        self.composed: DictConfig | None = None
+        """The configuration of the run, or of a sweep's first job, with Hydra's own part."""
+        self.jobs: dict[tuple[str, ...], dict[str, Any]] = {}
+        """The values of each job of a grid, by its overrides."""
+        self.settings: list[str] = []
+        """The overrides of Hydra's own part."""
+        self.problems: dict[Problem, None] = {}
+        """What files outside the package say and must not."""
+
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """Return what was composed, or compose it."""
+        if self.composed is not None:
+            return self.composed
+        return super().load_configuration(
+            config_name, overrides, run_mode, from_shell, validate_sweep_overrides
+        )
+
+    def load_sweep_config(
+        self, master_config: DictConfig, sweep_overrides: list[str]
+    ) -> DictConfig:
+        """Return the configuration of a job: of a grid as it was planned, else composed here."""
+        from digit_exp.config.plan import job_values
+
+        values = self.jobs.get(tuple(sweep_overrides))
+        if values is None:  # a search has chosen it
+            values = job_values(self, sweep_overrides)
+        found = with_values(master_config, values, sweep_overrides)
+        OmegaConf.copy_cache(from_config=master_config, to_config=found)
+        return found
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """Return what files and choices lead to, whether or not something was composed before."""
+        return super().load_configuration("config", [*overrides], RunMode.RUN, from_shell=False)
+
+    def _parse_overrides_and_create_caching_repo(
+        self, config_name: str | None, overrides: list[str]
+    ) -> tuple[list[Override], CachingConfigRepository]:
+        parsed = OverridesParser.create().parse_overrides(overrides)
+        files = _Files(self.repository, self.problems)
+        self._process_config_searchpath(config_name, parsed, files)
+        return parsed, files
+
+
+class _Files(CachingConfigRepository):
+    """Reads files with the keys that they mean, and notes what those of others must not say."""
+
+    def __init__(self, delegate: IConfigRepository, problems: dict[Problem, None]) -> None:
+        super().__init__(delegate)
+        self._problems = problems
+
+    def load_config(self, config_path: str) -> ConfigResult | None:
+        file = self._file(config_path)
+        if file is None or f"config_path={config_path}" in self.cache:
+            return super().load_config(config_path)
+        is_own = file.resolve().is_relative_to(conf_dir().resolve())
+        if not is_own and (reason := suspicion(file)) is not None:
+            raise ConfigLoadError(f"{file} {reason}")
+        found = super().load_config(config_path)
+        assert found is not None
+        found.header["package"] = _package(file)
+        if isinstance(found.config, DictConfig):
+            package = found.header["package"] or config_path.rpartition("/")[0].replace("/", ".")
+            package = "" if package == "_global_" else package
+            content: Any = OmegaConf.to_container(found.config, resolve=False)
+            content = nested(content, package)
+            found.config = OmegaConf.create(content)
+            if not is_own:
+                self._problems.update(dict.fromkeys(refused(content, package)))
+        return found
+
+    def _file(self, config_path: str) -> Path | None:
+        name = ConfigSource._normalize_file_name(config_path)
+        folders = (source.path for source in self.get_sources() if source.scheme() == "file")
+        return next((Path(path, name) for path in folders if Path(path, name).is_file()), None)
+
+
+def _package(file: Path) -> str | None:
+    """Return what `@package` says in the comments at the top of a file."""
+    for line in file.read_text(encoding="utf-8-sig").splitlines():
+        if match := PACKAGE.fullmatch(line.strip()):
+            return match[1]
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+    return None
+
+
+def nested(mapping: Mapping[Any, Any], path: str = "") -> dict[Any, Any]:
+    """Return a mapping in which `a.b: 1` is `a: {b: 1}`; what comes later in it wins.
+
+    >>> nested({"optimizer": {"lr": 0.1, "eps": 0}, "optimizer.lr": 0.5})
+    {'optimizer': {'lr': 0.5, 'eps': 0}}
+    """
+    found: dict[Any, Any] = {}
+    for key, value in mapping.items():
+        first, dot, rest = str(key).partition(".")
+        if dot and first and rest and path not in OPAQUE:
+            key, value = first, {rest: value}
+        if isinstance(value, Mapping):
+            value = nested(value, f"{path}.{key}" if path else str(key))
+            if isinstance(found.get(key), dict):
+                value = merged(found[key], value)
+        found[key] = value
+    return found
+
+
+def merged(one: dict[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return both mappings as one, at any depth; the other's values win."""
+    found = dict(one)
+    for key, value in other.items():
+        both = isinstance(found.get(key), dict) and isinstance(value, Mapping)
+        found[key] = merged(found[key], value) if both else value
+    return found
+
+
+def with_values(
+    composed: DictConfig, values: Mapping[str, Any], overrides: Sequence[str]
+) -> DictConfig:
+    """Return these values beside Hydra's part of what was composed."""
+    found = OmegaConf.create(dict(values))
+    found.hydra = composed.hydra
+    found.hydra.overrides.task = list(overrides)
+    return found

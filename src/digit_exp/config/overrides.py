@@ -1,0 +1,48 @@
+"""Values as words of a command line: `override` writes one, Hydra's parser reads it back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from enum import Enum
+
+PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_][\w./-]*", re.ASCII | re.IGNORECASE)
+"""Text that Hydra reads as the same text without quotes."""
+
+
+def override(key: str, value: object) -> str:
+    r"""Return the override that gives `key` a value, for Hydra's parser.
+
+    >>> override("optimizer.lr", 3.2e-05), override("model.hidden", [128, 64])
+    ('optimizer.lr=3.2e-05', 'model.hidden=[128,64]')
+    >>> override("run_name", "it's"), override("run_name", None)
+    ("run_name='it\\'s'", 'run_name=null')
+    """
+    return f"{key}={written(value)}"
+
+
+def written(value: object) -> str:
+    """Return a value in Hydra's grammar of overrides."""
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{key}:{written(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(written, value))}]"
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    return _text(value.name if isinstance(value, Enum) else str(value))
+
+
+def _text(text: str) -> str:
+    if PLAIN.fullmatch(text):
+        return text
+    # A backslash counts as such unless a quote follows.
+    quoted = re.sub(r"(\\*)('|\Z)", lambda found: _escaped(*found.groups()), text)
+    return f"'{quoted}'"
+
+
+def _escaped(backslashes: str, quote: str) -> str:
+    return 2 * backslashes + (f"\\{quote}" if quote else "")
