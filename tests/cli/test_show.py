@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from digit_exp.cli.entry import main
-from digit_exp.config.command_line import plan
+from digit_exp.config.plan import plan
 from digit_exp.runs.folder import RunRecord
 
 

@@ -75,7 +75,7 @@ def _flags(arguments: Sequence[str]) -> Namespace:
         raise ConfigError(Problem(flags, "exclude each other; choose one"))
     for name in ("resolve", "package"):
         if getattr(line, name) and not line.cfg:
-            raise ConfigError(Problem(f"--{name}", f"says how to show; write --cfg job --{name}"))
+            raise ConfigError(Problem(f"--{name}", "needs --cfg job, --cfg hydra or --cfg all"))
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(line, name):
             flag = f"--{name.replace('_', '-')}"
@@ -111,9 +111,15 @@ def _about_hydra(line: Namespace) -> int:
     """Let Hydra explain itself, or complete words."""
     hydra = Hydra("digit_exp", job_loader())
     if line.hydra_help:
+        line.overrides = []  # it explains Hydra, whatever the configuration
         hydra.hydra_help(NAME, get_args_parser(), line)
-    else:
+        return 0
+    try:
         hydra.shell_completion(NAME, line.overrides)
+    except ValueError as error:
+        raise ConfigError(
+            Problem("--shell-completion", f"{error}; write -sc install=bash")
+        ) from None
     return 0
 
 

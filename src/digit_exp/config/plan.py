@@ -76,7 +76,7 @@ class Plan:
     def set_hydra(self, settings: Mapping[str, Any]) -> None:
         """Set values of Hydra's own part, by their dotted keys."""
         for key, value in settings.items():
-            OmegaConf.update(self._composed, key, value, force_add=True)
+            OmegaConf.update(self._composed, key, value, merge=False, force_add=True)
 
 
 def check(

@@ -46,8 +46,8 @@ def packages() -> Check:
 
 def configuration() -> Check:
     """Compose the default configuration."""
-    from digit_exp.config.command_line import plan
     from digit_exp.config.paths import conf_dir
+    from digit_exp.config.plan import plan
 
     folder = conf_dir()
     if not (folder / "config.yaml").is_file():
