@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
-from digit_exp.data.sources import Mnist
-from digit_exp.data.splits import train_val_split
-from digit_exp.nn.network import NetworkBuilder
-from digit_exp.optim.optimizers import Adam
-from digit_exp.rng import Rng
-from digit_exp.training.callbacks import EarlyStopping, ModelCheckpoint
-from digit_exp.training.checkpoint import load_network, save_network
-from digit_exp.training.progress import Progress
-from digit_exp.training.trainer import Trainer
+from digit_exp import (
+    Adam,
+    EarlyStopping,
+    Mnist,
+    ModelCheckpoint,
+    NetworkBuilder,
+    Progress,
+    Rng,
+    Trainer,
+    load_network,
+    save_network,
+    train_val_split,
+)
 
 
 def main(models: Path = Path("models"), epochs: int = 50) -> float:

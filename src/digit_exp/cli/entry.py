@@ -12,6 +12,7 @@ from digit_exp.cli.output import lasting_output
 from digit_exp.cli.parser import COMMANDS, TRAIN, command_parser
 from digit_exp.registry import did_you_mean
 from digit_exp.runs.errors import INTERRUPTED
+from digit_exp.version import version
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,9 +32,7 @@ def _run(words: list[str]) -> int:
     if first == TRAIN:
         words = words[1:]
     elif "--version" in words:
-        from digit_exp import __version__
-
-        print(f"digit-exp {__version__}")
+        print(f"digit-exp {version()}")
         return 0
     elif "=" not in first and not first.startswith(("-", "~")):
         print(_unknown(first), file=sys.stderr)

@@ -101,10 +101,16 @@ def _run(line: Namespace) -> int:
     if resume is not None:
         return _resume(hydra, planned, line)
     if planned.is_sweep:
-        from digit_exp.sweeps.launch import run_sweep  # SciPy and matplotlib: a second to import
-
-        return run_sweep(planned, lambda: hydra.multirun(NAME, _trial, []))
+        return launch_sweep(planned)
     return _one(hydra, planned.jobs[0], None)
+
+
+def launch_sweep(planned: Plan) -> int:
+    """Run the jobs of a sweep, through Hydra's launcher, and return the exit code."""
+    from digit_exp.sweeps.launch import run_sweep  # SciPy and matplotlib: a second to import
+
+    hydra = Hydra("digit_exp", planned.loader)
+    return run_sweep(planned, lambda: hydra.multirun(NAME, _trial, []))
 
 
 def _about_hydra(line: Namespace) -> int:

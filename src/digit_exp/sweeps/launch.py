@@ -43,11 +43,7 @@ Launch = Callable[[], object]
 
 def run_sweep(plan: Plan, launch: Launch) -> int:
     """Run the jobs of `plan`; return 0 if all came to an end and the report was written, else 1."""
-    planned = [
-        JobResult(number, None, "PLANNED", flatten(config), {})
-        for number, config in enumerate(plan.jobs)
-    ]
-    name = plan.launch["sweep"]["name"] or _name(plan, planned)
+    planned, name = _planned(plan), sweep_name(plan)
     sweep = _open(plan.jobs[0], name)
     ticket = _ticket(plan, name, _swept(planned), sweep)
     plan.set_hydra(_settings(ticket, plan))
@@ -64,6 +60,18 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     finally:
         status = conclude(ticket, sweep, status, silent)
     return int(status is not Status.FINISHED)
+
+
+def sweep_name(plan: Plan) -> str:
+    """Return the name that was given, or one that the same sweep has again."""
+    return str(plan.launch["sweep"]["name"] or _name(plan, _planned(plan)))
+
+
+def _planned(plan: Plan) -> list[JobResult]:
+    return [
+        JobResult(number, None, "PLANNED", flatten(config), {})
+        for number, config in enumerate(plan.jobs)
+    ]
 
 
 def _launch(launch: Launch) -> bool:

@@ -18,7 +18,7 @@ from digit_exp.config.serialize import differences, from_flat
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import CHECKPOINT, OVER, STOP_REASON, from_here
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.listing import as_json
+from digit_exp.runs.reuse.listing import as_json, recorded_config
 from digit_exp.tracking.mlflow.links import ID_LENGTH
 from digit_exp.tracking.mlflow.trials import JOB
 
@@ -33,13 +33,10 @@ class Details:
 
     run: FoundRun
 
-    @cached_property
+    @property
     def config(self) -> Mapping[str, object]:
         """Every value by its key, as it was written; empty if it was lost."""
-        try:
-            return self.run.config
-        except (RunError, OSError, ValueError):
-            return {}
+        return recorded_config(self.run)
 
     @cached_property
     def changed(self) -> Mapping[str, tuple[object, object]]:

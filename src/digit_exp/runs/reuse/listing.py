@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.registry import ConfigError, Problem, did_you_mean
 from digit_exp.runs.folder import STOP_REASON, ended, from_here
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.tracking.mlflow.trials import OBJECTIVE
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STARTED = "started"
 """What runs are sorted by unless a metric is named."""
@@ -113,10 +117,8 @@ def data_name(run: FoundRun) -> str | None:
     """Return the name of the data set, if the run has left it anywhere."""
     if (name := run.tags.get("data.name")) is not None:
         return name
-    try:
-        return str(run.config["data"])
-    except (RunError, OSError, ValueError, KeyError):  # a run that was damaged is listed too
-        return None
+    written = recorded_config(run).get("data")
+    return None if written is None else str(written)
 
 
 def as_json(run: FoundRun) -> dict[str, Any]:
@@ -131,3 +133,31 @@ def as_json(run: FoundRun) -> dict[str, Any]:
         "folder": None if run.folder is None else str(from_here(run.folder)),
         "metrics": dict(run.metrics),
     }
+
+
+def table(uri: str | None = None) -> pd.DataFrame:
+    """Return every run, the latest first, as `as_table` does.
+
+    Runs are those below `outputs/` of this folder and those in the MLflow store, at `uri` or where
+    the command line looks for it.
+    """
+    return as_table(Runs.around(uri=uri).briefly().all)
+
+
+def as_table(runs: Sequence[FoundRun]) -> pd.DataFrame:
+    """Return a row for each run, with a column for each metric and each key of a configuration."""
+    import pandas as pd
+
+    rows = []
+    for run in runs:
+        row = {**as_json(run), "started": run.started}
+        rows.append({**row, **row.pop("metrics"), **recorded_config(run)})
+    return pd.DataFrame(rows)
+
+
+def recorded_config(run: FoundRun) -> Mapping[str, object]:
+    """Return every value by its key, as it was written; nothing if the file is lost or damaged."""
+    try:
+        return run.config
+    except (RunError, OSError, ValueError):
+        return {}

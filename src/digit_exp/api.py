@@ -1,0 +1,169 @@
+"""What Python programs call: the same as the commands, with results to work with.
+
+`digit_exp/__init__.py` exports these functions. Words are those of the command line.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.lookup import BEST, OUTPUTS, Runs, winner
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from digit_exp.runs.reuse.compare import Comparison
+
+Values = Mapping[str, object]
+"""Values by their keys on the command line: `{"optimizer": "sgd", "model.hidden": [64]}`."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """The jobs of a sweep, in the order in which they were started."""
+
+    name: str
+    folder: Path
+    jobs: Sequence[FoundRun]
+    is_complete: bool
+    """Whether every job came to an end."""
+
+    @property
+    def best(self) -> FoundRun:
+        """The best replicate of the best configuration; raises RunError if no job has a result."""
+        if not self.jobs:
+            raise RunError(f"no job of the sweep {self.name} has made a run")
+        return winner(self.jobs)
+
+    @property
+    def report(self) -> Path:
+        """The report, an HTML page."""
+        return self.folder / "report.html"
+
+    def table(self) -> pd.DataFrame:
+        """Return the jobs as `digit_exp.runs()` returns all runs."""
+        from digit_exp.runs.reuse.listing import as_table
+
+        return as_table(self.jobs)
+
+
+def run(
+    *words: str | Values,
+    seed: int | None = None,
+    name: str | None = None,
+    folder: str | Path | None = None,
+) -> FoundRun:
+    """Train a network as the command does, and return the run, with metrics, folder and network.
+
+    Its log goes to its folder; a program that configures `logging` sees it as well. A run that
+    diverges is returned with the status FAILED. Raises ConfigError with all that is wrong with the
+    words, and JobFailed if the run breaks off.
+    """
+    from digit_exp.config.plan import plan
+    from digit_exp.runs.runner import LOG, execute
+    from digit_exp.runs.signals import Interruption
+
+    fixed = {"seed": seed, "run_name": name}
+    named = {key: value for key, value in fixed.items() if value is not None}
+    (config,) = plan(_overrides([*words, named])).jobs
+    place = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}" if folder is None else Path(folder)
+    place.mkdir(parents=True)
+    with _logged_to(place / LOG), Interruption() as interruption:
+        execute(config, place, interruption)
+    return Runs().one(str(place))
+
+
+def sweep(
+    parameters: Mapping[str, Sequence[object]],
+    *words: str | Values,
+    seeds: Sequence[int] = (),
+    name: str | None = None,
+) -> SweepResult:
+    """Run all combinations of the values of `parameters` and `seeds`, and return the jobs.
+
+    The same call again continues what is not done, under the same `name`. Prints what the command
+    prints. Raises ConfigError with all that is wrong, in any job.
+    """
+    from digit_exp.analysis.report.rerun import override_value
+    from digit_exp.cli.main import launch_sweep
+    from digit_exp.config.plan import plan
+    from digit_exp.sweeps.launch import FOLDER, sweep_name
+
+    varied = {**parameters, **({"seed": seeds} if seeds else {})}
+    swept = [f"{key}={','.join(map(override_value, values))}" for key, values in varied.items()]
+    named = [] if name is None else [f"sweep.name={override_value(name)}"]
+    planned = plan([*_overrides(words), *swept, *named], multirun=True)
+    name = sweep_name(planned)
+    with _kept_logging():
+        code = launch_sweep(planned)
+    folder = FOLDER / name
+    return SweepResult(name, folder, Runs(folder).all[::-1], code == 0)
+
+
+def load_run(text: str = BEST, uri: str | None = None) -> FoundRun:
+    """Return a run by its id, name or folder, or `latest`, `best`, or the winner of a sweep.
+
+    Raises RunError if there is none or more than one.
+    """
+    return Runs.around(uri=uri).lightly().one(text)
+
+
+def compare(*runs: str | FoundRun, uri: str | None = None) -> Comparison:
+    """Compare runs; the name of a sweep stands for all of its jobs.
+
+    `print(comparison.lines())` shows the tables, `comparison.write()` makes a page with pictures.
+    """
+    from digit_exp.runs.reuse.compare import compare
+
+    known = Runs.around(uri=uri)
+    found = [known.several(run) if isinstance(run, str) else [run] for run in runs]
+    return compare([run for some in found for run in some])
+
+
+def _overrides(words: Sequence[str | Values]) -> list[str]:
+    from digit_exp.analysis.report.rerun import override_value
+
+    overrides = []
+    for word in words:
+        if isinstance(word, str):
+            overrides.append(word)
+        else:
+            overrides += [f"{key}={override_value(value)}" for key, value in word.items()]
+    return overrides
+
+
+@contextmanager
+def _logged_to(file: Path) -> Iterator[None]:
+    """Write what the run says to its log, as Hydra does for the command."""
+    from digit_exp.runs.log_file import LogFile
+
+    handler = LogFile(file, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("digit_exp")
+    before = logger.level
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        handler.close()
+
+
+@contextmanager
+def _kept_logging() -> Iterator[None]:
+    """Undo what Hydra does to the process: it sets up logging."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:], root.level = handlers, level
