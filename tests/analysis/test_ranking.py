@@ -9,9 +9,10 @@ from digit_exp.analysis.effects import main_effect, pair_means, values_of
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import rank
 from digit_exp.analysis.replicates import grouped, varied
+from digit_exp.analysis.report.findings import conclusion
 from digit_exp.analysis.report.terminal import terminal_table
 from digit_exp.analysis.results import JobResult
-from digit_exp.analysis.significance import MCNEMAR, PAIRED_T
+from digit_exp.analysis.significance import MCNEMAR, NO_PREDICTIONS, OTHER_IMAGES, PAIRED_T
 from digit_exp.analysis.statistics import holm, paired_t
 
 ACCURACY = Objective()
@@ -180,9 +181,13 @@ def single_runs(tmp_path, ours, theirs, other_labels=None):
 
 @pytest.mark.parametrize(
     ("ours", "theirs", "verdict"),
-    [(8, 0, "worse"), (5, 1, "no difference shown"), (0, 8, "better on the common test images")],
+    [
+        (8, 0, "this network is worse"),
+        (5, 1, "no difference shown"),
+        (0, 8, "this network is better"),
+    ],
 )
-def test_single_runs_are_compared_on_the_test_images(tmp_path, ours, theirs, verdict):
+def test_single_runs_are_compared_on_the_validation_images(tmp_path, ours, theirs, verdict):
     right = np.array([True] * ours + [False] * theirs + [True] * 10)
     other = np.array([False] * ours + [True] * theirs + [True] * 10)
     comparison = rank(single_runs(tmp_path, right, other)).places[1].comparison
@@ -193,17 +198,28 @@ def test_single_runs_are_compared_on_the_test_images(tmp_path, ours, theirs, ver
     assert comparison.p == pytest.approx(2 * tail / 2**total)
 
 
-def test_readings_of_different_test_sets_are_not_compared(tmp_path):
+def test_predictions_for_other_images_are_not_compared(tmp_path):
     right = np.ones(6, bool)
     jobs = single_runs(tmp_path, right, ~right, other_labels=np.zeros(6, int))
-    assert rank(jobs).places[1].comparison is None
+    place = rank(jobs).places[1]
+    assert (place.comparison, place.not_compared) == (None, OTHER_IMAGES)
 
 
-def test_readings_that_are_gone_are_not_compared(tmp_path):
+def test_runs_without_validation_predictions_are_not_compared(tmp_path):
     right = np.ones(6, bool)
     jobs = single_runs(tmp_path, right, ~right)
     (tmp_path / "b.npz").unlink()
-    assert rank(jobs).places[1].comparison is None
+    ranking = rank(jobs)
+    assert (ranking.places[1].comparison, ranking.places[1].not_compared) == (None, NO_PREDICTIONS)
+    assert NO_PREDICTIONS in terminal_table(ranking)
+    assert NO_PREDICTIONS in conclusion(ranking)
+
+
+def test_of_single_runs_the_conclusion_speaks_of_networks_only(tmp_path):
+    right = np.array([True] * 20)
+    ranking = rank(single_runs(tmp_path, right, np.array([False] * 10 + [True] * 10)))
+    assert "network" in conclusion(ranking)
+    assert "configuration" not in conclusion(ranking)
 
 
 # Effects

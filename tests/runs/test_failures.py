@@ -88,6 +88,7 @@ def test_a_disk_that_has_room_again_makes_the_loss_good(tmp_path, monkeypatch):
         ("digit_exp.runs.summary._figures", "figures"),
         ("digit_exp.runs.experiment.write_served", SERVED),
         ("digit_exp.analysis.predictions.Predictions.write", "test_predictions.npz"),
+        ("digit_exp.analysis.predictions.Predictions.write", "val_predictions.npz"),
         ("digit_exp.runs.experiment.calibration", "temperature"),
     ],
 )

@@ -133,7 +133,8 @@ def _outcome(folder: Path) -> dict[str, object]:
 
     (note,) = [n for n in folder.glob("outputs/*/*/run.json") if "FINISHED" in n.read_text()]
     found: dict[str, object] = {}
-    for file in ("checkpoints/last.npz", "checkpoints/best.npz", "test_predictions.npz"):
+    names = ("checkpoints/last", "checkpoints/best", "val_predictions", "test_predictions")
+    for file in (f"{name}.npz" for name in names):
         with np.load(note.parent / file) as arrays:
             for name in arrays.files:
                 if name != "meta":

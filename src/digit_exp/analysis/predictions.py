@@ -1,4 +1,4 @@
-"""What a network made of its test set, and the file that keeps it.
+"""What a network predicts for some images, and the file that keeps it.
 
 The file holds logits. The logarithm of a float32 probability is wrong where that underflows to 0.
 """

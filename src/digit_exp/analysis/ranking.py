@@ -22,7 +22,9 @@ class Place:
     summary: Summary | None
     """Of the objective; None if no replicate came to a number."""
     comparison: Comparison | None = None
-    """Of the winner with this one; None for itself, and where there is nothing to compare."""
+    """Of the winner with this one; None for itself, and where they cannot be compared."""
+    not_compared: str | None = None
+    """Why there is no comparison, if one was tried."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def _compared(ranking: Ranking, winner: Place) -> Ranking:
     others = [place.group for place in ranking.places[1:]]
     comparisons = compare(winner.group, others, ranking.objective)
     places = [
-        Place(place.group, place.summary, comparison)
-        for place, comparison in zip(ranking.places[1:], comparisons, strict=True)
+        Place(place.group, place.summary, found, None)
+        if isinstance(found, Comparison)
+        else Place(place.group, place.summary, None, found)
+        for place, found in zip(ranking.places[1:], comparisons, strict=True)
     ]
     return Ranking(ranking.objective, ranking.parameters, [winner, *places], ranking.results)

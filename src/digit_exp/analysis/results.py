@@ -28,4 +28,4 @@ class JobResult:
     reason: str | None = None
     """Why it did not finish."""
     predictions: Callable[[], Path | None] = lambda: None
-    """Returns `test_predictions.npz` with labels and probabilities, if there is one."""
+    """Returns `val_predictions.npz` with the validation labels and logits, if there is one."""

@@ -1,10 +1,14 @@
-"""Whether the winner is better than another configuration, or only happened to come out ahead."""
+"""Whether the winner is better than another configuration, or came first by chance.
+
+The test set has no part in it: networks are compared on validation images.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +22,12 @@ from digit_exp.training.archive import ArchiveError
 PAIRED_T = "paired t-test"
 MCNEMAR = "McNemar's exact test"
 
+NO_SEED = "no common seed"
+NO_PREDICTIONS = "no validation predictions"
+OTHER_IMAGES = "other validation images"
+
+Outcome = Literal["worse", "better", "no difference shown"]
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -25,7 +35,7 @@ class Comparison:
 
     test: str
     n: int
-    """Common seeds of a t-test, test images of McNemar's."""
+    """Common seeds of a t-test, validation images of McNemar's."""
     advantage: float
     """How much better the winner is, in what was tested; less than 0 if it is worse."""
     p: float
@@ -33,38 +43,38 @@ class Comparison:
     """p after Holm's correction for all comparisons of the sweep."""
 
     @property
-    def is_shown(self) -> bool:
-        """Whether there is a difference that chance does not explain."""
-        return self.corrected < SIGNIFICANCE
+    def outcome(self) -> Outcome:
+        """How the other one compares with the winner."""
+        if self.corrected >= SIGNIFICANCE:
+            return "no difference shown"
+        return "worse" if self.advantage > 0 else "better"
 
     @property
     def verdict(self) -> str:
-        """What may be said of the other configuration."""
-        if not self.is_shown:
-            return "no difference shown"
-        where = "seeds" if self.test == PAIRED_T else "test images"
-        return "worse" if self.advantage > 0 else f"better on the common {where}"
+        """What may be said of the other configuration; of one seed, only of its network."""
+        if self.outcome == "no difference shown":
+            return self.outcome
+        if self.test == MCNEMAR:
+            return f"this network is {self.outcome}"
+        return "worse" if self.outcome == "worse" else "better on the common seeds"
 
 
-def compare(
-    winner: Group, others: Sequence[Group], objective: Objective
-) -> list[Comparison | None]:
-    """Compare the winner with each other group; None where there is nothing to compare."""
+def compare(winner: Group, others: Sequence[Group], objective: Objective) -> list[Comparison | str]:
+    """Compare the winner with each other group; the reason where they cannot be compared."""
     found = [_pair(winner, other, objective) for other in others]
-    made = [comparison for comparison in found if comparison is not None]
-    corrected = iter(holm([comparison.p for comparison in made]))
+    corrected = iter(holm([one.p for one in found if isinstance(one, Comparison)]))
     return [
-        None if comparison is None else replace(comparison, corrected=next(corrected))
-        for comparison in found
+        replace(one, corrected=next(corrected)) if isinstance(one, Comparison) else one
+        for one in found
     ]
 
 
-def _pair(winner: Group, other: Group, objective: Objective) -> Comparison | None:
-    """Test on the common seeds; of one alone, on what both made of each test image."""
+def _pair(winner: Group, other: Group, objective: Objective) -> Comparison | str:
+    """Test on the common seeds; with one alone, on the predictions for each validation image."""
     ours, theirs = _finished(winner, objective), _finished(other, objective)
     seeds = [seed for seed in ours if seed in theirs]
     if not seeds:
-        return None
+        return NO_SEED
     if len(seeds) == 1:
         return _on_images(ours[seeds[0]][0], theirs[seeds[0]][0])
     a, b = [ours[seed][1] for seed in seeds], [theirs[seed][1] for seed in seeds]
@@ -72,10 +82,12 @@ def _pair(winner: Group, other: Group, objective: Objective) -> Comparison | Non
     return Comparison(PAIRED_T, len(seeds), advantage, paired_t(a, b))
 
 
-def _on_images(ours: JobResult, theirs: JobResult) -> Comparison | None:
+def _on_images(ours: JobResult, theirs: JobResult) -> Comparison | str:
     a, b = _read(ours.predictions()), _read(theirs.predictions())
-    if a is None or b is None or not np.array_equal(a.labels, b.labels):
-        return None
+    if a is None or b is None:
+        return NO_PREDICTIONS
+    if not np.array_equal(a.labels, b.labels):
+        return OTHER_IMAGES
     advantage = float(a.is_right.mean() - b.is_right.mean())
     return Comparison(MCNEMAR, len(a.labels), advantage, mcnemar(a.is_right, b.is_right))
 

@@ -24,9 +24,9 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs import summary as report
 from digit_exp.runs.build import load, splits, untrained
 from digit_exp.runs.disk_space import require_room
-from digit_exp.runs.evaluate import calibration, read_test_set
+from digit_exp.runs.evaluate import calibration, read_split, read_test_set
 from digit_exp.runs.failures import Losses, Tolerated
-from digit_exp.runs.folder import CHECKPOINT, DATA_DIGEST, PREDICTIONS, STOP_REASON
+from digit_exp.runs.folder import CHECKPOINT, DATA_DIGEST, PREDICTIONS, STOP_REASON, VAL_PREDICTIONS
 from digit_exp.runs.reuse.serving import SERVED, write_served
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.base import Status, Tracker
@@ -142,12 +142,22 @@ class Experiment:
             if result.status is Status.FINISHED:
                 predictions, measured = read_test_set(self.network, self.dataset.test)
                 summary |= measured
-                with self.losses.tolerated("the temperature", Exception):
-                    summary |= calibration(self.network, self.val)
+                summary |= self._validate(tracker)
         self._keep(tracker, result, state, predictions)
         result.lost.extend(self.losses.sentences())
         interruption.raise_if_asked()
         return result
+
+    def _validate(self, tracker: Tracker) -> dict[str, float]:
+        """Keep the validation predictions, and return what calibration they give."""
+        measured: dict[str, float] = {}
+        if len(self.val):
+            val = read_split(self.network, self.val)
+            with self.losses.tolerated(VAL_PREDICTIONS, Exception):
+                tracker.log_file(val.write(self.folder / VAL_PREDICTIONS))
+            with self.losses.tolerated("the temperature", Exception):
+                measured = calibration(val)
+        return measured
 
     def _trainer(self, callbacks: Sequence[Callback]) -> Trainer:
         config, settings = self.config, self.config.trainer

@@ -30,6 +30,8 @@ DATA_DIGEST = "data.digest"
 CONFIG = "config.yaml"
 CHECKPOINT = Path("checkpoints") / "last.npz"
 PREDICTIONS = "test_predictions.npz"
+VAL_PREDICTIONS = "val_predictions.npz"
+"""By these networks are compared; the test set has no part in a choice."""
 
 
 @dataclass

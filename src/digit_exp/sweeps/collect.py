@@ -13,8 +13,8 @@ from digit_exp.runs.folder import (
     CHECKPOINT,
     CONFIG,
     FILE,
-    PREDICTIONS,
     STOP_REASON,
+    VAL_PREDICTIONS,
     RunRecord,
     ended,
 )
@@ -52,7 +52,7 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
         history=lambda: sweep.history(trial, *CURVES),
         reason=_why(reason, trial.tags),
         predictions=lambda: (
-            _existing(place / PREDICTIONS) or sweep.fetch(trial, PREDICTIONS, place)
+            _existing(place / VAL_PREDICTIONS) or sweep.fetch(trial, VAL_PREDICTIONS, place)
         ),
     )
 
@@ -79,7 +79,7 @@ def _from_folders(folder: Path) -> Iterator[JobResult]:
             metrics=record.summary,
             history=partial(folder_history, place),
             reason=record.reason,
-            predictions=partial(_existing, place / PREDICTIONS),
+            predictions=partial(_existing, place / VAL_PREDICTIONS),
         )
 
 

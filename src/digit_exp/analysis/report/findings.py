@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from digit_exp.analysis.ranking import Ranking
-from digit_exp.analysis.significance import MCNEMAR, PAIRED_T
+from digit_exp.analysis.significance import MCNEMAR, PAIRED_T, Outcome
 
-ANY = "any other configuration"
+SUBJECTS = {
+    PAIRED_T: ("It", "any other configuration"),
+    MCNEMAR: (
+        "With one seed, only networks are compared. This network",
+        "the network of any other",
+    ),
+}
+"""What a test speaks of, and what all others are called."""
 
 MOST_NAMED = 8
 """Configurations that a sentence lists one by one."""
@@ -20,22 +27,27 @@ def conclusion(ranking: Ranking) -> str:
     others = ranking.with_numbers[1:]
     if not others:
         return "It is the only configuration that came to a number."
-    sentences = []
-    if worse := _with_verdict(ranking, "worse"):
-        some = f"{len(worse)} of {len(others)} others"
-        which = some if len(worse) < len(others) else ANY
-        sentences.append(f"It is shown to be better than {which}.")
-    if same := _with_verdict(ranking, "no difference shown"):
-        which = _list(same) if len(same) < len(others) else ANY
-        sentences.append(f"No difference shown from {which}: that it came first may be chance.")
-    if better := _with_verdict(ranking, "better"):
-        sentences.append(f"In the test, {_list(better)} came out better.")
+    sentences = [line for test in SUBJECTS for line in _shown(ranking, test, len(others))]
     if not any(place.comparison for place in others):
+        reasons = dict.fromkeys(place.not_compared for place in others if place.not_compared)
         sentences.append(
-            "It is not compared with the others: that takes two common seeds, or the test"
-            " predictions of both."
+            f"It is not compared with the others ({', '.join(reasons)}): that takes two common"
+            " seeds, or the validation predictions of both."
         )
     return " ".join(sentences)
+
+
+def _shown(ranking: Ranking, test: str, others: int) -> Iterator[str]:
+    """Yield what one of the tests shows."""
+    subject, anyone = SUBJECTS[test]
+    if worse := _ranks(ranking, test, "worse"):
+        which = anyone if len(worse) == others else f"{len(worse)} of {others} others"
+        yield f"{subject} is shown to be better than {which}."
+    if same := _ranks(ranking, test, "no difference shown"):
+        which = anyone if len(same) == others else _list(same)
+        yield f"No difference shown from {which}: that it came first may be chance."
+    if better := _ranks(ranking, test, "better"):
+        yield f"In the test, {_list(better)} came out better."
 
 
 def method(ranking: Ranking) -> list[str]:
@@ -55,8 +67,9 @@ def method(ranking: Ranking) -> list[str]:
         )
     if MCNEMAR in made:
         lines.append(
-            f"{MCNEMAR} stands in where there is one common seed: it asks whether the images of"
-            " the test set that only one of the two reads right are split evenly."
+            f"{MCNEMAR} is used where there is one common seed: it asks whether the validation"
+            " images that only one of the two networks reads right are split evenly. It compares"
+            " the networks with which training ended, and says nothing about other seeds."
         )
     if made:
         lines += [
@@ -74,12 +87,14 @@ def method(ranking: Ranking) -> list[str]:
     return lines
 
 
-def _with_verdict(ranking: Ranking, words: str) -> list[int]:
-    """Return the ranks of the configurations of which a comparison says so."""
+def _ranks(ranking: Ranking, test: str, outcome: Outcome) -> list[int]:
+    """Return the ranks of the configurations that came out so in a test."""
     return [
         rank
         for rank, place in enumerate(ranking.places, 1)
-        if place.comparison and place.comparison.verdict.startswith(words)
+        if place.comparison
+        and place.comparison.test == test
+        and place.comparison.outcome == outcome
     ]
 
 

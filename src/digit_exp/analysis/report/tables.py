@@ -143,7 +143,7 @@ def verdict(place: Place, ranking: Ranking) -> str:
     elif place.comparison is not None:
         words.append(place.comparison.verdict)
     elif place.summary is not None:
-        words.append("not compared")
+        words.append(f"not compared: {place.not_compared}")
     counts = [(place.group.count(status), status.lower()) for status in UNFINISHED]
     words += [f"{count} {status}" for count, status in counts if count]
     return ", ".join(words)

@@ -1,0 +1,27 @@
+"""What a sweep gathers of its jobs is what networks are compared by."""
+
+from digit_exp.analysis.predictions import read_predictions
+from digit_exp.runs.folder import VAL_PREDICTIONS, RunRecord
+from digit_exp.sweeps.collect import results_in_folders
+from tiny_runs import run
+
+
+def test_jobs_are_compared_by_their_predictions_for_the_validation_images(tmp_path):
+    (tmp_path / "job").mkdir()
+    experiment, result = run(tmp_path / "job")
+    RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / "job")
+    (job,) = results_in_folders(tmp_path)
+    found = read_predictions(job.predictions())
+    val = experiment.val
+    assert len(val) == 40
+    assert found.labels.tolist() == val.labels.tolist()
+    assert found.read.tolist() == experiment.network.predict(val.images[val.rows]).tolist()
+
+
+def test_a_run_of_an_earlier_version_has_no_validation_predictions(tmp_path):
+    (tmp_path / "job").mkdir()
+    _, result = run(tmp_path / "job")
+    RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / "job")
+    (tmp_path / "job" / VAL_PREDICTIONS).unlink()
+    (job,) = results_in_folders(tmp_path)
+    assert job.predictions() is None
