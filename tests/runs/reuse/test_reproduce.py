@@ -1,5 +1,6 @@
 """A run trained again: the same to the last bit, near enough, or not, and since which epoch."""
 
+import json
 import math
 
 import pytest
@@ -95,3 +96,20 @@ def test_times_do_not_count_and_what_is_not_a_number_equals_itself():
     )
     assert found.epoch == 2
     assert found.values == {"a": (1.0, 1 + 2**-52)}
+
+
+def test_a_program_reads_how_the_two_runs_differ(original, capsys, monkeypatch):
+    train_otherwise(monkeypatch, 1 + 1e-5)
+    assert main(["reproduce", "one", "--json"]) == 3
+    report = json.loads(capsys.readouterr().out)
+    assert {*report} == {
+        *("verdict", "original", "again", "epochs", "first_difference", "environment"),
+        *("weights", "predictions", "tolerance"),
+    }
+    assert (report["verdict"], report["epochs"], report["tolerance"]) == ("tolerable", 3, 0.005)
+    assert report["original"]["name"] == "one"
+    assert report["again"]["folder"].startswith("outputs/reproductions/")
+    assert report["first_difference"]["epoch"] == 1
+    then, now = report["first_difference"]["metrics"]["train_loss"]
+    assert then != now
+    assert 0 < report["weights"] < 0.1

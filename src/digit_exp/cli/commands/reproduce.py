@@ -11,7 +11,8 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from pathlib import Path
 
-from digit_exp.cli.arguments import Command, add_run, add_store
+from digit_exp.cli.arguments import Command, add_json, add_run, add_store
+from digit_exp.cli.output import print_json
 from digit_exp.runs.errors import JobFailed
 
 DESCRIPTION = """\
@@ -41,10 +42,12 @@ def _configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder for the new run")
     parser.add_argument("--track", action="store_true", help="track the new run as the old one was")
+    add_json(parser)
     add_store(parser)
 
 
 def _reproduce(options: Namespace) -> int:
+    from digit_exp.runs.reuse.json_shapes import reproduction_json
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
     from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 
@@ -53,13 +56,17 @@ def _reproduce(options: Namespace) -> int:
     if folder.exists():
         print(f"the folder {folder} exists already; name a new one", file=sys.stderr)
         return 2
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
-    print(f"reproducing {original.label}", flush=True)
+    progress = sys.stderr if options.json else sys.stdout
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=progress)
+    print(f"reproducing {original.label}", file=progress, flush=True)
     try:
         found = reproduce(original, folder, track=options.track, tolerance=options.tolerance / 100)
     except JobFailed:  # the log has said why
         return Verdict.different.value
-    print("", *found.lines(), sep="\n")
+    if options.json:
+        print_json(reproduction_json(found))
+    else:
+        print("", *found.lines(), sep="\n")
     return found.verdict.value
 
 
