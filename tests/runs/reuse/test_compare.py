@@ -1,5 +1,6 @@
 """The command that compares runs, from what is typed to the page."""
 
+import json
 import re
 
 import pytest
@@ -22,6 +23,28 @@ def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, ca
         "curves.png",
         "digits_1_2.png",
     }
+
+
+def test_a_program_reads_what_differs_and_how_sure_that_is(tmp_path, train, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "outputs" / "one", "run_name=one")
+    words = ("run_name=two", "optimizer=sgd", "optimizer.lr=1e-6", "trainer.epochs=1")
+    train(tmp_path / "outputs" / "two", *words)
+    assert main(["compare", "one", "two", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert {*report} == {"runs", "differing", "pairs", "page", "figures"}
+    assert [run["name"] for run in report["runs"]] == ["one", "two"]
+    for run in report["runs"]:
+        for metric, (low, high) in run["intervals"].items():
+            assert low <= run["metrics"][metric] <= high
+    assert report["differing"]["optimizer"] == ["adam", "sgd"]
+    (pair,) = report["pairs"]
+    assert (pair["first"], pair["second"], pair["better"]) == (0, 1, 0)
+    gain = pair["only_first"] - pair["only_second"]
+    assert pair["difference"] == pytest.approx(gain / 50)
+    assert pair["interval"][0] <= pair["difference"] <= pair["interval"][1]
+    assert (tmp_path / report["page"]).is_file()
+    assert all((tmp_path / figure).is_file() for figure in report["figures"])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import RUN, Command, add_store
+from digit_exp.cli.arguments import RUN, Command, add_json, add_store
+from digit_exp.cli.output import print_json
 
 DESCRIPTION = """\
 Compares runs: their configurations, their results with intervals, their curves, and their
@@ -29,15 +30,20 @@ outputs/comparisons/. The exit code is 0, or 2 if the runs cannot be found.
 def _configure(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="the folder of the page")
+    add_json(parser)
     add_store(parser)
 
 
 def _compare(options: Namespace) -> int:
     from digit_exp.runs.reuse.compare import compare
+    from digit_exp.runs.reuse.json_shapes import comparison_json
     from digit_exp.runs.reuse.lookup import Runs
 
     runs = Runs.around(uri=options.uri)
     found = compare([run for text in options.runs for run in runs.several(text)])
+    if options.json:
+        print_json(comparison_json(found, found.write(options.out)))
+        return 0
     print(found.lines())
     page, *pictures = found.write(options.out)
     print(f"\npage: {page}\nits {len(pictures)} pictures: {page.parent / 'figures'}")

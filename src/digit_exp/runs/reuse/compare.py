@@ -32,6 +32,8 @@ class Comparison:
     """What there is to say about some runs."""
 
     runs: Sequence[FoundRun]
+    compared: Sequence[Contender]
+    """The same runs, with what is compared of them."""
     sections: Sequence[Section]
 
     def lines(self) -> str:
@@ -66,7 +68,7 @@ def compare(runs: Sequence[FoundRun]) -> Comparison:
         names = ", ".join(run.label for run in different)
         raise RunError(f"a comparison needs two runs, or the name of a sweep; got only {names}")
     contenders = [_contender(run) for run in different]
-    return Comparison(different, list(sections(contenders, _images(different[0]))))
+    return Comparison(different, contenders, list(sections(contenders, _images(different[0]))))
 
 
 def _contender(run: FoundRun) -> Contender:

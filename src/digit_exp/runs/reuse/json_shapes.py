@@ -2,10 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from digit_exp.analysis.run_comparison import (
+    Contender,
+    Duel,
+    accuracy_interval,
+    differing,
+    duels,
+    loss_interval,
+)
+from digit_exp.analysis.statistics import SIGNIFICANCE
+from digit_exp.runs.folder import from_here
+from digit_exp.runs.reuse.compare import Comparison
 from digit_exp.runs.reuse.listing import as_json
 from digit_exp.runs.reuse.reproduce import Reproduction
+
+
+def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
+    """Return what `compare --json` prints; `files` are the page and its figures."""
+    page, *figures = [str(from_here(file)) for file in files]
+    runs = zip(found.runs, found.compared, strict=True)
+    return {
+        "runs": [{**as_json(run), "intervals": _intervals(one)} for run, one in runs],
+        "differing": {
+            key: [one.config.get(key) for one in found.compared]
+            for key in differing(found.compared)
+        },
+        "pairs": [_pair(test) for test in duels(found.compared)],
+        "page": page,
+        "figures": figures,
+    }
+
+
+def _intervals(one: Contender) -> dict[str, Any]:
+    read = one.readings
+    return {
+        "best_val_acc": one.validation,
+        "test_acc": None if read is None else accuracy_interval(read),
+        "test_loss": None if read is None else loss_interval(read),
+    }
+
+
+def _pair(test: Duel) -> dict[str, Any]:
+    better = test.first if test.difference > 0 else test.second
+    return {
+        "first": test.first,
+        "second": test.second,
+        "only_first": len(test.only_first),
+        "only_second": len(test.only_second),
+        "difference": test.difference,
+        "interval": test.interval,
+        "p": test.p,
+        "better": better if test.p < SIGNIFICANCE else None,
+    }
 
 
 def reproduction_json(found: Reproduction) -> dict[str, Any]:
