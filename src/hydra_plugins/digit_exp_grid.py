@@ -17,7 +17,7 @@ class GridSweeper(basic_sweeper.BasicSweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
-        jobs = [list(words) for words in self.hydra_context.config_loader.jobs]  # type: ignore[attr-defined]
+        jobs = self.hydra_context.config_loader.planned  # type: ignore[attr-defined]
         size = self.max_batch_size or len(jobs)
         returned: list[object] = []
         for start in range(0, len(jobs), size):

@@ -145,7 +145,7 @@ def _meant(value: object, kind: type) -> str:
     try:
         items = yaml.safe_load(value) if isinstance(value, str) else value
         listed = [convert(item, kind) for item in (items if isinstance(items, list) else [items])]
-    except (Refused, yaml.YAMLError):
+    except (ValueError, yaml.YAMLError):
         return ""
     return f"; write {written(listed)}"
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from digit_exp.config.hydra_schema import plain_mapping
 from digit_exp.config.loader import JobLoader
-from digit_exp.config.overrides import override, written
+from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.serialize import read_yaml
@@ -36,6 +36,11 @@ DECIDED = {
 }
 """Settings of Hydra that this program makes itself."""
 
+SEED = (
+    "a search would choose among seeds. Search with one seed, then run its winner with several:"
+    " -m --config-dir FOLDER experiment=best seed=1,2,3"
+)
+
 COUNTS = ("sweeper.n_trials", "sweeper.n_jobs", "sweeper.max_batch_size", "launcher.n_jobs")
 
 OWN_TO_A_JOB = ("overrides", "runtime", "job.override_dirname")
@@ -52,7 +57,7 @@ class Settings:
         self._loader = loader
         self._folders = [] if config_dir is None else [f"file://{Path(config_dir).resolve()}"]
         self._options: dict[str, list[str]] = {}
-        self._space: dict[str, Any] = {}
+        self._space: list[tuple[str, object]] = []  # entries, and single values of entries
         self._search()
 
     def add(self, found: Override) -> Iterator[Problem]:
@@ -95,7 +100,7 @@ class Settings:
 
     def forget(self) -> None:
         """Leave out every setting."""
-        self._said = {}
+        self._said, self._space = {}, []
         self.words = []
         self._search()
 
@@ -113,12 +118,21 @@ class Settings:
     def _search_in(self, key: str, value: object) -> None:
         """Take an entry of a search space, or one value of an entry."""
         whole, _, last = key.rpartition(".")
-        if last in ENTRY and whole:
-            self._space.setdefault(whole, {})[last] = value
-        else:
-            self._space[key] = value
-        words = [word for word in self.words if not word.startswith("++hydra.sweeper.space=")]
-        self.words = [*words, f"++hydra.sweeper.space={written(self._space)}"]
+        is_part = last in ENTRY and whole != ""
+        self._space.append((whole, {last: value}) if is_part else (key, value))
+
+    def complete(self, hydra: DictConfig) -> Iterator[Problem]:
+        """Put the entries of the search space in their places, or yield why that cannot be."""
+        space = hydra.sweeper.get("space")
+        for key, entry in self._space:
+            if space is None:
+                yield Problem(f"{SPACE}{key}", "needs a search; add sweep=tpe or sweep=random")
+                continue
+            is_part = isinstance(entry, dict) and len(entry) == 1
+            with open_dict(space):
+                space[key] = {**space[key], **entry} if is_part and key in space else entry
+        if "seed" in (space or {}):
+            yield Problem(f"{SPACE}seed", SEED)
 
     def _unknown_choice(self, group: str, choice: object) -> Problem | None:
         if choice in (options := self.options(group)):

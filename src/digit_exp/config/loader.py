@@ -46,6 +46,8 @@ class JobLoader(ConfigLoaderImpl):
         """The configuration of the run, or of a sweep's first job, with Hydra's own part."""
         self.jobs: dict[tuple[str, ...], dict[str, Any]] = {}
         """The values of each job of a grid, by its overrides."""
+        self.planned: list[list[str]] = []
+        """The overrides of each job of a grid, in their order."""
         self.settings: list[str] = []
         """The overrides of Hydra's own part."""
         self.problems: dict[Problem, None] = {}

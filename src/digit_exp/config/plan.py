@@ -29,7 +29,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from digit_exp.config.hydra_schema import plain_mapping, publish
 from digit_exp.config.hydra_settings import Settings, differing, settings_problems
 from digit_exp.config.loader import JobLoader, with_values
-from digit_exp.config.overrides import override
+from digit_exp.config.overrides import override, written
 from digit_exp.config.parse import GROUPS, from_mapping, leaves
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import FAMILIES, PRESETS, RunConfig
@@ -161,6 +161,7 @@ class _CommandLine:
         self._settings = Settings(loader, config_dir)
         self._hydra: DictConfig | None = None  # what was composed first, with Hydra's own part
         self._sweeper: dict[str, Any] = {}
+        self._settings_problems: list[Problem] = []
         self._values: dict[str, list[Override]] = {}  # what each key stands for, the last one said
         self._composed: dict[tuple[str, ...], DictConfig] = {}
 
@@ -207,7 +208,7 @@ class _CommandLine:
                 self._compose_first(values)
             return  # `check` says what is wrong with a file
         self._sweeper = plain_mapping(self._hydra.hydra)["sweeper"]
-        self.problems += settings_problems(self._hydra.hydra)
+        self.problems += [*settings_problems(self._hydra.hydra), *self._settings_problems]
 
     def jobs(self) -> Iterator[Sequence[Override]]:
         """Yield the jobs in the order in which Hydra runs them, the last key varying fastest."""
@@ -246,7 +247,7 @@ class _CommandLine:
         words = [
             override(key, each[0].value())
             if len(each) == 1
-            else f"{key}={','.join(override('', one.value())[1:] for one in each)}"
+            else f"{key}={','.join(written(one.value()) for one in each)}"
             for key, each in self._values.items()
         ]
         assert self._hydra is not None
@@ -257,11 +258,12 @@ class _CommandLine:
         loader.composed, loader.settings = composed, self._settings.words
         trials = self._sweeper.get("n_trials") if self.is_sweep else None
         if trials is None:
-            loader.jobs = {
-                tuple(
-                    override(each.key_or_group, each.value()) for each in job.overrides
-                ): job.values
+            loader.planned = [
+                [override(each.key_or_group, each.value()) for each in job.overrides]
                 for job in found
+            ]
+            loader.jobs = {
+                tuple(words): job.values for words, job in zip(loader.planned, found, strict=True)
             }
         is_grid = self._sweeper["_target_"] == BASIC
         if is_grid:
@@ -305,7 +307,9 @@ class _CommandLine:
     def _compose(self, choices: Sequence[str]) -> DictConfig:
         key = tuple(choices)
         if key not in self._composed:
-            self._composed[key] = self.loader.compose([*choices, *self._settings.words])
+            composed = self.loader.compose([*choices, *self._settings.words])
+            self._settings_problems = [*self._settings.complete(composed.hydra)]
+            self._composed[key] = composed
         return self._composed[key]
 
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Any
 
 from digit_exp.analysis.replicates import Config, decides
+from digit_exp.config.overrides import override
 
 PROGRAM = "python -m digit_exp"
 
 ROOT = ("seed", "run_name")
 """Keys without a dot that are values. The others are choices of groups."""
-
-PLAIN = re.compile(r"(?!(?:true|false|null|nan|inf)$)[a-z_][\w./-]*", re.IGNORECASE)
-"""Text that Hydra takes for text without quotes."""
 
 
 def command(config: Config) -> str:
@@ -25,7 +22,7 @@ def command(config: Config) -> str:
     >>> command({"seed": 1, "optimizer": "adam", "model.hidden": [128, 64]})
     "python -m digit_exp optimizer=adam seed=1 'model.hidden=[128,64]'"
     """
-    words = [f"{key}={override_value(value)}" for key, value in _ordered(config)]
+    words = [override(key, value) for key, value in _ordered(config)]
     return shlex.join([*PROGRAM.split(), *words])
 
 
@@ -57,27 +54,6 @@ def _ordered(config: Config) -> list[tuple[str, object]]:
 
 def _is_choice(key: str) -> bool:
     return "." not in key and key not in ROOT
-
-
-def override_value(value: object) -> str:
-    """Write a value in Hydra's grammar of overrides.
-
-    >>> override_value([1e-3, None]), override_value({"a": "b c"})
-    ('[0.001,null]', "{a:'b c'}")
-    """
-    if isinstance(value, list | tuple):
-        return f"[{','.join(map(override_value, value))}]"
-    if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{override_value(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, str):
-        # A backslash counts as such unless a quote follows.
-        quoted = re.sub(r"(\\*)('|$)", lambda found: _escaped(*found.groups()), value)
-        return value if PLAIN.fullmatch(value) else f"'{quoted}'"
-    return json.dumps(value)
-
-
-def _escaped(backslashes: str, quote: str) -> str:
-    return 2 * backslashes + (f"\\{quote}" if quote else "")
 
 
 def _put(tree: dict[str, Any], path: list[str], value: object) -> None:
