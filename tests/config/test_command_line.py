@@ -118,8 +118,7 @@ def test_fields_of_a_misspelt_choice_are_judged_by_the_one_that_was_meant():
         ("model.hidden=[1,2", "model.hidden: has brackets that do not match, got '[1,2'"),
         (
             "model.hidden=256,128",
-            "model.hidden: got several values, 256,128: add -m to run each,"
-            " or write model.hidden=[256,128]",
+            'model.hidden: got several values, 256,128: write "model.hidden=[256,128]" for a list',
         ),
         (
             "seed=${oc.env:HOME}",

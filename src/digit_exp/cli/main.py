@@ -6,6 +6,7 @@ composes from is what `plan` has composed and checked.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from argparse import Namespace
@@ -23,8 +24,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from digit_exp.cli.help import help_text
 from digit_exp.config.hydra_schema import plain_mapping
+from digit_exp.config.overrides import override, typed
 from digit_exp.config.plan import Plan, job_loader, plan
-from digit_exp.config.schema import RunConfig
+from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.errors import Interrupted, JobFailed
 from digit_exp.runs.folder import mark_dead
@@ -38,6 +40,9 @@ FAILURE, USAGE_ERROR = 1, 2
 
 NAME = "config"
 """The file in `conf/` in which a configuration begins."""
+
+IGNORED = "MLFLOW_EXPERIMENT_NAME"
+"""What MLflow would take an experiment's name from; here a configuration says it."""
 
 ONE_OF = ("run", "multirun", "cfg", "info", "hydra_help", "shell_completion")
 """Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
@@ -96,6 +101,7 @@ def _run(line: Namespace) -> int:
     if line.info:
         hydra.show_info(line.info, NAME, list(planned.choices))
         return 0
+    _say_what_is_ignored(planned.jobs[0])
     mark_dead(OUTPUTS)
     resume = planned.launch["resume"]
     if resume is not None:
@@ -111,6 +117,15 @@ def launch_sweep(planned: Plan) -> int:
 
     hydra = Hydra("digit_exp", planned.loader)
     return run_sweep(planned, lambda: hydra.multirun(NAME, _trial, []))
+
+
+def _say_what_is_ignored(config: RunConfig) -> None:
+    """Name a variable of MLflow that would have said something else, had it been asked."""
+    tracking, name = config.tracking, os.environ.get(IGNORED)
+    if name and tracking.backend is Backend.mlflow and name != tracking.experiment:
+        instead = typed(override("tracking.experiment", name))
+        where = f"the experiment is {tracking.experiment!r}"
+        print(f"{IGNORED}={name} is not used, {where}; write {instead}", file=sys.stderr)
 
 
 def _about_hydra(line: Namespace) -> int:

@@ -57,7 +57,7 @@ class Settings:
         self._loader = loader
         self._folders = [] if config_dir is None else [f"file://{Path(config_dir).resolve()}"]
         self._options: dict[str, list[str]] = {}
-        self._space: list[tuple[str, object]] = []  # entries, and single values of entries
+        self._space: list[tuple[str, Any]] = []  # entries, and single values of entries
         self._search()
 
     def add(self, found: Override) -> Iterator[Problem]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from enum import Enum
 
@@ -34,6 +35,17 @@ def written(value: object) -> str:
     if isinstance(value, int | float):
         return repr(value)
     return _text(value.name if isinstance(value, Enum) else str(value))
+
+
+def typed(word: str) -> str:
+    """Return a word as it is typed into a shell.
+
+    >>> print(typed("seed=1"), typed("run_name='a b'"))
+    seed=1 "run_name='a b'"
+    """
+    if shlex.quote(word) == word or set(word) & set('"$`!\\'):
+        return shlex.quote(word)
+    return f'"{word}"'
 
 
 def _text(text: str) -> str:

@@ -29,7 +29,7 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from digit_exp.config.hydra_schema import plain_mapping, publish
 from digit_exp.config.hydra_settings import Settings, differing, settings_problems
 from digit_exp.config.loader import JobLoader, with_values
-from digit_exp.config.overrides import override, written
+from digit_exp.config.overrides import override, typed, written
 from digit_exp.config.parse import GROUPS, from_mapping, leaves
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import FAMILIES, PRESETS, RunConfig
@@ -338,7 +338,7 @@ def _superfluous_plus(found: Override) -> Iterator[Problem]:
     """Yield that a `+` before a key that exists is one too many."""
     if found.is_add() or found.is_force_add():
         key = found.key_or_group
-        yield Problem(key, f"is there already; write {override(key, found.value())}")
+        yield Problem(key, f"is there already; write {typed(override(key, found.value()))}")
 
 
 def _set(mapping: dict[str, Any], found: Override, problems: list[Problem]) -> None:
@@ -346,7 +346,7 @@ def _set(mapping: dict[str, Any], found: Override, problems: list[Problem]) -> N
     for path, value in leaves({found.key_or_group: found.value()}, {}):
         *parents, last = path.split(".")
         if last == "name" and parents and parents[0] in FAMILIES:
-            message = f"cannot be set; write {override(parents[0], value)}"
+            message = f"cannot be set; write {typed(override(parents[0], value))}"
             problems.append(Problem(path, message))
             continue
         node = mapping

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import get_args
+from typing import Any, get_args, get_origin
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, ValueType
 from hydra.errors import HydraException
 
 from digit_exp.config.convert import shown
-from digit_exp.config.overrides import override
+from digit_exp.config.overrides import override, typed
 from digit_exp.config.parse import GROUPS, ROOT, leaf_types
 from digit_exp.config.schema import FAMILIES, LAUNCH
 from digit_exp.registry import Problem, did_you_mean
@@ -81,14 +81,27 @@ def elements(found: Override, parser: OverridesParser) -> list[Override]:
 
 
 @cache
-def text_keys() -> frozenset[str]:
-    """Return the keys that take text, whatever the choices of groups."""
+def all_types() -> dict[str, Any]:
+    """Return the type of every key, whatever the choices of groups."""
     types = {**ROOT, **LAUNCH}
     for group, cls in GROUPS.items():
         family = FAMILIES.get(group)
         for kind in [cls] if family is None else [family[name] for name in family.names()]:
             types |= leaf_types(kind, f"{group}.")
-    return frozenset(key for key, hint in types.items() if hint is str or str in get_args(hint))
+    return types
+
+
+@cache
+def text_keys() -> frozenset[str]:
+    """Return the keys that take text."""
+    hints = all_types().items()
+    return frozenset(key for key, hint in hints if hint is str or str in get_args(hint))
+
+
+@cache
+def list_keys() -> frozenset[str]:
+    """Return the keys that take a list."""
+    return frozenset(key for key, hint in all_types().items() if get_origin(hint) is list)
 
 
 def is_text(key: str) -> bool:
@@ -110,8 +123,7 @@ def misuse(found: Override, is_sweep: bool, is_search: bool) -> Problem | None:
     if key in ONCE:
         return Problem(key, f"is the same for all jobs, got several values, {text}; choose one")
     if not is_sweep:
-        other = override(key, text) if is_text(key) else f"{key}=[{text}]"
-        return Problem(key, f"got several values, {text}: add -m to run each, or write {other}")
+        return Problem(key, f"got several values, {text}: {_one_value(found, key, text)}")
     if is_search and key == "seed":
         return Problem(
             key,
@@ -121,13 +133,25 @@ def misuse(found: Override, is_sweep: bool, is_search: bool) -> Problem | None:
     return _not_a_list(found, key, text, is_search)
 
 
+def _one_value(found: Override, key: str, text: str) -> str:
+    """Return how several values are said where one is wanted."""
+    each = "add -m to run each"
+    if is_text(key):
+        return f"{each}, or write {typed(override(key, text))}"
+    if key in list_keys() and found.is_discrete_sweep():
+        values = list(found.sweep_iterator())
+        if not any(isinstance(value, list) for value in values):
+            return f"write {typed(override(key, values))} for a list"
+    return each
+
+
 def _not_a_list(found: Override, key: str, text: str, is_search: bool) -> Problem | None:
     sweep = found.value()
     if isinstance(sweep, IntervalSweep):
         log = ", log: true" if "log" in sweep.tags else ""
         entry = f"{{type: float, low: {sweep.start}, high: {sweep.end}{log}}}"
-        listed = f"{key}='choice({sweep.start},{sweep.end})'"
-        instead = f"hydra.sweeper.space.{key}='{entry}'" if is_search else listed
+        listed = f"{key}=choice({sweep.start},{sweep.end})"
+        instead = typed(f"hydra.sweeper.space.{key}={entry}" if is_search else listed)
         return Problem(key, f"needs values that can be listed, got {text}; write {instead}")
     if not list(found.sweep_iterator()):
         return Problem(key, f"stands for no value at all, got {text}")

@@ -39,6 +39,15 @@ def test_a_folder_is_refused_with_what_to_use_instead(uri, tmp_path):
         locate(uri, tmp_path)
 
 
+@pytest.mark.parametrize("uri", ["localhost:5000", "127.0.0.1:5000/mlflow", "my-host.org:80"])
+def test_a_server_without_its_scheme_is_told_the_whole_address(uri, tmp_path):
+    with pytest.raises(
+        ConfigError, match=f"tracking.uri: '{uri}' .*write tracking.uri=http://{uri}"
+    ):
+        locate(uri, tmp_path)
+    assert locate(f"http://{uri}", tmp_path).is_server
+
+
 def test_an_error_names_the_environment_variable_that_caused_it(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "mlruns")
     with pytest.raises(ConfigError, match="MLFLOW_TRACKING_URI: 'mlruns' is a folder"):

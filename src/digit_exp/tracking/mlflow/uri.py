@@ -54,6 +54,8 @@ def locate(uri: str | None, folder: Path) -> Store:
     folder = folder.absolute()
     key = "tracking.uri" if uri else ENVIRONMENT
     uri = uri or os.environ.get(ENVIRONMENT) or f"{SQLITE}mlruns/mlflow.db"
+    if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
+        raise ConfigError(Problem(key, f"{uri!r} has no scheme; write {key}=http://{uri}"))
     if uri.startswith("file:") or ("://" not in uri and not uri.startswith("databricks")):
         raise ConfigError(
             Problem(

@@ -1,0 +1,114 @@
+"""Hydra's own flags with this program's words: each combination works or is refused in words."""
+
+import pytest
+import yaml
+
+from digit_exp.cli.main import main
+from digit_exp.runs import runner
+
+WORDS = [["seed=1,2", "-m"], ["-m", "seed=1,2"], ["sweep=tpe"], ["sweep=grid"], ["seed=3"]]
+
+
+@pytest.fixture
+def say(tmp_path, monkeypatch, capsys):
+    """Return exit code, standard output and standard error of a command line."""
+    monkeypatch.chdir(tmp_path)
+
+    def say(*words):
+        try:
+            code = main(list(words))
+        except SystemExit as end:  # argparse's own errors
+            code = end.code
+        output = capsys.readouterr()
+        assert list(tmp_path.iterdir()) == []
+        return code, output.out, output.err
+
+    return say
+
+
+@pytest.mark.parametrize("words", WORDS, ids=str)
+@pytest.mark.parametrize(
+    "flags",
+    [
+        *(
+            ["--cfg", kind, *more]
+            for kind in ("job", "hydra", "all")
+            for more in ([], ["--resolve"])
+        ),
+        *(["--cfg", "job", "--package", package] for package in ("optimizer", "_global_")),
+        ["--cfg", "hydra", "--package", "hydra.job"],
+        *(["--info", what] for what in ("all", "config", "defaults", "defaults-tree")),
+        *(["--info", what] for what in ("plugins", "searchpath")),
+        ["--hydra-help"],
+    ],
+    ids=str,
+)
+def test_what_shows_something_shows_it_and_runs_nothing(say, flags, words):
+    code, out, err = say(*flags, *words)
+    assert (code, err) == (0, "")
+    assert len(out) > 50
+
+
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (["--run", "--cfg", "job"], "--cfg"),
+        (["--run", "-m"], "--multirun"),
+        (["--cfg", "job", "--hydra-help"], "--hydra-help"),
+        (["--resolve"], "--cfg job"),
+        (["--package", "optimizer"], "--cfg job"),
+        (["--config-name", "other"], "--config-name"),
+        (["--config-path", "other"], "--config-path"),
+        (["--experimental-rerun", "job.pickle"], "--experimental-rerun"),
+        (["--config-dir", "missing"], "missing"),
+        (["--shell-completion"], "install"),
+        (["--cfg", "nonsense"], "nonsense"),
+        (["--cfg", "job", "--package", "missing"], "missing"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("words", [["seed=3"], ["sweep=grid"]], ids=str)
+def test_what_cannot_be_is_refused_in_words(say, flags, named, words):
+    code, _, err = say(*words, *flags)
+    assert code in (1, 2)
+    assert named in err
+    assert "Traceback" not in err
+
+
+def test_a_sweep_is_shown_as_its_first_job(say):
+    _, out, _ = say("--cfg", "job", "-m", "seed=5,6", "optimizer.lr=0.25")
+    shown = yaml.safe_load(out)
+    assert (shown["seed"], shown["optimizer"]["lr"]) == (5, 0.25)
+
+
+@pytest.mark.parametrize("chdir", ["false", "true"])
+def test_a_run_sees_the_folder_where_it_was_started(tmp_path, monkeypatch, chdir):
+    seen = []
+
+    def run(config, folder, resume):
+        seen.append((runner.Path.cwd(), folder, config.seed))
+        raise runner.JobFailed("seen")
+
+    monkeypatch.setattr(runner, "run_job", run)
+    monkeypatch.chdir(tmp_path)
+    assert main(["seed=7", "tracking=none", f"hydra.job.chdir={chdir}"]) == 1
+    ((cwd, folder, seed),) = seen
+    assert (cwd, seed) == (tmp_path, 7)
+    assert folder.is_relative_to(tmp_path / "outputs")
+    assert (folder / ".hydra" / "config.yaml").is_file()
+
+
+def test_the_variable_for_an_experiment_is_named_where_it_is_not_used(
+    monkeypatch, tmp_path, capsys
+):
+    monkeypatch.setattr(runner, "run_job", lambda *arguments: 1 / 0)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    for words, said in (
+        ([], True),
+        (["tracking.experiment=mine"], False),
+        (["tracking=none"], False),
+    ):
+        with pytest.raises(ZeroDivisionError):
+            main(words)
+        assert ("write tracking.experiment=mine" in capsys.readouterr().err) == said
