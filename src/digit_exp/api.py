@@ -91,14 +91,14 @@ def sweep(
     The same call again continues what is not done, under the same `name`. Prints what the command
     prints. Raises ConfigError with all that is wrong, in any job.
     """
-    from digit_exp.analysis.report.rerun import override_value
     from digit_exp.cli.main import launch_sweep
+    from digit_exp.config.overrides import written
     from digit_exp.config.plan import plan
     from digit_exp.sweeps.launch import FOLDER, sweep_name
 
     varied = {**parameters, **({"seed": seeds} if seeds else {})}
-    swept = [f"{key}={','.join(map(override_value, values))}" for key, values in varied.items()]
-    named = [] if name is None else [f"sweep.name={override_value(name)}"]
+    swept = [f"{key}={','.join(map(written, values))}" for key, values in varied.items()]
+    named = [] if name is None else [f"sweep.name={written(name)}"]
     planned = plan([*_overrides(words), *swept, *named], multirun=True)
     name = sweep_name(planned)
     with _kept_logging():
@@ -128,14 +128,14 @@ def compare(*runs: str | FoundRun, uri: str | None = None) -> Comparison:
 
 
 def _overrides(words: Sequence[str | Values]) -> list[str]:
-    from digit_exp.analysis.report.rerun import override_value
+    from digit_exp.config.overrides import written
 
     overrides = []
     for word in words:
         if isinstance(word, str):
             overrides.append(word)
         else:
-            overrides += [f"{key}={override_value(value)}" for key, value in word.items()]
+            overrides += [f"{key}={written(value)}" for key, value in word.items()]
     return overrides
 
 

@@ -1,5 +1,7 @@
 """Hydra's own flags with this program's words: each combination works or is refused in words."""
 
+import logging
+
 import pytest
 import yaml
 
@@ -13,8 +15,11 @@ WORDS = [["seed=1,2", "-m"], ["-m", "seed=1,2"], ["sweep=tpe"], ["sweep=grid"], 
 def say(tmp_path, monkeypatch, capsys):
     """Return exit code, standard output and standard error of a command line."""
     monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    handlers = list(root.handlers)
 
     def say(*words):
+        root.handlers[:] = []  # Hydra's write to the output of the command before
         try:
             code = main(list(words))
         except SystemExit as end:  # argparse's own errors
@@ -23,7 +28,8 @@ def say(tmp_path, monkeypatch, capsys):
         assert list(tmp_path.iterdir()) == []
         return code, output.out, output.err
 
-    return say
+    yield say
+    root.handlers[:] = handlers
 
 
 @pytest.mark.parametrize("words", WORDS, ids=str)
