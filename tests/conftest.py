@@ -15,7 +15,8 @@ import pytest
 from mlflow import MlflowClient
 
 from digit_exp.config.plan import plan
-from digit_exp.runs.runner import LOG, execute
+from digit_exp.runs.folder import LOG
+from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.uri import locate

@@ -8,9 +8,8 @@ import pytest
 from digit_exp.config.hydra_schema import conf_dir
 from digit_exp.config.plan import plan
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.signals import Interruption
-from digit_exp.tracking.base import Tracker
 from digit_exp.training.checkpoint import load_network
+from tiny_runs import start
 
 PRESETS = sorted(file.stem for file in (conf_dir() / "experiment").glob("*.yaml"))
 HEIGHT, WIDTH, CLASSES, COUNT = 7, 12, 3, 150
@@ -43,8 +42,7 @@ def test_a_preset_trains_on_images_of_another_kind(preset, bars, tmp_path):
         [*words, "model.hidden=[16]", "trainer.epochs=12", "trainer.batch_size=10"]
     ).jobs
     experiment = Experiment.prepare(config, tmp_path)
-    with Interruption() as interruption:
-        result = experiment.run(Tracker(), interruption)
+    result = start(experiment)
     assert result.summary["test_acc"] > 0.8
     network = load_network(tmp_path / "checkpoints" / "last.npz")
     assert network.predict_proba(experiment.dataset.test.images).shape == (COUNT, CLASSES)

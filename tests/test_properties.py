@@ -13,10 +13,12 @@ from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
 from digit_exp.runs import summary
 from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.signals import Interruption
-from digit_exp.tracking.base import Status, Tracker
+from digit_exp.tracking.base import Status
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import load_checkpoint
+from tiny_runs import start
 
 FEW = settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -100,7 +102,10 @@ def train(config, folder, *, stop=math.inf, resume=False):
         checkpoint.state.stop_reason = None
     experiment = Experiment.prepare(config, folder, checkpoint)
     with Interruption() as interruption:
-        callbacks = [StopAt(stop), *experiment._callbacks(Tracker(), interruption, None)]
+        callbacks = [
+            StopAt(stop),
+            *experiment._callbacks(OpenRun(folder, config), interruption, None),
+        ]
         return experiment._trainer(callbacks).fit(
             experiment.train, experiment.val, experiment.start
         )
@@ -145,14 +150,13 @@ def run(folder, **changes):
     }
     merged = {group: {**node, **changes.get(group, {})} for group, node in values.items()}
     experiment = Experiment.prepare(from_mapping(merged), folder)
-    with Interruption() as interruption:
-        return experiment.run(Tracker(), interruption)
+    return start(experiment)
 
 
 @pytest.fixture
 def _undrawn(monkeypatch):
     """Leave the figures out: they take longer than all the rest, and have tests of their own."""
-    monkeypatch.setattr(summary, "draw", lambda *_: iter(()))
+    monkeypatch.setattr(summary, "draw", lambda *_: None)
 
 
 UNWATCHED = {"early_stopping": {"enabled": False}, "checkpoint": {"monitor": "train_loss"}}

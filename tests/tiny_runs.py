@@ -1,9 +1,11 @@
 """Tiny runs without a process and without Hydra, for the tests of several packages."""
 
+from contextlib import suppress
+
 from digit_exp.config.parse import from_mapping
 from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.signals import Interruption
-from digit_exp.tracking.base import Tracker
 
 TINY = {
     "data": {"name": "synthetic", "samples": 200, "test_samples": 50, "val_ratio": 0.2},
@@ -25,7 +27,17 @@ def config(**changes):
     return from_mapping({**merged, **{k: v for k, v in changes.items() if k not in TINY}})
 
 
-def run(folder, tracker=None, checkpoint=None, **changes):
+def run(folder, checkpoint=None, **changes):
+    """Run an experiment in a folder; return it and its result."""
     experiment = Experiment.prepare(config(**changes), folder, checkpoint)
+    return experiment, start(experiment)
+
+
+def start(experiment):
+    """Run an experiment that is prepared and return its result."""
+    run = OpenRun(experiment.folder, experiment.config)
     with Interruption() as interruption:
-        return experiment, experiment.run(tracker or Tracker(), interruption)
+        result = experiment.run(run, interruption)
+    with suppress(OSError):  # of a disk that a test has filled
+        run.save()
+    return result

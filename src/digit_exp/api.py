@@ -67,7 +67,8 @@ def run(
     words, and JobFailed if the run breaks off.
     """
     from digit_exp.config.plan import plan
-    from digit_exp.runs.runner import LOG, execute
+    from digit_exp.runs.folder import LOG
+    from digit_exp.runs.runner import execute
     from digit_exp.runs.signals import Interruption
 
     fixed = {"seed": seed, "run_name": name}

@@ -9,7 +9,7 @@ import pytest
 
 from digit_exp.cli.entry import main
 from digit_exp.runs.folder import RunRecord
-from digit_exp.tracking.mlflow.run import open_tracker
+from tracked_runs import tracked
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -144,8 +144,8 @@ def test_an_empty_folder_has_no_runs(tmp_path, monkeypatch, capsys):
 
 def test_runs_of_the_store_without_a_folder_are_listed_unless_refused(folder, listed, monkeypatch):
     monkeypatch.chdir(folder)
-    with open_tracker("mlflow", folder=folder, run_name="far") as tracker:
-        tracker.log_params({"data": "mnist"})
+    with tracked(folder, name="far") as run:
+        run.now(params={"data": "mnist"})
     leave(folder, "near")
     assert {run["name"]: run["data"] for run in listed()["runs"]} == {
         "near": "mnist",

@@ -10,47 +10,32 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.folder import RunRecord
+from digit_exp.runs.open_run import read_contents
 from digit_exp.runs.summary import announce, best_epoch, run_name
-from digit_exp.tracking.base import Status, Tracker
+from digit_exp.tracking.base import Status
 from digit_exp.training.checkpoint import load_checkpoint, load_network
 from digit_exp.training.trainer import Trainer
 from tiny_runs import TINY, config, run
 
 
-class Memory(Tracker):
-    """Remembers what an experiment tells it."""
-
-    def __init__(self):
-        self.told = {}
-
-    def log_params(self, params):
-        self.told["params"] = dict(params)
-
-    def log_summary(self, metrics):
-        self.told["summary"] = dict(metrics)
-
-    def log_epoch(self, epoch, metrics):
-        self.told[epoch] = dict(metrics)
-
-    def log_file(self, path, folder=None):
-        self.told.setdefault("files", []).append((folder, path.name))
-
-    def set_tags(self, tags):
-        self.told.setdefault("tags", {}).update(tags)
+def tags(folder):
+    return RunRecord.read(folder).tags
 
 
-def test_a_run_leaves_its_files_and_tells_the_tracker(tmp_path):
-    tracker = Memory()
-    _, result = run(tmp_path, tracker)
+def test_a_run_leaves_its_files_and_its_record(tmp_path):
+    _, result = run(tmp_path)
     assert result.status is Status.FINISHED
-    assert tracker.told["params"]["optimizer.lr"] == 0.001
-    assert tracker.told["summary"] == result.summary
-    assert [epoch for epoch in tracker.told if isinstance(epoch, int)] == [1, 2, 3]
-    assert (None, "config.yaml") in tracker.told["files"]
-    assert ("checkpoints", "best.npz") in tracker.told["files"]
-    assert ("figures", "confusion_matrix.png") in tracker.told["files"]
-    for _, name in tracker.told["files"]:
-        assert list(tmp_path.rglob(name))
+    contents = read_contents(tmp_path)
+    assert contents.summary == result.summary
+    assert contents.params["optimizer.lr"] == 0.001
+    assert [epoch.number for epoch in contents.epochs] == [1, 2, 3]
+    assert contents.dataset["train"] == [200, 28, 28]
+    assert set(contents.files) >= {
+        *("config.yaml", "network.txt", "test_predictions.npz", "checkpoints/best.npz"),
+        "figures/confusion_matrix.png",
+    }
+    assert (tmp_path / "model.npz").is_file()
 
 
 def test_the_test_numbers_are_those_of_the_weights_that_are_kept(tmp_path):
@@ -66,12 +51,11 @@ def test_the_test_numbers_are_those_of_the_weights_that_are_kept(tmp_path):
 
 def test_a_diverged_run_has_failed_and_is_not_tested(tmp_path, caplog):
     caplog.set_level(logging.INFO)
-    tracker = Memory()
-    _, result = run(tmp_path, tracker, optimizer={"name": "sgd", "lr": 1e30})
+    _, result = run(tmp_path, optimizer={"name": "sgd", "lr": 1e30})
     assert result.status is Status.FAILED
     assert result.is_failure
     assert "test_acc" not in result.summary
-    assert tracker.told["tags"]["digit_exp.stop_reason"] == "diverged"
+    assert tags(tmp_path)["digit_exp.stop_reason"] == "diverged"
     assert "at step 2, in epoch 1, the loss was nan; the learning rate was 1e+30" in caplog.text
     assert "try optimizer.lr=1e+29" in caplog.text
     network = load_network(tmp_path / "checkpoints" / "last_finite.npz")
@@ -128,11 +112,10 @@ def test_standardized_pixels_travel_with_the_network(tmp_path):
 
 
 def test_a_run_that_went_on_does_not_keep_the_reason_why_it_had_stopped(tmp_path):
-    tracker = Memory()
-    run(tmp_path, tracker, trainer={"epochs": 1})
-    assert "tags" not in tracker.told
-    run(tmp_path, tracker, load_checkpoint(tmp_path / "checkpoints" / "last.npz"))
-    assert tracker.told["tags"] == {"digit_exp.stop_reason": "completed"}
+    run(tmp_path, trainer={"epochs": 1})
+    assert "digit_exp.stop_reason" not in tags(tmp_path)
+    run(tmp_path, load_checkpoint(tmp_path / "checkpoints" / "last.npz"))
+    assert tags(tmp_path)["digit_exp.stop_reason"] == "completed"
 
 
 def test_a_run_is_not_resumed_on_other_data(tmp_path):

@@ -129,6 +129,7 @@ def _outcome(folder: Path) -> dict[str, object]:
     """Return what must be equal: weights, optimizer, predictions, summary, metrics, status."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     from digit_exp.tracking.mlflow.connect import connect
+    from digit_exp.tracking.mlflow.sent import is_unsent
     from digit_exp.tracking.mlflow.uri import locate
 
     (note,) = [n for n in folder.glob("outputs/*/*/run.json") if "FINISHED" in n.read_text()]
@@ -153,7 +154,7 @@ def _outcome(folder: Path) -> dict[str, object]:
     others = [r.info.status for r in client.search_runs([experiment]) if r.info.status == "RUNNING"]
     found["called running"] = others
     drafts = [f.name for f in note.parent.rglob(".*") if f.name.endswith(".draft")]
-    unsent = [f.name for f in note.parent.glob("unsent.jsonl")]
+    unsent = ["unsent"] if is_unsent(note.parent, record["run_id"]) else []
     found["left over"] = drafts + unsent
     artifacts = [a.path for a in client.list_artifacts(run.info.run_id)]
     found["artifacts"] = sorted(artifacts)

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from digit_exp.tracking.mlflow import sender
+from digit_exp.tracking.mlflow import mlflow_tracker
 
 
 @pytest.fixture(scope="module")
@@ -18,4 +18,5 @@ def server(tmp_path_factory, migrated, servers) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _without_waiting(monkeypatch):
     """Let a store that failed be tried again at once."""
-    monkeypatch.setattr(sender, "WAITS", (0.001,))
+    monkeypatch.setattr(mlflow_tracker, "WAITS", (0.001,))
+    monkeypatch.setattr(mlflow_tracker, "PAUSE", 0.0)

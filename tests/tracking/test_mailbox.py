@@ -13,7 +13,7 @@ def shelves(request, folder, monkeypatch):
         return FolderShelf(folder / "jobs"), FolderShelf(folder / "jobs")
     monkeypatch.chdir(folder)
     sweep = open_sweep("grid")
-    return sweep.shelf("jobs/one"), join_sweep("grid", sweep.parent.run_id).shelf("jobs/one")
+    return sweep.shelf("jobs/one"), join_sweep("grid", sweep.parent_id).shelf("jobs/one")
 
 
 def test_what_one_process_leaves_the_other_finds(shelves):

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from digit_exp.cli.commands import compare, doctor, list, predict, promote, reproduce, show, ui
+from digit_exp.cli.commands import (
+    compare,
+    doctor,
+    list,
+    predict,
+    promote,
+    reproduce,
+    show,
+    sync,
+    ui,
+)
 
 TRAIN = "train"
 COMMANDS = {
@@ -16,6 +26,7 @@ COMMANDS = {
         reproduce.COMMAND,
         promote.COMMAND,
         predict.COMMAND,
+        sync.COMMAND,
         ui.COMMAND,
         doctor.COMMAND,
     )

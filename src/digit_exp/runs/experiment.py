@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from digit_exp.analysis.predictions import Predictions
+from digit_exp.atomic import write_text
 from digit_exp.config.schema import RunConfig
-from digit_exp.config.serialize import flatten, resolved
+from digit_exp.config.serialize import resolved
 from digit_exp.data.dataset import Dataset, Split
 from digit_exp.nn.network import Network
 from digit_exp.pruning.callback import PruneLosing
@@ -26,11 +27,21 @@ from digit_exp.runs.build import load, splits, untrained
 from digit_exp.runs.disk_space import require_room
 from digit_exp.runs.evaluate import calibration, read_split, read_test_set
 from digit_exp.runs.failures import Losses, Tolerated
-from digit_exp.runs.folder import CHECKPOINT, DATA_DIGEST, PREDICTIONS, STOP_REASON, VAL_PREDICTIONS
-from digit_exp.runs.reuse.serving import SERVED, write_served
+from digit_exp.runs.folder import (
+    CHECKPOINT,
+    DATA_DIGEST,
+    DIFF,
+    NETWORK,
+    PREDICTIONS,
+    SERVED,
+    STOP_REASON,
+    VAL_PREDICTIONS,
+)
+from digit_exp.runs.open_run import OpenRun, WriteEpochs
+from digit_exp.runs.reuse.serving import write_served
 from digit_exp.runs.signals import Interruption
-from digit_exp.tracking.base import Status, Tracker
-from digit_exp.tracking.callback import Heartbeat, KeepCheckpoints, LogEpochs
+from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.entities import NOTE
 from digit_exp.tracking.provenance import git_diff, provenance
 from digit_exp.training.callbacks import (
     Callback,
@@ -123,16 +134,16 @@ class Experiment:
         }
 
     def run(
-        self, tracker: Tracker, interruption: Interruption, rivalry: Rivalry | None = None
+        self, run: OpenRun, interruption: Interruption, rivalry: Rivalry | None = None
     ) -> Result:
         """Train and evaluate, and leave everything that is worth keeping.
 
         In a sweep, `rivalry` tells what the other runs have come to, for the pruner.
         """
         report.announce(self)
-        self._describe(tracker)
+        self._describe(run)
         started = time.perf_counter()
-        trainer = self._trainer(self._callbacks(tracker, interruption, rivalry))
+        trainer = self._trainer(self._callbacks(run, interruption, rivalry))
         with blas_threads(self.config.trainer.threads):
             state = trainer.fit(self.train, self.val, self.start)
             seconds = time.perf_counter() - started
@@ -142,19 +153,19 @@ class Experiment:
             if result.status is Status.FINISHED:
                 predictions, measured = read_test_set(self.network, self.dataset.test)
                 summary |= measured
-                summary |= self._validate(tracker)
-        self._keep(tracker, result, state, predictions)
+                summary |= self._validate()
+        self._keep(run, result, state, predictions)
         result.lost.extend(self.losses.sentences())
         interruption.raise_if_asked()
         return result
 
-    def _validate(self, tracker: Tracker) -> dict[str, float]:
+    def _validate(self) -> dict[str, float]:
         """Keep the validation predictions, and return what calibration they give."""
         measured: dict[str, float] = {}
         if len(self.val):
             val = read_split(self.network, self.val)
             with self.losses.tolerated(VAL_PREDICTIONS, Exception):
-                tracker.log_file(val.write(self.folder / VAL_PREDICTIONS))
+                val.write(self.folder / VAL_PREDICTIONS)
             with self.losses.tolerated("the temperature", Exception):
                 measured = calibration(val)
         return measured
@@ -177,16 +188,16 @@ class Experiment:
         )
 
     def _callbacks(
-        self, tracker: Tracker, interruption: Interruption, rivalry: Rivalry | None
+        self, run: OpenRun, interruption: Interruption, rivalry: Rivalry | None
     ) -> list[Callback]:
         """Return the callbacks in the order in which they run.
 
-        A checkpoint follows those whose memory it saves, and what is tracked follows the
-        checkpoint: an epoch that was saved but not tracked is made good when the run resumes.
+        A checkpoint follows those whose memory it saves, and an epoch is written behind its
+        checkpoint: one that was saved but not written is made good when the run resumes.
         """
         settings = self.config.trainer
         stopping, checkpoint = settings.early_stopping, settings.checkpoint.filename
-        memo, folder = self._memo(tracker), self.folder / CHECKPOINT.parent
+        memo = self._memo(run)
         early_stopping = EarlyStopping(
             stopping.monitor.value,
             mode=stopping.mode.value,
@@ -202,9 +213,7 @@ class Experiment:
             *([self._pruning(rivalry)] if rivalry is not None else []),
             Tolerated(self._model_checkpoint(memo), self.losses, CHECKPOINT.parent / checkpoint),
             Tolerated(LastCheckpoint(self.folder / CHECKPOINT, memo), self.losses, CHECKPOINT),
-            *([KeepCheckpoints(tracker, folder)] if rivalry is not None else []),
-            LogEpochs(tracker),
-            Heartbeat(tracker),
+            WriteEpochs(run, self.losses),
             Progress(settings.epochs, steps, log.info),
         ]
 
@@ -231,48 +240,50 @@ class Experiment:
             mode=watch.mode.value,
         )
 
-    def _memo(self, tracker: Tracker) -> Mapping[str, Any]:
+    def _memo(self, run: OpenRun) -> Mapping[str, Any]:
         """Return what a checkpoint must say, beside the state, for its run to be resumed."""
         return {
-            "run_id": tracker.run_id,
+            "run_id": run.tracker.run_id,
             "data_digest": self.dataset.digest,
             "run": resolved(self.config),
         }
 
-    def _describe(self, tracker: Tracker) -> None:
-        """Track what is known before the first step."""
+    def _describe(self, run: OpenRun) -> None:
+        """Write what is known before the first step."""
+        report.write_config(self.config, self.folder)
+        data = self.dataset
+        shapes = {
+            context: [len(split), *split.images.shape[1:]]
+            for context, split in (("train", data.train), ("test", data.test))
+        }
+        run.record.dataset = {"name": data.name, "digest": data.digest, **shapes}
         if self.start is None:
-            tracker.log_params(flatten(self.config))
-            tracker.log_dataset(self.dataset)
-            tracker.log_text(self.network.summary(), "network.txt")
+            write_text(self.folder / NETWORK, self.network.summary())
             if (diff := git_diff()) is not None:
-                tracker.log_text(diff, "git_diff.patch")
-        tracker.log_file(report.write_config(self.config, self.folder))
+                write_text(self.folder / DIFF, diff)
+        run.save()
 
     def _keep(
-        self, tracker: Tracker, result: Result, state: TrainState, predictions: Predictions | None
+        self, run: OpenRun, result: Result, state: TrainState, predictions: Predictions | None
     ) -> None:
-        """Track the outcome: summary, checkpoints, predictions, figures."""
-        tracker.status = result.status
+        """Write the outcome: summary, checkpoints, predictions, figures."""
+        record = run.record
         if state.stop_reason is not None or self.start is not None:  # which may have left another
             reason = state.stop_reason or "completed"
-            tracker.set_tags({STOP_REASON: reason, **_pruned(state)})
-        tracker.log_summary(result.summary)
-        tracker.log_note(report.note(self, result, state))
+            record.tags |= {STOP_REASON: reason, **_pruned(state)}
+        record.summary = result.summary
+        record.tags |= {NOTE: report.note(self, result, state)}
         if state.stop_reason == "diverged":
             with self.losses.tolerated(str(report.FINITE), Exception):
                 save_network(self.folder / report.FINITE, self.network)
-        for file in sorted((self.folder / CHECKPOINT.parent).glob("*.npz")):
-            tracker.log_file(file, "checkpoints")
         if predictions is not None:
             with self.losses.tolerated(PREDICTIONS, Exception):
-                tracker.log_file(predictions.write(self.folder / PREDICTIONS))
+                predictions.write(self.folder / PREDICTIONS)
             with self.losses.tolerated(SERVED, Exception):
                 temperature = result.summary.get("temperature", 1.0)
                 shape, file = self.dataset.image_shape, self.folder / SERVED
-                tracker.log_model(write_served(file, self.network, shape, temperature))
-        for file in report.draw(self, state, predictions, self.losses):
-            tracker.log_file(file, "figures")
+                write_served(file, self.network, shape, temperature)
+        report.draw(self, state, predictions, self.losses)
         report.conclude(self, result, state)
 
 

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
+from typing import Any
 
 from digit_exp.atomic import write_text
 from digit_exp.tracking import ownership
@@ -27,11 +29,18 @@ STOP_REASON = "digit_exp.stop_reason"
 """The tag that says why training ended before its last epoch."""
 DATA_DIGEST = "data.digest"
 """The tag that says on which data set a run was trained and tested."""
+ERROR = "digit_exp.error"
+"""The tag that says why a run has FAILED; the whole traceback is in a file."""
+ERROR_LENGTH = 500
 CONFIG = "config.yaml"
 CHECKPOINT = Path("checkpoints") / "last.npz"
 PREDICTIONS = "test_predictions.npz"
 VAL_PREDICTIONS = "val_predictions.npz"
 """By these networks are compared; the test set has no part in a choice."""
+LOG = "digit_exp.log"
+NETWORK, DIFF, TRACEBACK = "network.txt", "git_diff.patch", "traceback.txt"
+SERVED = "model.npz"
+"""The network as it is served."""
 
 
 @dataclass
@@ -51,6 +60,11 @@ class RunRecord:
     name: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     """With what it was made, and of which sweep it is: as MLflow would have them."""
+    ended: str | None = None
+    taken_up: str | None = None
+    """When its process took it up, if it has been interrupted; else that was when it started."""
+    dataset: dict[str, Any] | None = None
+    """Name and digest of the data set, and the shapes of its images: `train`, `test`."""
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
@@ -69,24 +83,29 @@ class RunRecord:
     @property
     def is_alive(self) -> bool:
         """Whether another process of this host is still at it."""
-        return self.status == "RUNNING" and ownership.is_another(self._owner())
+        return self.status == "RUNNING" and ownership.is_another(self.owner)
 
     @property
     def is_dead(self) -> bool:
         """Whether it says that it goes on, and its process on this host is gone."""
-        return self.status == "RUNNING" and ownership.is_gone(self._owner())
+        return self.status == "RUNNING" and ownership.is_gone(self.owner)
 
-    def _owner(self) -> dict[str, str]:
+    @property
+    def owner(self) -> dict[str, str]:
+        """The tags that say which process works on it, or did so last."""
+        since = datetime.fromisoformat(self.taken_up or self.started).timestamp()
         return {
             ownership.PID: str(self.pid),
             ownership.HOST: self.host,
-            ownership.SINCE: self.since,
+            ownership.SINCE: f"{since:.0f}",
         }
 
-    @property
-    def since(self) -> str:
-        """When its process took it up, in whole seconds since 1970."""
-        return f"{datetime.fromisoformat(self.started).timestamp():.0f}"
+    def fail(self, error: BaseException) -> None:
+        """Say that the run ended by an exception."""
+        self.status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
+        self.reason = str(error) or type(error).__name__
+        if self.status == "FAILED":
+            self.tags |= {ERROR: shorten(self.reason, ERROR_LENGTH) or type(error).__name__}
 
 
 @contextmanager
@@ -95,14 +114,14 @@ def recorded(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
 
     The block sets `record.status`; an exception makes it KILLED or FAILED.
     """
-    record.write(folder)
     try:
+        record.write(folder)
         yield record
     except BaseException as error:
-        record.status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
-        record.reason = str(error) or type(error).__name__
+        record.fail(error)
         raise
     finally:
+        record.ended = datetime.now(UTC).isoformat()
         try:
             record.write(folder)
         except OSError as error:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from digit_exp.config.parse import from_mapping
-from digit_exp.config.serialize import read_yaml
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import CHECKPOINT, CONFIG, FILE, RunRecord
+from digit_exp.runs.folder import CHECKPOINT, FILE, RunRecord
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
-from digit_exp.tracking.mlflow.run import send_unsent
-from digit_exp.tracking.mlflow.spool import UNSENT
+from digit_exp.runs.sync import sync, unsent
 
 
 def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
@@ -31,23 +28,15 @@ def unsent_folder(resume: str, outputs: Path = OUTPUTS) -> Path | None:
     """Return the folder of a run that is over, but of which the store has not got everything."""
     is_file = Path(resume).is_file()  # of a stranger perhaps: it is not opened for this
     folder = run_folder(Path(resume)) if is_file else _folder(resume, outputs)
-    if folder is None or not (folder / UNSENT).is_file() or not (folder / FILE).is_file():
-        return None
-    return folder if RunRecord.read(folder).is_over else None
+    return folder if folder is not None and unsent(folder) else None
 
 
 def send(folder: Path) -> int:
     """Send what the store has not got of a run that is over, and return the exit code."""
-    tracking, record = from_mapping(read_yaml(folder / CONFIG)).tracking, RunRecord.read(folder)
-    left, where = send_unsent(
-        str(record.run_id),
-        folder / UNSENT,
-        uri=tracking.uri,
-        experiment=tracking.experiment,
-    )
-    if left:
+    synced = sync(folder)
+    if not synced.is_all:
         return 1
-    print("\n".join([f"MLflow has all of the run {record.run_id} now:", *where]))
+    print("\n".join([f"MLflow has all of the run {synced.run_id} now:", *synced.where]))
     return 0
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import logging
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from digit_exp.atomic import discard_drafts
+from digit_exp.atomic import discard_drafts, write_text
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.data.idx import DataError
@@ -17,40 +17,19 @@ from digit_exp.registry import ConfigError
 from digit_exp.runs import summary as report
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, Result, Rivalry
-from digit_exp.runs.folder import RunRecord, recorded
+from digit_exp.runs.folder import TRACEBACK, RunRecord, recorded
+from digit_exp.runs.open_run import OpenRun, discard_outcome
 from digit_exp.runs.signals import Interruption
-from digit_exp.tracking.base import Tracker, TrackingError
-from digit_exp.tracking.mlflow.run import open_tracker
-from digit_exp.tracking.mlflow.spool import UNSENT
+from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.run import HURRY, PATIENCE, open_tracker
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 
 log = logging.getLogger(__name__)
-
-LOG = "digit_exp.log"
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """Errors of the file system that a person understands without a traceback."""
 
 SMALLER = "try a smaller model.hidden, trainer.batch_size or data.train_size"
-
-
-@dataclass(frozen=True)
-class OpenRun:
-    """A run that is tracked and has a record in its folder, until it is closed."""
-
-    tracker: Tracker
-    record: RunRecord
-
-    def conduct(
-        self, experiment: Experiment, interruption: Interruption, rivalry: Rivalry | None = None
-    ) -> Result:
-        """Run the experiment and write down what it came to; `rivalry` tells of its sweep."""
-        self.tracker.set_tags(experiment.made_with)
-        self.record.tags |= experiment.made_with
-        result = experiment.run(self.tracker, interruption, rivalry)
-        self.record.status, self.record.summary = result.status, result.summary
-        self.record.reason = result.stop_reason
-        return result
 
 
 def run_job(config: RunConfig, folder: Path, resume: Path | None = None) -> Result:
@@ -86,8 +65,21 @@ def execute(
     """
     experiment = Experiment.prepare(config, folder, checkpoint)
     with opened(config, folder, checkpoint=checkpoint) as run:
-        result = run.conduct(experiment, interruption)
+        result = conduct(run, experiment, interruption)
     return result, run.tracker.where()
+
+
+def conduct(
+    run: OpenRun,
+    experiment: Experiment,
+    interruption: Interruption,
+    rivalry: Rivalry | None = None,
+) -> Result:
+    """Run the experiment and write down what it came to; `rivalry` tells of its sweep."""
+    run.record.tags |= experiment.made_with
+    result = experiment.run(run, interruption, rivalry)
+    run.record.status, run.record.reason = result.status, result.stop_reason
+    return result
 
 
 @contextmanager
@@ -101,31 +93,48 @@ def opened(
 ) -> Iterator[OpenRun]:
     """Open a run, or that of `checkpoint` again, and close it with the truth about its end.
 
-    In a sweep, `identity` are the tags that say which. An exception becomes JobFailed.
+    In a sweep, `identity` are the tags that say which; the run must never be without them. An
+    exception becomes JobFailed.
     """
-    name = name or report.run_name(config)
-    tracked = open_tracker(
-        config.tracking.backend.value,
-        uri=config.tracking.uri,
-        experiment=config.tracking.experiment,
-        tags=config.tracking.tags,
-        run_name=name,
-        run_id=checkpoint.config["run_id"] if checkpoint else None,
-        identity=identity,
-        spool=folder / UNSENT,
+    settings = config.tracking
+    record = RunRecord(None, name=name or report.run_name(config))
+    record.tags |= {**settings.tags, **(identity or {})}
+    if checkpoint is None:
+        discard_outcome(folder)
+    else:
+        _take_up(record, folder, checkpoint)
+    run = OpenRun(folder, config, record)
+    run.tracker = open_tracker(
+        settings.backend.value,
+        run.contents(),
+        uri=settings.uri,
+        experiment=settings.experiment,
+        keeps_checkpoints=identity is not None,
     )
-    with tracked as tracker:
-        note = RunRecord(
-            tracker.run_id, name=name, tags={**config.tracking.tags, **(identity or {})}
-        )
-        with recorded(folder, note) as record:
-            try:
-                yield OpenRun(tracker, record)
-            except Exception as error:
-                raise logged(error) from error
-            finally:
-                tracker.log_file(folder / LOG)
-            tracker.end()  # before the note says so: of two killed apart, the store catches up
+    record.run_id = run.tracker.run_id or record.run_id
+    run.tracker.follow(run.contents)
+    patience = PATIENCE
+    try:
+        with recorded(folder, record):
+            yield run
+    except KeyboardInterrupt:
+        patience = HURRY
+        raise
+    except Exception as error:
+        with suppress(OSError):
+            write_text(folder / TRACEBACK, "".join(traceback.format_exception(error)))
+        raise logged(error) from error
+    finally:
+        run.tracker.close(patience)
+
+
+def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
+    """Let the record go on from what an earlier process has left."""
+    record.run_id, record.taken_up = checkpoint.config["run_id"], record.started
+    with suppress(OSError, ValueError, TypeError):  # it is not there, or was cut off
+        earlier = RunRecord.read(folder)
+        if earlier.run_id == record.run_id:
+            record.started = earlier.started
 
 
 def _load(file: Path) -> Checkpoint:

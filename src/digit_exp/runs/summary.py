@@ -155,15 +155,15 @@ def write_config(config: RunConfig, folder: Path) -> Path:
 
 def draw(
     experiment: Experiment, state: TrainState, predictions: Predictions | None, losses: Losses
-) -> Iterator[Path]:
-    """Draw the figures of a run and yield the files they are written to."""
+) -> None:
+    """Draw the figures of a run into its folder."""
     with losses.tolerated("figures", Exception):
         from digit_exp.plots.canvas import draw as draw_file
 
         for name, make in _figures(experiment, state, predictions):
             path = experiment.folder / "figures" / f"{name}.png"
             with losses.tolerated(str(path), Exception):
-                yield draw_file(make, path)
+                draw_file(make, path)
 
 
 def _figures(

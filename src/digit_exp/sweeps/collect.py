@@ -12,6 +12,7 @@ from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.runs.folder import (
     CHECKPOINT,
     CONFIG,
+    ERROR,
     FILE,
     STOP_REASON,
     VAL_PREDICTIONS,
@@ -19,7 +20,6 @@ from digit_exp.runs.folder import (
     ended,
 )
 from digit_exp.runs.reuse.found_run import value_of
-from digit_exp.tracking.mlflow.run import ERROR
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import CONFIG_HASH, JOB, Trial
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint

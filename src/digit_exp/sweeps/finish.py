@@ -89,10 +89,8 @@ def _print_ranking(ranking: Ranking, ticket: Ticket) -> None:
 
 def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: Ticket) -> None:
     """Put the report on the parent's page, and print where the jobs can be compared."""
-    for file in files:
-        folder = file.parent.relative_to(ticket.path)
-        sweep.parent.log_file(file, None if folder == Path() else str(folder))
-    sweep.parent.log_note((ticket.path / "report.md").read_text(encoding="utf-8")[:4900])
+    kept = {str(file.relative_to(ticket.path).as_posix()): file for file in files}
+    sweep.publish(kept, (ticket.path / "report.md").read_text(encoding="utf-8"))
     asked = Comparison(
         sweep.name,
         ranking.parameters,

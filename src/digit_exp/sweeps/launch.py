@@ -131,7 +131,7 @@ def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Tick
         folder=str((FOLDER / name).absolute()),
         jobs=plan.trials or len(plan.jobs),
         varied=keys,
-        parent_id=None if sweep is None else sweep.parent.run_id,
+        parent_id=None if sweep is None else sweep.parent_id,
         rerun=settings["rerun"],
         fail_fast=settings["fail_fast"],
         is_search=plan.trials is not None,

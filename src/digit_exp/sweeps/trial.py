@@ -19,13 +19,14 @@ from filelock import FileLock, Timeout
 
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
-from digit_exp.config.serialize import flatten
 from digit_exp.runs import summary as report
 from digit_exp.runs.build import load
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, Rivalry
+from digit_exp.runs.folder import LOG
 from digit_exp.runs.log_file import LogFile
-from digit_exp.runs.runner import LOG, OpenRun, logged, opened
+from digit_exp.runs.open_run import OpenRun
+from digit_exp.runs.runner import conduct, logged, opened
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps import previous
 from digit_exp.sweeps.context import Ticket
@@ -151,7 +152,7 @@ class _Home:
             if self._is_taken(run):
                 return _Outcome("is running elsewhere")
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
-            result = run.conduct(experiment, interruption, self._rivalry())
+            result = conduct(run, experiment, interruption, self._rivalry())
         if result.stop_reason == "pruned":
             return _Outcome("pruned", result.summary)
         if result.is_failure:
@@ -188,8 +189,6 @@ class _Home:
             identity=self._tags(),
         )
         with _logging_to(self.folder / LOG), opening as run:
-            if checkpoint is None:
-                run.tracker.log_params(flatten(job.config))
             yield run
 
     def _tags(self) -> dict[str, str]:
@@ -205,8 +204,8 @@ class _Home:
         sweep = self.job.sweep
         if sweep is None or not sweep.is_taken(self.identity, run.tracker.run_id):
             return False
-        run.tracker.set_tags({KIND: SUPERSEDED})
-        run.tracker.status, run.record.status = Status.KILLED, Status.KILLED
+        run.record.tags |= {KIND: SUPERSEDED}
+        run.record.status = Status.KILLED
         return True
 
     def _checkpoint(self, earlier: Past) -> Checkpoint | None:

@@ -1,13 +1,14 @@
-"""What an experiment may say to a tracker. This one forgets it all: it is `tracking=none`."""
+"""What a run's folder holds, and the contract of a tracker, which mirrors it elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from digit_exp.arrays import Metrics
-from digit_exp.data.dataset import Dataset
 
 
 class TrackingError(RuntimeError):
@@ -15,55 +16,76 @@ class TrackingError(RuntimeError):
 
 
 class Status(StrEnum):
-    """How a run ended, in MLflow's words."""
+    """How a run goes or ended, in MLflow's words."""
 
+    RUNNING = "RUNNING"
     FINISHED = "FINISHED"
     FAILED = "FAILED"
     KILLED = "KILLED"
 
 
-class Tracker:
-    """Remembers a run. Every method does nothing here and is overridden by a tracker that keeps.
+@dataclass(frozen=True)
+class Epoch:
+    """What was measured in an epoch, and when, in milliseconds since 1970."""
 
-    `status` is what the run will be called when it ends without an exception. An experiment that
-    was stopped by a signal, or has diverged, sets it.
-    """
+    number: int
+    time: int
+    metrics: Metrics
+
+
+@dataclass(frozen=True)
+class RunContents:
+    """All that a run's folder holds at one moment."""
+
+    folder: Path
+    run_id: str | None = None
+    """In the store where the run was opened."""
+    name: str | None = None
+    status: str = Status.RUNNING
+    started: int | None = None
+    """In milliseconds since 1970, as `ended`."""
+    ended: int | None = None
+    owner: Mapping[str, str] = field(default_factory=dict)
+    """The tags that say which process works on it, or did so last: `ownership.claim`."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    params: Mapping[str, object] = field(default_factory=dict)
+    """The configuration: dotted keys, numbers as numbers."""
+    epochs: Sequence[Epoch] = ()
+    summary: Metrics = field(default_factory=dict)
+    """The numbers that stand for the whole run: `best_val_acc`, `test_acc`, ..."""
+    dataset: Mapping[str, Any] | None = None
+    """Name and digest of the data set, and the shapes of its images: `train`, `test`."""
+    files: Sequence[str] = ()
+    """To be kept as artifacts, by their paths in `folder`."""
+    network: Path | None = None
+    """A file of `vision.classifier`, to be logged as a model that can be served."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended, however it did."""
+        return self.status != Status.RUNNING
+
+
+class Tracker:
+    """Mirrors a run's folder. This one mirrors nothing: it is `tracking=none`."""
 
     run_id: str | None = None
-    status: Status = Status.FINISHED
 
-    def log_params(self, params: Mapping[str, object]) -> None:
-        """Remember the configuration: dotted keys, numbers as numbers."""
+    def follow(self, contents: Callable[[], RunContents]) -> None:
+        """Mirror from now on what `contents` returns; it is called from another thread."""
 
-    def log_epoch(self, epoch: int, metrics: Metrics) -> None:
-        """Remember the metrics of an epoch, unless the run holds this epoch already."""
+    def changed(self) -> None:
+        """Mirror soon, as there is something new. Returns at once."""
 
-    def log_summary(self, metrics: Metrics) -> None:
-        """Remember the numbers that stand for the whole run: `best_val_acc`, `test_acc`, ..."""
+    def check(self) -> None:
+        """Raise TrackingError if another process has taken the run over."""
 
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Remember words by which a run can be found."""
+    def close(self, patience: float) -> bool:
+        """Mirror what is left, within reason, and return whether all of it is there.
 
-    def log_note(self, markdown: str) -> None:
-        """Remember a text that a person reads first."""
-
-    def log_dataset(self, dataset: Dataset) -> None:
-        """Remember which data the run saw, by name and digest."""
-
-    def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Keep a copy of a file, in `folder` of the run's artifacts."""
-
-    def log_text(self, text: str, file: str) -> None:
-        """Keep a text as the artifact `file`."""
-
-    def log_model(self, network: Path) -> None:
-        """Keep the network, a file of `vision.classifier`, as a model that can be served."""
-
-    def end(self) -> None:
-        """Remember how the run ended: `status`. Nothing may be said after it."""
-
-    def beat(self) -> None:
-        """Tell other machines that the process lives; raise TrackingError if the run was lost."""
+        `patience`: seconds without progress.
+        """
+        return True
 
     def where(self) -> list[str]:
         """Return the lines that tell a person how to open this run, if there is anything to open.

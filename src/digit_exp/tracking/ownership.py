@@ -36,6 +36,15 @@ def is_this(tags: Mapping[str, str]) -> bool:
     return tags.get(HOST) == platform.node() and tags.get(PID) == str(os.getpid())
 
 
+def is_later(tags: Mapping[str, str], owner: Mapping[str, str]) -> bool:
+    """Tell whether another process than `owner` took the run up, and not before it."""
+    if not {PID, HOST, SINCE} <= tags.keys() or not owner:
+        return False
+    if (tags[PID], tags[HOST]) == (owner[PID], owner[HOST]):
+        return False
+    return int(tags[SINCE]) >= int(owner[SINCE])
+
+
 def is_gone(tags: Mapping[str, str]) -> bool:
     """Tell whether the owner exists no longer, or has been silent for too long."""
     if _is_here(tags):

@@ -14,11 +14,11 @@ from digit_exp.runs.reuse import lookup
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.tracking.mlflow.glance import trial_ids
-from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.trials import identity
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.training.checkpoint import load_checkpoint
 from tiny_runs import config
+from tracked_runs import tracked
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -219,16 +219,16 @@ def test_a_database_that_cannot_be_read_without_mlflow_is_left_to_it(tmp_path):
 
 
 def test_parents_of_sweeps_and_runs_of_others_are_no_runs(folder):
-    with open_tracker("mlflow", folder=folder, identity={"digit_exp.kind": "sweep"}):
+    with tracked(folder, tags={"digit_exp.kind": "sweep"}):
         pass
-    with open_tracker("mlflow", folder=folder, experiment="other", run_name="mine") as tracker:
+    with tracked(folder, experiment="other", name="mine") as tracker:
         pass
     assert [run.name for run in Runs.around(folder).all] == ["mine"]
     assert Runs.around(folder).one(tracker.run_id[:5]).tags["digit_exp.kind"] == "trial"
 
 
 def test_a_run_that_is_both_tracked_and_local_is_one(folder):
-    with open_tracker("mlflow", folder=folder) as tracker:
+    with tracked(folder) as tracker:
         leave(folder / "outputs", tracker.run_id)
     leave(folder / "outputs", None, folder="untracked")
     found = Runs.around(folder).all

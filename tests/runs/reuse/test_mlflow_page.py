@@ -18,18 +18,19 @@ from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OBJECTIVE, Runs
 from digit_exp.runs.reuse.mlflow_page import page_of
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
 from digit_exp.tracking.mlflow.ui_server import free_port
 from digit_exp.tracking.mlflow.uri import locate
+from tracked_runs import tracked
 
 
 def log_run(folder, name, identity=None, **params):
-    options = {"folder": folder, "run_name": name, "identity": identity}
-    with open_tracker("mlflow", **options) as tracker:
-        tracker.log_params({"seed": 1, "optimizer": "adam", "optimizer.lr": 0.1, **params})
-        tracker.log_summary({"best_val_acc": 0.9})
-    return tracker.run_id
+    with tracked(folder, name=name, tags=identity or {}) as run:
+        run.now(
+            params={"seed": 1, "optimizer": "adam", "optimizer.lr": 0.1, **params},
+            summary={"best_val_acc": 0.9},
+        )
+    return run.run_id
 
 
 def view(folder, page):

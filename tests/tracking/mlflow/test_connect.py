@@ -4,21 +4,26 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from digit_exp import tracking
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect, experiment_id
-from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.uri import locate
+from tracked_runs import tracked
+
+TESTS = Path(__file__).parents[2]
 
 RUN = """
 import sys
 from pathlib import Path
-from digit_exp.tracking.mlflow.run import open_tracker
-with open_tracker("mlflow", folder=Path(sys.argv[1])) as tracker:
-    tracker.log_epoch(1, {"train_loss": 0.5})
+sys.path.insert(0, sys.argv[2])
+from tracked_runs import epochs, tracked
+folder = Path(sys.argv[1])
+with tracked(folder, place=folder / sys.argv[3]) as run:
+    run.now(epochs=epochs({"train_loss": 0.5}))
 """
 
 
@@ -32,8 +37,12 @@ def test_four_runs_may_meet_an_empty_folder(tmp_path):
     folder = tmp_path / "a folder, größer"
     folder.mkdir()
     runs = [
-        subprocess.Popen([sys.executable, "-c", RUN, folder], stderr=subprocess.PIPE, text=True)
-        for _ in range(4)
+        subprocess.Popen(
+            [sys.executable, "-c", RUN, folder, TESTS, str(number)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
     ]
     errors = [run.communicate()[1] for run in runs]
     assert [run.returncode for run in runs] == [0] * 4, errors
@@ -54,9 +63,10 @@ def test_a_run_killed_while_it_made_the_database_does_no_harm(tmp_path):
 
 def test_nothing_is_written_outside_mlruns(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    with open_tracker("mlflow") as tracker:
-        tracker.log_text("a", "a.txt")
-    assert [path.name for path in folder.iterdir()] == ["mlruns"]
+    with tracked(folder, place=folder / "run") as run:
+        (folder / "run" / "a.txt").write_text("a")
+        run.now(files=["a.txt"])
+    assert sorted(path.name for path in folder.iterdir()) == ["mlruns", "run"]
 
 
 def test_an_old_database_is_refused_and_left_alone(folder):
@@ -108,11 +118,11 @@ def test_a_deleted_experiment_is_explained(folder):
 
 
 def test_a_copied_store_says_that_files_still_go_to_the_first_place(folder, tmp_path, caplog):
-    with open_tracker("mlflow", folder=folder):
+    with tracked(folder):
         assert caplog.text == ""
     copy = tmp_path / "copy"
     shutil.copytree(folder / "mlruns", copy / "mlruns")
-    with open_tracker("mlflow", folder=copy):
+    with tracked(copy):
         assert f"in {(folder / 'mlruns').as_uri()}/artifacts/digits;" in caplog.text
 
 

@@ -11,7 +11,6 @@ from urllib.parse import parse_qs
 import pytest
 
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.saved_view import (
     Comparison,
     comparison_lines,
@@ -21,6 +20,7 @@ from digit_exp.tracking.mlflow.saved_view import (
 )
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
 from digit_exp.tracking.mlflow.trials import Trial
+from tracked_runs import epochs, tracked
 
 GRID = ["optimizer.lr", "trainer.batch_size", "model.hidden"]
 ASKED = Comparison("grid", GRID, ["test_acc", "training_seconds"], "best_val_acc", ascending=False)
@@ -181,17 +181,15 @@ def log_grid(sweep, server, folder):
     for number in range(12):
         lr, batch_size, hidden = 10.0 ** -(number % 3), 32 << number % 2, [64, 32 << number // 6]
         identity = sweep.identity(str(number))
-        options = {"uri": server, "folder": folder, "run_name": f"job {number:02d}"}
-        with open_tracker("mlflow", identity=identity, **options) as tracker:
-            values = {"optimizer.lr": lr, "trainer.batch_size": batch_size, "model.hidden": hidden}
-            tracker.log_params(values)
-            for epoch in (1, 2, 3):
-                losses = {"train_loss": 0.5 / epoch, "val_loss": 0.6 / epoch}
-                tracker.log_epoch(epoch, losses | {"val_acc": 0.9 + number / 200})
+        values = {"optimizer.lr": lr, "trainer.batch_size": batch_size, "model.hidden": hidden}
+        losses = [{"train_loss": 0.5 / epoch, "val_loss": 0.6 / epoch} for epoch in (1, 2, 3)]
+        accuracy = 0.9 + number / 200
+        with tracked(folder, uri=server, name=f"job {number:02d}", tags=identity) as run:
+            run.now(params=values, epochs=epochs(*(one | {"val_acc": accuracy} for one in losses)))
             if number == 11:
-                tracker.status = Status.FAILED
+                run.close(Status.FAILED)
             else:
-                tracker.log_summary({"best_val_acc": 0.9 + number / 200, "test_acc": 0.9})
+                run.now(summary={"best_val_acc": accuracy, "test_acc": 0.9})
 
 
 def drawn_page(address, profile):

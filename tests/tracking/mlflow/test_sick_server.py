@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,10 @@ from proxy import Proxy
 
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.run import open_tracker
+from digit_exp.tracking.mlflow.sent import is_unsent
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
+from tracked_runs import tracked
 
 EPOCHS = 60
 COMMAND = [sys.executable, "-m", "digit_exp"]
@@ -36,7 +38,7 @@ def test_a_server_that_is_ill_at_the_start_is_told_with_the_way_out(mode, tmp_pa
     proxy.be(mode)
     with (
         pytest.raises(TrackingError, match="run without it: tracking=none"),
-        open_tracker("mlflow", uri=proxy.address, folder=tmp_path),
+        tracked(tmp_path, uri=proxy.address),
     ):
         pass
     proxy.close()
@@ -86,20 +88,25 @@ def test_a_server_that_is_ill_for_a_while_gets_everything(proxy, tmp_path, mode)
     process = start(tmp_path, proxy)
     printed = watch(process, _3=lambda: proxy.be(mode), _40=lambda: proxy.be("well"))
     assert "MLflow lacks" not in printed
-    check(proxy, printed)
-    assert not list(tmp_path.rglob("unsent.jsonl"))
+    run_id = check(proxy, printed)
+    (note,) = tmp_path.rglob("run.json")
+    assert not is_unsent(note.parent, run_id)
 
 
 @pytest.mark.slow
-def test_a_server_that_stays_away_gets_everything_by_resume(proxy, tmp_path):
+@pytest.mark.parametrize("how", ["resume", "sync"])
+def test_a_server_that_stays_away_gets_everything_later(proxy, tmp_path, how):
     process = start(tmp_path, proxy)
     printed = watch(process, _3=lambda: proxy.be("reset"))
     assert "MLflow cannot be written to; what it lacks is kept" in printed
-    (asked,) = re.findall(r"python -m digit_exp (resume=[0-9a-f]{32})", printed)
-    assert list(tmp_path.rglob("unsent.jsonl"))
+    (asked,) = re.findall(r"digit-exp (sync [^`]+)`", printed)
+    run_id = re.search(r"runs/([0-9a-f]{32})", printed)[1]
+    (note,) = tmp_path.rglob("run.json")
+    assert is_unsent(note.parent, run_id)
     proxy.be("well")
-    sent = subprocess.run([*COMMAND, asked], cwd=tmp_path, capture_output=True, text=True)
+    words = ["resume=latest"] if how == "resume" else shlex.split(asked)
+    sent = subprocess.run([*COMMAND, *words], cwd=tmp_path, capture_output=True, text=True)
     assert sent.returncode == 0, sent.stderr
-    assert "MLflow has all of the run" in sent.stdout
+    assert run_id in sent.stdout
     check(proxy, printed)
-    assert not list(tmp_path.rglob("unsent.jsonl"))
+    assert not is_unsent(note.parent, run_id)

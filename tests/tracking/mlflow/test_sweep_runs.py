@@ -4,15 +4,16 @@ import sys
 import time
 
 import pytest
+from mlflow.entities import RunTag
 
 from digit_exp.registry import ConfigError
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status, TrackingError
-from digit_exp.tracking.mlflow import trials
+from digit_exp.tracking.mlflow import mlflow_tracker, trials
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
 from digit_exp.tracking.mlflow.uri import locate
+from tracked_runs import epochs, tracked
 
 OPEN_SLOWLY = """
 import sys, time
@@ -29,7 +30,7 @@ def create_slowly(*arguments, **options):
 MlflowClient.create_run = create_slowly
 print("ready", flush=True)
 input()
-print(open_sweep("grid", folder=Path(sys.argv[1])).parent.run_id)
+print(open_sweep("grid", folder=Path(sys.argv[1])).parent_id)
 """
 
 
@@ -39,14 +40,14 @@ def sweep(folder):
 
 
 def run_trial(folder, sweep, config_hash="abc", *, status=Status.FINISHED, **options):
-    identity = sweep.identity(config_hash)
-    with open_tracker("mlflow", folder=folder, identity=identity, **options) as tracker:
-        tracker.log_params({"optimizer.lr": 0.01})
-        tracker.log_epoch(1, {"train_loss": 0.5, "val_acc": 0.8})
-        tracker.log_epoch(2, {"train_loss": 0.3})
-        tracker.log_summary({"best_val_acc": 0.8})
-        tracker.status = status
-    return tracker.run_id
+    with tracked(folder, tags=sweep.identity(config_hash), **options) as run:
+        run.now(
+            params={"optimizer.lr": 0.01},
+            epochs=epochs({"train_loss": 0.5, "val_acc": 0.8}, {"train_loss": 0.3}),
+            summary={"best_val_acc": 0.8},
+        )
+        run.close(status)
+    return run.run_id
 
 
 def status_of(folder, run_id):
@@ -68,7 +69,7 @@ def ended_process():
 
 
 def test_the_parent_says_what_it_is_and_how_the_sweep_ended(folder, sweep):
-    run = sweep.client.get_run(sweep.parent.run_id)
+    run = sweep.client.get_run(sweep.parent_id)
     wanted = {
         "digit_exp.kind": "sweep",
         "digit_exp.sweep": "grid",
@@ -84,9 +85,9 @@ def test_the_parent_says_what_it_is_and_how_the_sweep_ended(folder, sweep):
 def test_the_parent_is_found_again_by_name_and_runs_again(folder, sweep):
     sweep.end(Status.KILLED)
     again = open_sweep("grid", folder=folder)
-    assert again.parent.run_id == sweep.parent.run_id
-    assert status_of(folder, again.parent.run_id) == "RUNNING"
-    assert open_sweep("other", folder=folder).parent.run_id != sweep.parent.run_id
+    assert again.parent_id == sweep.parent_id
+    assert status_of(folder, again.parent_id) == "RUNNING"
+    assert open_sweep("other", folder=folder).parent_id != sweep.parent_id
 
 
 def test_processes_that_start_at_once_agree_on_one_parent(folder):
@@ -101,23 +102,22 @@ def test_processes_that_start_at_once_agree_on_one_parent(folder):
     parents = {process.communicate()[0].strip() for process in processes}
     assert len(parents) == 1
     sweep = open_sweep("grid", folder=folder)
-    assert {sweep.parent.run_id} == parents
+    assert {sweep.parent_id} == parents
     assert len(sweep.client.search_runs([sweep.experiment_id])) == 1
 
 
 def test_of_two_parents_made_on_two_machines_the_older_one_counts(folder, sweep):
     tags = {"digit_exp.kind": "sweep", "digit_exp.sweep": "grid"}
     sweep.client.create_run(sweep.experiment_id, tags=tags)
-    assert open_sweep("grid", folder=folder).parent.run_id == sweep.parent.run_id
+    assert open_sweep("grid", folder=folder).parent_id == sweep.parent_id
 
 
 def test_notes_and_files_are_kept_on_the_parent(sweep, tmp_path):
     (tmp_path / "best.yaml").write_text("seed: 1")
-    sweep.parent.log_note("# Report")
-    sweep.parent.log_file(tmp_path / "best.yaml", "report")
-    run = sweep.client.get_run(sweep.parent.run_id)
+    sweep.publish({"report/best.yaml": tmp_path / "best.yaml"}, "# Report")
+    run = sweep.client.get_run(sweep.parent_id)
     assert run.data.tags["mlflow.note.content"] == "# Report"
-    (file,) = sweep.client.list_artifacts(sweep.parent.run_id, "report")
+    (file,) = sweep.client.list_artifacts(sweep.parent_id, "report")
     assert file.path == "report/best.yaml"
 
 
@@ -126,7 +126,7 @@ def test_a_child_is_nested_and_known_with_what_it_measured(folder, sweep):
     (trial,) = sweep.children()
     assert (trial.run_id, trial.status) == (run_id, "FINISHED")
     wanted = {
-        "mlflow.parentRunId": sweep.parent.run_id,
+        "mlflow.parentRunId": sweep.parent_id,
         "digit_exp.kind": "trial",
         "digit_exp.sweep": "grid",
         "digit_exp.config_hash": "abc",
@@ -137,15 +137,15 @@ def test_a_child_is_nested_and_known_with_what_it_measured(folder, sweep):
 
 
 def test_a_run_resumed_within_a_sweep_belongs_to_it(folder, sweep):
-    with open_tracker("mlflow", folder=folder) as tracker:
-        tracker.status = Status.KILLED
-    run_trial(folder, sweep, run_id=tracker.run_id)
-    assert [trial.run_id for trial in sweep.children()] == [tracker.run_id]
+    with tracked(folder) as run:
+        run.close(Status.KILLED)
+    run_trial(folder, sweep, run_id=run.run_id)
+    assert [trial.run_id for trial in sweep.children()] == [run.run_id]
 
 
 def test_children_are_those_of_this_sweep_only(folder, sweep):
     run_trial(folder, open_sweep("other", folder=folder))
-    with open_tracker("mlflow", folder=folder):
+    with tracked(folder):
         pass
     assert sweep.children() == []
 
@@ -210,21 +210,29 @@ def test_a_trial_of_another_machine_is_dead_after_five_silent_minutes(folder, sw
     assert run_trial(folder, sweep, run_id=silent) == silent
 
 
-def test_a_process_that_was_thought_dead_learns_that_its_run_was_taken_over(folder, sweep):
-    with open_tracker("mlflow", folder=folder, identity=sweep.identity("abc")) as tracker:
-        for name, text in {"heartbeat": "0", "host": "another", "pid": "1"}.items():
-            sweep.client.set_tag(tracker.run_id, f"digit_exp.{name}", text)
-        tracker.beat()
-        tracker.close()  # what was said has been sent
+def test_a_process_that_was_thought_dead_learns_that_its_run_was_taken_over(
+    folder, sweep, monkeypatch
+):
+    monkeypatch.setattr(mlflow_tracker, "BEAT_SECONDS", 0)
+    with tracked(folder, tags=sweep.identity("abc")) as run:
+        theirs = {"heartbeat": "0", "host": "another", "pid": "1"}
+        tags = [RunTag(f"digit_exp.{name}", text) for name, text in theirs.items()]
+        sweep.client.log_batch(run.run_id, tags=tags)
+        run.now(summary={"test_acc": 0.5})
+        run.close()
         with pytest.raises(TrackingError, match=r"taken over by process 1 on another"):
-            tracker.beat()
-    assert sweep.find("abc").status == "RUNNING"  # the other one will say how it ended
+            run.tracker.check()
+    assert not run.is_all
+    trial = sweep.find("abc")
+    assert trial.status == "RUNNING"  # the other one will say how it ended
+    assert trial.tags["digit_exp.pid"] == "1"
 
 
-def test_the_heart_of_a_run_beats_in_the_store(folder, sweep):
-    with open_tracker("mlflow", folder=folder, identity=sweep.identity("abc")) as tracker:
-        sweep.client.set_tag(tracker.run_id, "digit_exp.heartbeat", "0")
-        tracker.beat()
+def test_the_heart_of_a_run_beats_in_the_store(folder, sweep, monkeypatch):
+    monkeypatch.setattr(mlflow_tracker, "BEAT_SECONDS", 0)
+    with tracked(folder, tags=sweep.identity("abc")) as run:
+        sweep.client.set_tag(run.run_id, "digit_exp.heartbeat", "0")
+        run.now(summary={"test_acc": 0.5})
     assert abs(int(sweep.find("abc").tags["digit_exp.heartbeat"]) - time.time()) < 600
 
 
@@ -274,7 +282,7 @@ def test_a_name_may_be_what_people_write(folder):
 @pytest.mark.slow
 def test_a_sweep_works_through_a_server(server, tmp_path):
     sweep = open_sweep("grid", uri=server, folder=tmp_path)
-    assert open_sweep("grid", uri=server, folder=tmp_path).parent.run_id == sweep.parent.run_id
+    assert open_sweep("grid", uri=server, folder=tmp_path).parent_id == sweep.parent_id
     run_id = run_trial(tmp_path, sweep, uri=server)
     dead = leave_running(sweep, **{"digit_exp.pid": ended_process()})
     assert [trial.run_id for trial in sweep.mark_dead()] == [dead]
@@ -283,9 +291,10 @@ def test_a_sweep_works_through_a_server(server, tmp_path):
         dead: "KILLED",
     }
     assert sweep.find("abc").run_id == run_id
-    sweep.parent.log_text("# Report", "report.md")
-    (file,) = sweep.client.list_artifacts(sweep.parent.run_id)
+    (tmp_path / "report.md").write_text("# Report")
+    sweep.publish({"report.md": tmp_path / "report.md"}, "# Report")
+    (file,) = sweep.client.list_artifacts(sweep.parent_id)
     assert file.path == "report.md"
     sweep.end(Status.FINISHED)
-    assert sweep.client.get_run(sweep.parent.run_id).info.status == "FINISHED"
-    assert list(tmp_path.iterdir()) == []
+    assert sweep.client.get_run(sweep.parent_id).info.status == "FINISHED"
+    assert not (tmp_path / "mlruns").exists()

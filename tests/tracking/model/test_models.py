@@ -19,14 +19,14 @@ from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.layers import Layer
 from digit_exp.nn.network import NetworkBuilder
-from digit_exp.runs.reuse.serving import SERVED
+from digit_exp.runs.folder import SERVED
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.queries import RunStore
-from digit_exp.tracking.mlflow.run import open_tracker
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import PACKAGE, model_of
 from digit_exp.tracking.model.registry import Models
 from digit_exp.vision.normalize import read
+from tracked_runs import tracked
 
 DIGITS = Mnist().load().test.images[:20]
 ALONE = """
@@ -52,8 +52,8 @@ def network():
 def champion(folder, network):
     """The folder of a store whose champion is `network`."""
     file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
-    with open_tracker("mlflow", folder=folder) as tracker:
-        tracker.log_model(file)
+    with tracked(folder) as run:
+        run.now(network=file)
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()
     models = Models(runs, "digits")
@@ -144,7 +144,7 @@ def test_it_runs_without_the_project(champion, network):
 
 def test_what_cannot_be_served_is_not_promoted(folder, network, monkeypatch):
     file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
-    with open_tracker("mlflow", folder=folder):
+    with tracked(folder):
         pass
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()
@@ -178,7 +178,7 @@ class Absolute(Layer):
     exec(compile(added[len(source) :], "added", "exec"), vars(activations) | {"__name__": "added"})
     network = NetworkBuilder().input(28, 28).dense(16, "absolute").dense(10).build(seed=3)
     file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
-    with open_tracker("mlflow", folder=folder):
+    with tracked(folder):
         pass
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()

@@ -40,9 +40,10 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _promote(options: Namespace) -> int:
+    from digit_exp.runs.folder import SERVED
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.serving import SERVED, served_file
+    from digit_exp.runs.reuse.serving import served_file
 
     runs = Runs.around(uri=options.uri)
     run = runs.one(options.run)

@@ -9,9 +9,6 @@ from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.network import Network
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 
-SERVED = "model.npz"
-"""The file of a run's folder with the network as it is served."""
-
 
 def write_served(path: Path, network: Network, shape: tuple[int, int], temperature: float) -> Path:
     """Write the network as it is deployed to `path`, whole or not at all, and return the path."""

@@ -1,4 +1,4 @@
-"""A data set as an input of an MLflow run: plain values to be kept, and the entity made of them."""
+"""A data set as inputs of an MLflow run: its training and its test set."""
 
 from __future__ import annotations
 
@@ -7,43 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from digit_exp.data.dataset import Dataset, Split
-
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
 DIGEST_LENGTH = 12  # MLflow allows 36; its tables show about as many as this
 
 
-def described(dataset: Dataset) -> list[dict[str, Any]]:
-    """Return name, digest and shape of the training and the test set, as JSON can hold them."""
-    return [
-        _described(f"{dataset.name}-{context}", dataset.digest, split, context)
-        for context, split in (("train", dataset.train), ("test", dataset.test))
-    ]
+def inputs(dataset: Mapping[str, Any]) -> list[DatasetInput]:
+    """Return what MLflow keeps of `RunContents.dataset`."""
+    return [_input(dataset, context) for context in ("train", "test")]
 
 
-def entity(described: Mapping[str, Any]) -> DatasetInput:
-    """Return what MLflow wants to have for one of these."""
-    from mlflow.entities import Dataset as Entity
-    from mlflow.entities import DatasetInput, InputTag
-
-    tags = [InputTag(key, value) for key, value in described["tags"].items()]
-    return DatasetInput(Entity(**described["dataset"]), tags)
-
-
-def _described(name: str, digest: str, split: Split, context: str) -> dict[str, Any]:
+def _input(dataset: Mapping[str, Any], context: str) -> DatasetInput:
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.numpy_dataset import from_numpy
+    from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    # MLflow only wants the shape, and the split has no array of its own
-    images = np.broadcast_to(split.images[:1], (len(split), *split.images.shape[1:]))
-    found = from_numpy(
-        images,
+    shape = tuple(dataset[context])
+    # MLflow only wants shape and type: all elements share one byte
+    made = from_numpy(
+        np.broadcast_to(np.zeros((), np.uint8), shape),
         source=CodeDatasetSource(tags={"mlflow.source.name": "digit_exp"}),
-        targets=split.labels,
-        name=name,
-        digest=digest[:DIGEST_LENGTH],
+        targets=np.broadcast_to(np.zeros((), np.intp), shape[:1]),
+        name=f"{dataset['name']}-{context}",
+        digest=dataset["digest"][:DIGEST_LENGTH],
     )
-    tags = {"mlflow.data.context": context, "digest": digest}
-    return {"dataset": found.to_dict(), "tags": tags}
+    tags = {"mlflow.data.context": context, "digest": dataset["digest"]}
+    return DatasetInput(
+        Dataset(**made.to_dict()), [InputTag(key, value) for key, value in tags.items()]
+    )

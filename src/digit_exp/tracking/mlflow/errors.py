@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
+from enum import Enum
 
 from digit_exp.tracking.mlflow.uri import Store, without_password
 
@@ -36,3 +38,40 @@ def advice(error: Exception, store: Store) -> str:
             if word in said:
                 return text.format(file=shlex.quote(str(seen)))
     return "Check that it is there and may be written to"
+
+
+HOPELESS = {
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+}
+"""Errors of MLflow that another try does not mend."""
+
+UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+"""Errors of the folder for files, which may lie elsewhere than the database for numbers."""
+
+
+class Refusal(Enum):
+    """Why a store that answers does not take one thing."""
+
+    final = "it has understood, and will never take it"
+    perhaps = "for good or for this moment only"
+
+
+def refusal(error: Exception) -> Refusal | None:
+    """Return how a store refused one thing; None if it could not be reached at all."""
+    from mlflow.exceptions import MlflowException
+    from requests import HTTPError
+
+    if isinstance(error, MlflowException):
+        if error.error_code in HOPELESS:
+            return Refusal.final
+        # whatever a database raises is that: a collision, a pool run dry, a value too long
+        return Refusal.perhaps if error.error_code == "BAD_REQUEST" else None
+    if isinstance(error, HTTPError):  # of a file, which may be larger than a proxy lets by
+        status = None if error.response is None else error.response.status_code
+        return Refusal.perhaps if status in (400, 413) else None
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
+        return Refusal.perhaps
+    return None

@@ -17,8 +17,8 @@ def program(folder: Path) -> str:
     """Return how to call `mlflow` of the Python that runs here, its environment active or not."""
     beside = Path(sys.executable).with_name("mlflow")
     if beside.exists():
-        return shlex.quote(_seen_from(folder, beside))
-    return f"{shlex.quote(_seen_from(folder, Path(sys.executable)))} -m mlflow"
+        return shlex.quote(seen_from(folder, beside))
+    return f"{shlex.quote(seen_from(folder, Path(sys.executable)))} -m mlflow"
 
 
 def lines(store: Store, experiment_id: str, run_id: str) -> list[str]:
@@ -41,7 +41,7 @@ def opening(store: Store, page: str, run: str) -> list[str]:
     """
     if store.is_server:
         return [f"{store.address.rstrip('/')}{page}"]
-    python = shlex.quote(_seen_from(store.folder, Path(sys.executable)))
+    python = shlex.quote(seen_from(store.folder, Path(sys.executable)))
     return [
         f"{python} -m digit_exp ui {shlex.quote(run)}{_elsewhere(store)}",
         f"http://{HOST}:{PORT}{page}",
@@ -52,10 +52,10 @@ def _elsewhere(store: Store) -> str:
     """Return the option that says where the store is, if the command would not find it alone."""
     if store.uri == locate(None, store.folder).uri:
         return ""
-    uri = SQLITE + _seen_from(store.folder, store.database) if store.database else store.address
+    uri = SQLITE + seen_from(store.folder, store.database) if store.database else store.address
     return f" --uri {shlex.quote(uri)}"
 
 
-def _seen_from(folder: Path, path: Path) -> str:
+def seen_from(folder: Path, path: Path) -> str:
     """Return the path as one would type it in `folder`."""
     return str(path.relative_to(folder) if path.is_relative_to(folder) else path)

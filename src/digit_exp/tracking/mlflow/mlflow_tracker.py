@@ -1,181 +1,178 @@
-"""A tracker that keeps a run in MLflow. It writes through a client, never through global state.
+"""Mirrors a run's folder into MLflow from a thread of its own, so that training never waits.
 
-One call an epoch: a call costs some milliseconds, one metric more in it almost nothing.
+A store that stalls, answers with errors or is gone is tried again until it answers, or until the
+run ends and patience with it.
 """
 
 from __future__ import annotations
 
-import json
-import math
+import logging
+import shlex
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from threading import Condition, Thread
 
-from digit_exp.arrays import Metrics
-from digit_exp.data.dataset import Dataset
-from digit_exp.tracking import ownership
-from digit_exp.tracking.base import Tracker, TrackingError
-from digit_exp.tracking.mlflow import datasets, links
+from digit_exp.tracking.base import RunContents, Tracker, TrackingError
+from digit_exp.tracking.mlflow import links
+from digit_exp.tracking.mlflow.errors import reason
+from digit_exp.tracking.mlflow.mirror import TRIES, Mirror, TakenOver
 from digit_exp.tracking.mlflow.uri import Store
-from digit_exp.tracking.model import log
+from digit_exp.tracking.ownership import BEAT_SECONDS
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Metric
+logger = logging.getLogger(__name__)
 
-ITEMS_PER_CALL = 100  # MLflow's limits
-PARAM_LENGTH = 6000
-TAG_LENGTH = 5000
+PAUSE = 0.5
+"""Seconds from one sending to the next while a network is trained."""
 
-T = TypeVar("T")
+WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds after a failure until the next try; the last for ever."""
+
+CHECKPOINT_SECONDS = 10
+"""How often checkpoints are sent while a job of a sweep is trained: what may be trained twice."""
+
+LATE = ("checkpoints/", "digit_exp.log")
+"""How the paths of files begin that change all the time: they are sent when the run has ended."""
 
 
 class MLflowTracker(Tracker):
-    """Writes to one run, new or continued."""
+    """Keeps one run in MLflow equal to its folder, from `follow` to `close`.
+
+    `keeps_checkpoints`: send checkpoints during training too, so that the run can go on where the
+    folder is not.
+    """
 
     def __init__(
-        self, client: MlflowClient, run_id: str, *, store: Store, experiment_id: str
+        self, mirror: Mirror, store: Store, experiment_id: str, *, keeps_checkpoints: bool = False
     ) -> None:
-        self._client = client
-        self._run = self.run_id = run_id
+        self.run_id: str = mirror.run_id
+        self.mirror = mirror
         self._store = store
         self._experiment_id = experiment_id
-        self.epochs: set[int] = set()  # those that the run holds
-        self.latest: dict[str, float] = {}  # the last value of each metric
-        self._params: dict[str, str] = {}
+        self._keeps_checkpoints = keeps_checkpoints
+        self._checkpoints_due = time.monotonic()
+        self._beat_due = time.monotonic() + BEAT_SECONDS
+        self._changes = Condition()
+        self._has_changed = False
+        self._is_closing = self._is_done = False
+        self._taken_over: str | None = None
+        self._failures = 0
+        self._reason: str | None = None
+        """Why the last try failed, if it did."""
 
-    def recall(self) -> None:
-        """Look up what the run holds already, so that it can be continued."""
-        history = self._client.get_metric_history(self._run, "train_loss")
-        self.epochs = {metric.step for metric in history}
-        data = self._client.get_run(self._run).data
-        self._params = dict(data.params)
-        self.latest = dict(data.metrics)
+    def follow(self, contents: Callable[[], RunContents]) -> None:
+        self._contents = contents
+        self.changed()
+        # a daemon: a request that hangs must not keep the process
+        Thread(target=self._work, name="tracking", daemon=True).start()
 
-    def log_params(self, params: Mapping[str, object]) -> None:
-        """Write parameters. MLflow never changes one: a continued run tags what differs."""
-        from mlflow.entities import Param
+    def changed(self) -> None:
+        with self._changes:
+            self._has_changed = True
+            self._changes.notify_all()
 
-        texts = {key: text[:PARAM_LENGTH] for key, text in spelled(params).items()}
-        new = [Param(key, text) for key, text in texts.items() if key not in self._params]
-        for some in _groups(new):
-            self._client.log_batch(self._run, params=some)
-        changed = {k: text for k, text in texts.items() if self._params.get(k, text) != text}
-        self.set_tags({f"resumed_with.{key}": text for key, text in changed.items()})
-        self._params |= {param.key: param.value for param in new}
-
-    def log_epoch(self, epoch: int, metrics: Metrics, at: int | None = None) -> None:
-        """Write all metrics of the epoch in one call, unless the run has this epoch.
-
-        `at`: when they were measured, in milliseconds since 1970, if that was not just now.
-        """
-        if epoch in self.epochs:
-            return
-        named = {name: value for name, value in metrics.items() if name != "epoch"}
-        self._client.log_batch(self._run, metrics=_metrics(named, epoch, at))
-        self.epochs.add(epoch)
-
-    def log_summary(self, metrics: Metrics, at: int | None = None) -> None:
-        """Write the numbers that stand for the whole run."""
-        self._client.log_batch(self._run, metrics=_metrics(metrics, 0, at))
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Write tags; a text too long for a tag becomes the artifact `tags/NAME.txt`."""
-        from mlflow.entities import RunTag
-
-        short = {}
-        for name, text in tags.items():
-            if len(text) > TAG_LENGTH:
-                self.log_text(text, f"tags/{name}.txt")
-                text = f"see the artifact tags/{name}.txt"
-            short[name] = text
-        for some in _groups([RunTag(name, text) for name, text in short.items()]):
-            self._client.log_batch(self._run, tags=some)
-
-    def log_note(self, markdown: str) -> None:
-        """Write the description on the run's page."""
-        self.set_tags({"mlflow.note.content": markdown})
-
-    def log_dataset(self, dataset: Dataset) -> None:
-        """Write name, digest and shape of the training and the test set as the run's inputs."""
-        self.log_inputs(datasets.described(dataset))
-
-    def log_inputs(self, described: Sequence[Mapping[str, Any]]) -> None:
-        """Write inputs that were described before.
-
-        Of two runs that are the first to describe a data set, at the same moment, MLflow lets one
-        fail, because it looks and inserts without a lock; then the data set is known.
-        """
-        from mlflow.exceptions import MlflowException
-
-        entities = [datasets.entity(one) for one in described]
-        try:
-            self._client.log_inputs(self._run, entities)
-        except MlflowException as error:
-            if "unique constraint" not in str(error).lower():
-                raise
-            self._client.log_inputs(self._run, entities)
-
-    def log_file(self, path: Path, folder: str | None = None) -> None:
-        """Copy a file into the run's artifacts."""
-        self._client.log_artifact(self._run, str(path), folder)
-
-    def log_text(self, text: str, file: str) -> None:
-        """Write a text as the artifact `file`."""
-        self._client.log_text(self._run, text, file)
-
-    def log_model(self, network: Path) -> None:
-        """Log a pyfunc model as the run's outcome, unless it has one."""
-        log.log_model(self._client, self._run, self._experiment_id, network)
-
-    def beat(self) -> None:
-        """Write the heartbeat, unless another process took the silence of this one for death."""
-        tags = self._client.get_run(self._run).data.tags
-        if not ownership.is_this(tags):
-            raise TrackingError(
-                f"the MLflow run {self._run} was taken over by {ownership.described(tags)},"
-                f" as nothing was heard of this process for {ownership.SILENCE_SECONDS} seconds"
-            )
-        self.set_tags(ownership.beat())
+    def check(self) -> None:
+        if self._taken_over is not None:
+            raise TrackingError(self._taken_over)
 
     def where(self) -> list[str]:
-        """Return the command and the link that open this run in the MLflow UI."""
-        return links.lines(self._store, self._experiment_id, self._run)
+        return links.lines(self._store, self._experiment_id, self.run_id)
 
-    def end(self, at: int | None = None) -> None:
-        """Write how the run ended, `status`, and when."""
-        self._client.set_terminated(self._run, str(self.status), at)
+    def close(self, patience: float) -> bool:
+        self.mirror.progress = time.monotonic()
+        with self._changes:
+            self._is_closing = True
+            self._changes.notify_all()
+            while not self._is_done:
+                left = self.mirror.progress + patience - time.monotonic()
+                if left <= 0:
+                    self._reason = self._reason or "it does not answer"
+                    break
+                self._changes.wait(left)
+        lacking = self._lacking()
+        if lacking is not None:
+            folder = shlex.quote(links.seen_from(Path.cwd(), self._contents().folder))
+            logger.warning(
+                "MLflow lacks %s of the run %s; it is kept in the run's folder, and"
+                " `digit-exp sync %s` sends it",
+                lacking,
+                self.run_id,
+                folder,
+            )
+        return lacking is None
 
+    def _lacking(self) -> str | None:
+        """Return what MLflow lacks, and why, for a sentence."""
+        if self._reason is not None:
+            return f"something ({self._reason})"
+        refused = [f"{what} ({why})" for what, why in self.mirror.refused.items()]
+        return ", ".join(refused) or None
 
-def spelled(params: Mapping[str, object]) -> dict[str, str]:
-    """Return parameters as they are written."""
-    return {key: _text(value) for key, value in params.items()}
+    def _work(self) -> None:
+        is_last = False
+        while not self._is_done:
+            if self._is_closing and not is_last:
+                is_last = True
+                self._failures = 0
+                self.mirror.look_again()
+            pause = self._send(is_last=is_last)
+            with self._changes:
+                self._is_done = self._taken_over is not None or (is_last and pause is None)
+                self._changes.notify_all()
+                if not self._is_done:
+                    self._wait(pause, is_last=is_last)
 
+    def _wait(self, pause: float | None, *, is_last: bool) -> None:
+        """Wait for `pause`, if there is one, else until there is something to send."""
+        if is_last:
+            self._changes.wait(pause)
+        elif self._changes.wait_for(lambda: self._is_closing, PAUSE if pause is None else pause):
+            return
+        elif pause is None:
+            left = self._beat_due - time.monotonic()
+            self._changes.wait_for(lambda: self._has_changed or self._is_closing, max(left, 0))
 
-def _text(value: object) -> str:
-    """Spell a parameter as YAML would: numbers as numbers, lists in brackets, true, null.
+    def _send(self, *, is_last: bool) -> float | None:
+        """Send what MLflow lacks; return after how long to try again, None if there is no need."""
+        self._has_changed = False
+        refused = set(self.mirror.refused)
+        try:
+            self._beat()
+            contents = self._contents()
+            self.mirror.send(contents, None if is_last else self._early(contents))
+        except TakenOver as error:
+            self._taken_over = self._reason = str(error)
+            return None
+        except Exception as error:  # whatever it is, training must not end for it
+            return self._failed(error, is_last=is_last)
+        if self._failures and not is_last:
+            logger.info("MLflow answers again")
+        self._failures, self._reason = 0, None
+        if not refused and self.mirror.refused:  # one word is enough, if a run was deleted
+            logger.warning("MLflow does not take %s: %s", *next(iter(self.mirror.refused.items())))
+        return WAITS[0] if self.mirror.has_hope else None
 
-    >>> [_text(value) for value in (0.01, "relu", [128, 64], True, None)]
-    ['0.01', 'relu', '[128, 64]', 'true', 'null']
-    """
-    if isinstance(value, Enum):
-        value = value.value
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    def _failed(self, error: Exception, *, is_last: bool) -> float | None:
+        self._reason = reason(error)
+        if not self._failures and not is_last:
+            logger.warning(
+                "MLflow cannot be written to; what it lacks is kept in the run's folder, and sent"
+                " when it answers again (%s)",
+                self._reason,
+            )
+        wait = WAITS[min(self._failures, len(WAITS) - 1)]
+        self._failures += 1
+        return None if is_last and self._failures >= TRIES else wait
 
+    def _beat(self) -> None:
+        if time.monotonic() >= self._beat_due:
+            self.mirror.beat(self._contents())
+            self._beat_due = time.monotonic() + BEAT_SECONDS
 
-def _metrics(metrics: Metrics, step: int, at: int | None) -> list[Metric]:
-    """Make MLflow's points. It would store an infinite value as 1.8e308, which flattens a chart."""
-    from mlflow.entities import Metric
-
-    at = time.time_ns() // 1_000_000 if at is None else at
-    return [
-        Metric(name, float(value) if math.isfinite(value) else math.nan, at, step)
-        for name, value in metrics.items()
-    ]
-
-
-def _groups(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    for start in range(0, len(items), ITEMS_PER_CALL):
-        yield items[start : start + ITEMS_PER_CALL]
+    def _early(self, contents: RunContents) -> list[str]:
+        """Return the files that are sent while the network is trained."""
+        files = [name for name in contents.files if not name.startswith(LATE)]
+        if self._keeps_checkpoints and contents.epochs and self._checkpoints_due < time.monotonic():
+            self._checkpoints_due = time.monotonic() + CHECKPOINT_SECONDS
+            files += [name for name in contents.files if name.startswith("checkpoints/")]
+        return files

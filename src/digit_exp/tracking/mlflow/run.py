@@ -1,127 +1,154 @@
-"""The life of a tracked run: opened, or opened again, and closed with the truth about its end."""
+"""Which run in MLflow mirrors a folder: a new one, an interrupted one, or a copy elsewhere."""
 
 from __future__ import annotations
 
 import getpass
-import logging
-import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import hashlib
 from pathlib import Path
-from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from digit_exp.tracking import ownership
-from digit_exp.tracking.base import Status, Tracker, TrackingError
+from digit_exp.tracking.base import RunContents, Status, Tracker, TrackingError
 from digit_exp.tracking.mlflow.dead_runs import mark_dead
-from digit_exp.tracking.mlflow.sender import PATIENCE
-from digit_exp.tracking.mlflow.spool import Spool
+from digit_exp.tracking.mlflow.entities import TAG_LENGTH
+from digit_exp.tracking.mlflow.entities import tags as tags_of
 from digit_exp.tracking.mlflow.uri import Store, locate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
     from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
-    from digit_exp.tracking.mlflow.spooled import SpooledTracker
 
-logger = logging.getLogger(__name__)
-
-ERROR = "digit_exp.error"
-"""The tag that says why a run has FAILED; the whole traceback is an artifact."""
-ERROR_LENGTH = 500
+PATIENCE = 45.0
+"""Seconds without progress, once a run has ended: a store that stalls may need them."""
 
 HURRY = 5.0
-"""Seconds of patience with the store for somebody who has pressed Ctrl-C."""
+"""Such seconds with the store for somebody who has pressed Ctrl-C."""
+
+COPY_OF = "digit_exp.copy_of"
+"""The tag by which the copy of a run is found in another store."""
+
+PARENT = "mlflow.parentRunId"
 
 
-@contextmanager
 def open_tracker(
     backend: str,
+    contents: RunContents,
     *,
     uri: str | None = None,
     experiment: str = "digits",
-    tags: Mapping[str, str] | None = None,
-    run_name: str | None = None,
-    run_id: str | None = None,
-    identity: Mapping[str, str] | None = None,
     folder: Path | None = None,
-    spool: Path | None = None,
-) -> Iterator[Tracker]:
-    """Track what happens in the `with` block: in a new run, or in the interrupted run `run_id`.
+    keeps_checkpoints: bool = False,
+) -> Tracker:
+    """Return the tracker of a run that begins or, if it has a `run_id`, goes on.
 
-    `identity` are tags that the run must never be without, however early it dies: its sweep.
-    `spool` is the file that keeps what the store does not take; without one it is lost at the end.
-
-    The run ends as KILLED on Ctrl-C, as FAILED with its traceback on any other exception, and
-    otherwise as `tracker.status` says. The exception goes on.
+    It is RUNNING in MLflow then, with its tags, and is mirrored from `Tracker.follow` on. `folder`
+    is where the command was started.
     """
     if backend == "none":
-        yield Tracker()
-        return
+        return Tracker()
     store = locate(uri, folder or Path.cwd())
-    from digit_exp.tracking.mlflow.spooled import SpooledTracker
-
-    target = _open(store, experiment, run_name, run_id, identity or {})
-    tracker = SpooledTracker(target, Spool(spool))
-    try:
-        if tags:
-            tracker.set_tags(tags)
-        yield tracker
-    except BaseException as error:
-        _end_after(error, tracker)
-        raise
-    tracker.end()
-    _wait(tracker)
-
-
-def send_unsent(
-    run_id: str, spool: Path, *, uri: str | None, experiment: str, folder: Path | None = None
-) -> tuple[int, list[str]]:
-    """Send what the store has not got of a run that is over.
-
-    Returns how many entries it still lacks, and where the run can be looked at.
-    """
     from digit_exp.tracking.mlflow.connect import connect, experiment_id, explained, hurried
-    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
-    from digit_exp.tracking.mlflow.spooled import SpooledTracker
-
-    store = locate(uri, folder or Path.cwd())
-    client = connect(store)
-    with explained(store), hurried():
-        parent = experiment_id(client, store, experiment)
-        target = MLflowTracker(client, run_id, store=store, experiment_id=parent)
-        target.recall()
-    tracker = SpooledTracker(target, Spool(spool), goes_on=False)
-    _wait(tracker)
-    return len(Spool(spool)), tracker.where()
-
-
-def _open(
-    store: Store,
-    experiment: str,
-    run_name: str | None,
-    run_id: str | None,
-    identity: Mapping[str, str],
-) -> MLflowTracker:
-    from digit_exp.tracking.mlflow.connect import connect, experiment_id, explained, hurried
-    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
 
     client = connect(store)
     with explained(store), hurried():
         mark_dead(client)
-        if run_id is None:
-            parent = experiment_id(client, store, experiment)
-            tags = {**author(), **ownership.claim(), "digit_exp.kind": "trial", **identity}
-            run = client.create_run(parent, tags=tags, run_name=run_name)
-            return MLflowTracker(client, run.info.run_id, store=store, experiment_id=parent)
-        parent = _reopen(client, store, run_id, identity)
-        tracker = MLflowTracker(client, run_id, store=store, experiment_id=parent)
-        tracker.recall()
-        return tracker
+        if contents.run_id is None:
+            run = _create(client, experiment_id(client, store, experiment), contents)
+        else:
+            run = _reopen(client, store, contents.run_id, contents)
+    return _tracker(client, store, run, contents, keeps_checkpoints=keeps_checkpoints)
 
 
-def _reopen(client: MlflowClient, store: Store, run_id: str, identity: Mapping[str, str]) -> str:
-    """Set an ended run RUNNING again and return its experiment's id."""
+def find_tracker(
+    contents: RunContents, *, uri: str | None = None, experiment: str = "digits"
+) -> MLflowTracker:
+    """Return a tracker of a run that is over, in any store: of the run, or of its copy there."""
+    store = locate(uri, Path.cwd())
+    from digit_exp.tracking.mlflow.connect import connect, experiment_id, explained, hurried
+
+    client = connect(store)
+    with explained(store), hurried():
+        run = _find(client, contents)
+        if run is None:
+            tags = {COPY_OF: _identity(contents)}
+            run = _create(client, experiment_id(client, store, experiment), contents, tags)
+        if run.info.lifecycle_stage == "deleted":
+            raise TrackingError(f"the MLflow run {run.info.run_id} was deleted; restore it to sync")
+    return _tracker(client, store, run, contents)
+
+
+def author() -> dict[str, str]:
+    """Return the tags that say who started a run, and with what."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "unknown"
+    return {
+        "mlflow.user": user,
+        "mlflow.source.name": "digit_exp",
+        "mlflow.source.type": "LOCAL",
+    }
+
+
+def _tracker(
+    client: MlflowClient,
+    store: Store,
+    run: Run,
+    contents: RunContents,
+    *,
+    keeps_checkpoints: bool = False,
+) -> MLflowTracker:
+    from digit_exp.tracking.mlflow.mirror import Mirror
+    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
+
+    experiment = str(run.info.experiment_id)
+    mirror = Mirror(client, str(run.info.run_id), experiment, contents.folder)
+    return MLflowTracker(mirror, store, experiment, keeps_checkpoints=keeps_checkpoints)
+
+
+def _create(
+    client: MlflowClient, experiment: str, contents: RunContents, tags: dict[str, str] | None = None
+) -> Run:
+    own = _tags(contents)
+    if tags is not None:  # a copy: its parent stays where it is
+        own.pop(PARENT, None)
+    tags = {**author(), **ownership.beat(), "digit_exp.kind": "trial", **own, **(tags or {})}
+    return client.create_run(experiment, contents.started, tags, contents.name)
+
+
+def _tags(contents: RunContents) -> dict[str, str]:
+    """Return the tags that a run has at once; one that is too long follows with its file."""
+    found = tags_of(contents, {})
+    return {name: text for name, text in found.items() if len(text) <= TAG_LENGTH}
+
+
+def _find(client: MlflowClient, contents: RunContents) -> Run | None:
+    """Return the run of a folder, or else its copy."""
+    from mlflow.exceptions import MlflowException
+
+    if contents.run_id is not None:
+        try:
+            return client.get_run(contents.run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+    experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+    where = f"tags.\"{COPY_OF}\" = '{_identity(contents)}'"
+    found = client.search_runs(experiments, where, max_results=1)
+    return found[0] if found else None
+
+
+def _identity(contents: RunContents) -> str:
+    """Return what no other run has: its id, or of a run that was not tracked a digest."""
+    if contents.run_id is not None:
+        return contents.run_id
+    return hashlib.sha256(f"{contents.name} {contents.started}".encode()).hexdigest()[:32]
+
+
+def _reopen(client: MlflowClient, store: Store, run_id: str, contents: RunContents) -> Run:
+    """Set an ended run RUNNING again."""
     from mlflow.entities import RunTag
     from mlflow.exceptions import MlflowException
 
@@ -140,48 +167,7 @@ def _reopen(client: MlflowClient, store: Store, run_id: str, identity: Mapping[s
             " Wait for it or stop it"
         )
     # claimed before it is RUNNING: else another start would find it RUNNING and its owner dead
-    own = {**ownership.claim(), **identity}
+    own = {**_tags(contents), **ownership.beat()}
     client.log_batch(run_id, tags=[RunTag(name, text) for name, text in own.items()])
-    client.update_run(run_id, status="RUNNING")
-    return str(run.info.experiment_id)
-
-
-def author() -> dict[str, str]:
-    """Return the tags that say who started a run, and with what."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        user = "unknown"
-    return {
-        "mlflow.user": user,
-        "mlflow.source.name": "digit_exp",
-        "mlflow.source.type": "LOCAL",
-    }
-
-
-def _end_after(error: BaseException, tracker: SpooledTracker) -> None:
-    """Close the run after an exception, which a second one must not hide."""
-    killed = isinstance(error, KeyboardInterrupt)
-    tracker.status = Status.KILLED if killed else Status.FAILED
-    tracker.end()  # first: a full disk still takes a word, but perhaps no file
-    if not killed:
-        reason = shorten(str(error), ERROR_LENGTH) or type(error).__name__
-        tracker.set_tags({ERROR: reason})
-        text = "".join(traceback.format_exception(error))
-        tracker.log_text(text, "traceback.txt")
-    _wait(tracker, HURRY if killed else PATIENCE)
-
-
-def _wait(tracker: SpooledTracker, patience: float = PATIENCE) -> None:
-    """Wait until the store has everything, and say so if it has not."""
-    if left := tracker.close(patience):
-        logger.warning(
-            "MLflow lacks %d entries of the run %s (%s): %s",
-            left,
-            tracker.run_id,
-            tracker.reason or "it does not answer",
-            f"they are kept in {tracker.file}, and `python -m digit_exp resume={tracker.run_id}`"
-            " sends them"
-            if tracker.file
-            else "they are lost to it, since they could not be kept either",
-        )
+    client.update_run(run_id, status=str(Status.RUNNING))
+    return run

@@ -10,8 +10,9 @@ import getpass
 import hashlib
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -22,7 +23,8 @@ from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mailbox import RunShelf
 from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, explained
-from digit_exp.tracking.mlflow.run import author
+from digit_exp.tracking.mlflow.entities import NOTE, TAG_LENGTH
+from digit_exp.tracking.mlflow.run import PARENT, author
 from digit_exp.tracking.mlflow.trials import (
     CONFIG_HASH,
     KIND,
@@ -39,31 +41,28 @@ from digit_exp.tracking.mlflow.uri import Store, locate
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
-
-PARENT = "mlflow.parentRunId"
 NAME = re.compile(r"[^'\"`\\\x00-\x1f]{1,200}")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """One sweep in one experiment. `parent` writes notes, texts and files on the parent's page."""
+    """One sweep in one experiment, and its parent run."""
 
     name: str
     client: MlflowClient
     store: Store
     experiment_id: str
-    parent: MLflowTracker
+    parent_id: str
     _histories: dict[tuple[str, ...], list[Metrics]] = field(default_factory=dict, repr=False)
     """Of trials that have ended, which will not change."""
 
     def identity(self, config_hash: str) -> dict[str, str]:
-        """Return the tags that make a run a trial of this sweep, for `open_tracker(identity=)`."""
-        return {PARENT: str(self.parent.run_id), **identity(self.name, config_hash)}
+        """Return the tags that make a run a trial of this sweep."""
+        return {PARENT: self.parent_id, **identity(self.name, config_hash)}
 
     def shelf(self, folder: str) -> RunShelf:
         """Return a place for texts, in a folder of the parent's artifacts."""
-        return RunShelf(self.client, self.store, str(self.parent.run_id), folder)
+        return RunShelf(self.client, self.store, self.parent_id, folder)
 
     def children(self) -> list[Trial]:
         """Return all trials, the oldest first."""
@@ -129,19 +128,26 @@ class Sweep:
                 self.client.set_terminated(trial.run_id, str(Status.KILLED))
         return dead
 
+    def publish(self, files: Mapping[str, Path], note: str) -> None:
+        """Keep files on the parent's page, by their paths there, and a note that it shows."""
+        with explained(self.store):
+            for name, file in files.items():
+                folder = str(PurePosixPath(name).parent)
+                self.client.log_artifact(
+                    self.parent_id, str(file), None if folder == "." else folder
+                )
+            self.client.set_tag(self.parent_id, NOTE, note[:TAG_LENGTH])
+
     def end(self, status: Status) -> None:
         """Write on the parent how the sweep ended."""
-        self.parent.status = status
         with explained(self.store):
-            self.parent.end()
+            self.client.set_terminated(self.parent_id, str(status))
 
 
 def open_sweep(
     name: str, *, uri: str | None = None, experiment: str = "digits", folder: Path | None = None
 ) -> Sweep:
     """Return the sweep `name`, whose parent is made if the experiment has none, and is RUNNING."""
-    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
-
     if not NAME.fullmatch(name):
         raise ConfigError(
             Problem(
@@ -154,22 +160,18 @@ def open_sweep(
     with explained(store), FileLock(_lock(store), timeout=LOCK_SECONDS):
         experiment = experiment_id(client, store, experiment)
         run_id = _parent(client, experiment, name)
-    parent = MLflowTracker(client, run_id, store=store, experiment_id=experiment)
-    return Sweep(name, client, store, experiment, parent)
+    return Sweep(name, client, store, experiment, run_id)
 
 
 def join_sweep(
     name: str, parent_id: str, *, uri: str | None = None, experiment: str = "digits"
 ) -> Sweep:
     """Return a sweep that another process has opened, for one of its jobs."""
-    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
-
     store = locate(uri, Path.cwd())
     client = connect(store)
     with explained(store):
         number = experiment_id(client, store, experiment)
-    parent = MLflowTracker(client, parent_id, store=store, experiment_id=number)
-    return Sweep(name, client, store, number, parent)
+    return Sweep(name, client, store, number, parent_id)
 
 
 def _parent(client: MlflowClient, experiment: str, name: str) -> str:

@@ -1,0 +1,75 @@
+"""`digit-exp sync RUN ...`: a store gets what it lacks of runs, or a copy of them.
+
+The work is in `runs/sync.py`.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from textwrap import shorten
+from typing import TYPE_CHECKING
+
+from digit_exp.cli.arguments import RUN, Command, add_store
+from digit_exp.cli.exit_codes import FAILURE
+
+if TYPE_CHECKING:
+    from digit_exp.runs.reuse.found_run import FoundRun
+
+DESCRIPTION = """\
+Sends what MLflow lacks of runs: metrics, parameters, tags, files, the model, the status. All of it
+is in a run's folder. What MLflow has is not sent again. A sweep stands for all of its jobs.
+"""
+EPILOG = """\
+examples:
+  digit-exp sync latest
+  digit-exp sync outputs/2026-01-31/12-00-00
+  digit-exp sync my-sweep --to http://127.0.0.1:5000    a copy on another server
+
+Exit code 0 if the store has everything, 1 if it refuses something, 2 if the command is wrong or
+the store does not answer.
+"""
+WIDTH = 200
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
+    parser.add_argument(
+        "--to",
+        metavar="ADDRESS",
+        help="another store, which gets copies; default: the one that the run was tracked in",
+    )
+    add_store(parser)
+
+
+def _sync(options: Namespace) -> int:
+    from digit_exp.runs.reuse.lookup import Runs
+
+    runs = Runs.around(uri=options.uri)
+    codes = [
+        _sync_one(run, options.to or options.uri)
+        for text in options.runs
+        for run in runs.several(text)
+    ]
+    return max(codes)
+
+
+def _sync_one(run: FoundRun, to: str | None) -> int:
+    from digit_exp.runs.reuse.found_run import RunError
+    from digit_exp.runs.sync import sync
+
+    if run.folder is None:
+        raise RunError(f"{run.label} has no folder here; sync where it was run")
+    synced = sync(run.folder, to)
+    sent = shorten(", ".join(synced.sent), WIDTH, placeholder=" ...") or "nothing was missing"
+    print(f"{run.label}: {sent}", *synced.where, sep="\n")
+    return 0 if synced.is_all else FAILURE
+
+
+COMMAND = Command(
+    "sync",
+    "send what MLflow lacks of runs, or copies of them to another store",
+    DESCRIPTION,
+    EPILOG,
+    _configure,
+    _sync,
+)

@@ -1,0 +1,204 @@
+"""A run while it goes on: what it writes into its folder, which a tracker mirrors from there.
+
+What a full disk does not take stays in memory, so that the tracker gets it nevertheless.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from digit_exp.arrays import Metrics
+from digit_exp.config.schema import RunConfig
+from digit_exp.config.serialize import flat, flatten, read_yaml
+from digit_exp.runs.failures import Losses
+from digit_exp.runs.folder import (
+    CHECKPOINT,
+    CONFIG,
+    DIFF,
+    LOG,
+    NETWORK,
+    PREDICTIONS,
+    SERVED,
+    TRACEBACK,
+    VAL_PREDICTIONS,
+    RunRecord,
+)
+from digit_exp.tracking.base import Epoch, RunContents, Tracker
+from digit_exp.training.callbacks import Callback
+from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
+from digit_exp.training.state import TrainState
+
+METRICS = "metrics.jsonl"
+"""A line for each epoch: its number `epoch`, its `time`, and its metrics, null if not finite."""
+
+FILES = (CONFIG, NETWORK, DIFF, LOG, TRACEBACK, PREDICTIONS, VAL_PREDICTIONS)
+FOLDERS = {"checkpoints": "*.npz", "figures": "*.png"}
+"""What a tracker keeps copies of. Other files of the folder are none of a run's."""
+
+
+class OpenRun:
+    """A run that writes its record and its epochs into its folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        config: RunConfig,
+        record: RunRecord | None = None,
+        tracker: Tracker | None = None,
+    ) -> None:
+        self.folder = folder
+        self.record = record or RunRecord(None)
+        self.tracker = tracker or Tracker()
+        self._params = flatten(config)
+        is_known = (folder / METRICS).is_file()
+        self._epochs = {epoch.number: epoch for epoch in read_epochs(folder) if is_known}
+        self._unwritten: list[Epoch] = []
+
+    def write_epochs(self, history: Sequence[Metrics]) -> None:
+        """Write those epochs of a history that are not written. Raises OSError; then later."""
+        for metrics in history:
+            if metrics["epoch"] not in self._epochs:
+                epoch = _epoch(metrics, time.time_ns() // 1_000_000)
+                self._epochs[epoch.number] = epoch
+                self._unwritten.append(epoch)
+        self.tracker.changed()
+        if self._unwritten:
+            _append(self.folder / METRICS, "".join(map(_line, self._unwritten)))
+            self._unwritten.clear()
+
+    def save(self) -> None:
+        """Write the record."""
+        self.record.write(self.folder)
+        self.tracker.changed()
+
+    def contents(self) -> RunContents:
+        """Return what the run has come to at this moment."""
+        return _contents(self.folder, self.record, self._params, list(self._epochs.values()))
+
+
+class WriteEpochs(Callback):
+    """Writes each epoch when it ends, and before the first one those that a checkpoint has.
+
+    Ends training if another process has taken the run over.
+    """
+
+    def __init__(self, run: OpenRun, losses: Losses) -> None:
+        self._run = run
+        self._losses = losses
+
+    def on_fit_start(self, state: TrainState) -> None:
+        self._write(state)
+
+    def on_step_end(self, state: TrainState, loss: float) -> None:
+        self._run.tracker.check()
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        self._write(state)
+
+    def _write(self, state: TrainState) -> None:
+        with self._losses.tolerated(METRICS):
+            self._run.write_epochs(state.history)
+
+
+def discard_outcome(folder: Path) -> None:
+    """Remove what another run in the same folder has come to, except for its checkpoints.
+
+    It would be taken for what the new run has come to.
+    """
+    names = (METRICS, NETWORK, DIFF, TRACEBACK, PREDICTIONS, VAL_PREDICTIONS, SERVED)
+    for path in [*(folder / name for name in names), *(folder / "figures").glob("*.png")]:
+        path.unlink(missing_ok=True)
+
+
+def read_contents(folder: Path) -> RunContents:
+    """Return what a folder holds of its run. Raises OSError or ValueError if that is no run."""
+    params = flat(read_yaml(folder / CONFIG))
+    return _contents(folder, RunRecord.read(folder), params, read_epochs(folder))
+
+
+def read_epochs(folder: Path) -> list[Epoch]:
+    """Return the epochs of a run, the first one first. A line that was cut off is left out."""
+    try:
+        lines = (folder / METRICS).read_bytes().splitlines()
+    except FileNotFoundError:
+        return _epochs_of_checkpoint(folder / CHECKPOINT)
+    found: dict[int, Epoch] = {}
+    for line in lines:
+        try:
+            values = json.loads(line)
+            number, at = values.pop("epoch"), values.pop("time")
+        except (ValueError, KeyError):
+            continue
+        metrics = {name: math.nan if value is None else value for name, value in values.items()}
+        found[number] = Epoch(number, at, metrics)
+    return [found[number] for number in sorted(found)]
+
+
+def _epochs_of_checkpoint(file: Path) -> list[Epoch]:
+    """Return the epochs of a run of version 1, which kept them in its checkpoint alone."""
+    try:
+        history = load_checkpoint(file).state.history
+        at = file.stat().st_mtime_ns // 1_000_000
+    except (CheckpointError, OSError):
+        return []
+    return [_epoch(metrics, at) for metrics in history]
+
+
+def _epoch(metrics: Metrics, at: int) -> Epoch:
+    values = {name: value for name, value in metrics.items() if name != "epoch"}
+    return Epoch(int(metrics["epoch"]), at, values)
+
+
+def _line(epoch: Epoch) -> str:
+    finite = {
+        name: float(value) if math.isfinite(value) else None
+        for name, value in epoch.metrics.items()
+    }
+    return json.dumps({"epoch": epoch.number, "time": epoch.time, **finite}) + "\n"
+
+
+def _append(file: Path, lines: str) -> None:
+    with file.open("ab+") as opened:
+        if opened.tell() > 0:
+            opened.seek(-1, 2)
+            if opened.read() != b"\n":  # half a line, of a process that was killed or a full disk
+                lines = f"\n{lines}"
+        opened.write(lines.encode())
+
+
+def _contents(
+    folder: Path, record: RunRecord, params: Mapping[str, Any], epochs: list[Epoch]
+) -> RunContents:
+    return RunContents(
+        folder=folder,
+        run_id=record.run_id,
+        name=record.name,
+        status=record.status,
+        started=_milliseconds(record.started),
+        ended=None if record.ended is None else _milliseconds(record.ended),
+        owner=record.owner,
+        tags=dict(record.tags),
+        params=params,
+        epochs=epochs,
+        summary=dict(record.summary),
+        dataset=record.dataset,
+        files=_files(folder),
+        network=folder / SERVED if (folder / SERVED).is_file() else None,
+    )
+
+
+def _files(folder: Path) -> list[str]:
+    found = [folder / name for name in FILES if (folder / name).is_file()]
+    for name, pattern in FOLDERS.items():
+        found += sorted((folder / name).glob(f"[!.]{pattern}"))
+    return [str(path.relative_to(folder).as_posix()) for path in found]
+
+
+def _milliseconds(moment: str) -> int:
+    return round(datetime.fromisoformat(moment).timestamp() * 1000)

@@ -1,0 +1,61 @@
+"""Sends what a store lacks of a run's folder: to its own store, or to another as a copy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from digit_exp.config.serialize import read_yaml
+from digit_exp.runs.folder import CONFIG, FILE, RunRecord
+from digit_exp.runs.open_run import read_contents
+from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.run import PATIENCE, find_tracker
+from digit_exp.tracking.mlflow.sent import is_unsent
+
+
+@dataclass(frozen=True)
+class Synced:
+    """What a store has got of a folder."""
+
+    run_id: str
+    """In that store."""
+    sent: list[str]
+    """What it lacked, in words."""
+    is_all: bool
+    """Whether it has everything; if not, the log says what it lacks."""
+    where: list[str]
+    """The lines that tell how to open the run there."""
+
+
+def sync(folder: Path, to: str | None = None) -> Synced:
+    """Make the run in a store equal to a folder: in the store at `to`, or in its own.
+
+    A run that was not tracked, and goes to its own store, belongs to it from then on. Raises
+    TrackingError if the store cannot be used, or if its run is newer than the folder.
+    """
+    record = RunRecord.read(folder)
+    if record.is_alive:
+        raise TrackingError(f"the run in {folder} is still going on (process {record.pid})")
+    settings: dict[str, Any] = read_yaml(folder / CONFIG).get("tracking", {})
+    contents = read_contents(folder)
+    tracker = find_tracker(
+        contents,
+        uri=to or settings.get("uri"),
+        experiment=settings.get("experiment", "digits"),
+    )
+    if record.run_id is None and to is None:
+        record.run_id = tracker.run_id
+        record.write(folder)
+    tracker.follow(lambda: contents)
+    is_all = tracker.close(PATIENCE)
+    tracker.check()
+    return Synced(tracker.run_id, tracker.mirror.sent, is_all, tracker.where())
+
+
+def unsent(folder: Path) -> bool:
+    """Tell whether a run is over and its store has not got all of its folder."""
+    if not (folder / FILE).is_file():
+        return False
+    record = RunRecord.read(folder)
+    return record.is_over and record.run_id is not None and is_unsent(folder, record.run_id)
