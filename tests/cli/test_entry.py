@@ -69,6 +69,12 @@ def test_a_copy_without_project_file_and_installation_has_a_version_too(monkeypa
     version.checkout.cache_clear()
 
 
+def test_it_starts_where_a_terminal_has_no_hangup_signal():
+    script = "import signal; del signal.SIGHUP\n" + SCRIPT  # as on Windows
+    done = subprocess.run([sys.executable, "-c", script, "ui", "--help"], capture_output=True)
+    assert done.stdout.startswith(b"usage: digit-exp ui")
+
+
 def test_hydras_version_can_be_had(capsys):
     with pytest.raises(SystemExit):
         entry.main(["train", "--version"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 RUN = (
     "a run's id or its first characters, a name, a folder, a checkpoint, 'latest', 'best' (in"
-    " validation accuracy), or a sweep (its winner)"
+    " validation accuracy), or a sweep"
 )
 """What may be typed for a run; `runs/reuse/lookup.py` finds it."""
 
@@ -29,7 +29,7 @@ class Command:
 
 def add_run(parser: ArgumentParser) -> None:
     """Take one RUN."""
-    parser.add_argument("run", metavar="RUN", help=RUN)
+    parser.add_argument("run", metavar="RUN", help=f"{RUN} (its winner)")
 
 
 def add_store(parser: ArgumentParser) -> None:

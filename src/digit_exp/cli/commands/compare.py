@@ -28,7 +28,7 @@ outputs/comparisons/. The exit code is 0, or 2 if the runs cannot be found.
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="the folder of the page")
     add_json(parser)
     add_store(parser)

@@ -15,9 +15,6 @@ from pathlib import Path
 from digit_exp.cli.arguments import RUN, Command, add_store
 from digit_exp.tracking.mlflow.links import HOST, PORT
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Ctrl-C, `kill`, and a terminal that is closed."""
-
 DESCRIPTION = """\
 Shows the runs of this folder in MLflow's web page: all of them, the best first, with what varies
 between them and their curves; or one run; or the comparison of a sweep.
@@ -44,6 +41,7 @@ def _show(options: Namespace) -> int:
 
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.mlflow_page import page_of
+    from digit_exp.runs.signals import SIGNALS
     from digit_exp.tracking.mlflow.saved_view import as_table
     from digit_exp.tracking.mlflow.ui_server import free_port, web_page
     from digit_exp.tracking.mlflow.uri import locate
@@ -77,6 +75,8 @@ def _show(options: Namespace) -> int:
 
 def _interrupt(*_: object) -> None:
     """Stop, once: an impatient second Ctrl-C must not leave the server behind."""
+    from digit_exp.runs.signals import SIGNALS
+
     for sign in SIGNALS:
         signal.signal(sign, signal.SIG_IGN)
     raise KeyboardInterrupt
