@@ -67,6 +67,13 @@ def test_threads_are_those_of_the_run_whatever_the_machine_has(original, capsys,
     assert RunRecord.read(original.parents[1] / "again").tags["threads"] == "2"
 
 
+def test_a_run_of_version_0_1_left_its_threads_open(original, capsys):
+    config = original / "config.yaml"
+    config.write_text(config.read_text().replace("threads: 1", "threads: null"))
+    assert main(["one"]) == 0
+    assert "bit-identical" in capsys.readouterr().out
+
+
 def test_other_data_are_refused_before_training(original, capsys):
     config = original / "config.yaml"
     config.write_text(config.read_text().replace("samples: 200", "samples: 201"))

@@ -87,7 +87,11 @@ class FoundRun:
 
     def run_config(self) -> RunConfig:
         """Return the checked configuration; raises ConfigError if it is not valid any more."""
-        return from_mapping(self._written())
+        values = self._written()
+        if (trainer := values.get("trainer")) and trainer.get("threads", 1) is None:
+            # as version 0.1 wrote it: any number of processes gave the result of one thread
+            values = {**values, "trainer": {**trainer, "threads": 1}}
+        return from_mapping(values)
 
     def history(self) -> Sequence[Metrics]:
         """Return the metrics of each epoch, those of the trainer where the checkpoint is here."""
