@@ -277,9 +277,9 @@ def test_the_terminal_shows_the_ranking():
     jobs = jobs_of({0.1: [0.9701, 0.9725], 0.01: [0.95, 0.953]})
     jobs.append(job(9, metrics={}, status="FAILED", optimizer__lr=1.0))
     table = [line.split() for line in terminal_table(rank(jobs)).splitlines()]
-    assert table[2] == ["1", "0.1", "97.13", "%", "1.52", "2", "the", "winner"]
+    assert table[2] == ["1", "0.1", "97.13", "%", "1.52", "2", "–", "the", "winner"]
     assert table[3][:4] == ["2", "0.01", "95.15", "%"]
-    assert table[4] == ["–", "1", "–", "–", "0", "1", "failed"]
+    assert table[4] == ["–", "1", "–", "–", "0", "–", "1", "failed"]
 
 
 @pytest.mark.parametrize("count", [1, 8, 30])

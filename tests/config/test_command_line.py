@@ -277,3 +277,25 @@ def test_a_check_imports_neither_mlflow_nor_matplotlib():
     )
     with warnings.catch_warnings():
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("objective", ["test_acc", "test_loss"])
+def test_a_sweep_is_not_ranked_by_the_test_set(objective):
+    (problem,) = report(f"sweep.objective={objective}", multirun=True)
+    assert problem.startswith("sweep.objective: ")
+    assert "best_val_acc" in problem
+    assert "no honest estimate" in problem
+
+
+@pytest.mark.parametrize("objective", ["best_val_acc", "best_val_loss", "final_val_acc"])
+def test_an_objective_of_validation_needs_a_validation_set(objective):
+    without = [
+        "data.val_ratio=0",
+        "trainer.early_stopping.enabled=false",
+        "trainer.checkpoint.monitor=train_loss",
+    ]
+    (problem,) = report(*without, f"sweep.objective={objective}", multirun=True)
+    advice = "sweep.objective=training_seconds"
+    assert problem.startswith(f"sweep.objective: {objective} needs validation data")
+    assert problem.endswith(advice)
+    assert report(*without, advice, multirun=True) == []

@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # SciPy, most of a second
 LABELS = {
     "best_val_acc": "validation accuracy",
     "best_val_loss": "validation loss",
+    "final_val_acc": "final validation accuracy",
     "test_acc": "test accuracy",
     "test_loss": "test loss",
     "training_seconds": "training time (s)",

@@ -17,7 +17,7 @@ from digit_exp.registry import Component, Problem, did_you_mean
 MOST_BYTES = 200
 """Of a name that a file or a folder gets: a file system takes 255, and a draft's name is longer."""
 
-OBJECTIVES = ("best_val_acc", "best_val_loss", "test_acc", "test_loss", "training_seconds")
+OBJECTIVES = ("best_val_acc", "best_val_loss", "final_val_acc", "training_seconds")
 """The metrics of a run's summary by which the jobs of a sweep can be ranked."""
 
 Rule = Callable[..., Iterator[Problem]]
@@ -69,7 +69,13 @@ def _sweep_name_is_a_folder(name: str | None) -> Iterator[Problem]:
 
 @_rule("sweep.objective")
 def _objective_is_measured(name: str) -> Iterator[Problem]:
-    if name not in OBJECTIVES:
+    if name.startswith("test_"):
+        message = (
+            f"must be one of {', '.join(OBJECTIVES)}, got {name!r}. Jobs that are chosen by the"
+            " test set have no honest estimate left; the report shows the test accuracy anyway"
+        )
+        yield Problem("sweep.objective", message)
+    elif name not in OBJECTIVES:
         near = did_you_mean(name, [*OBJECTIVES])
         message = f"must be one of {', '.join(OBJECTIVES)}, got {name!r}.{near}".removesuffix(".")
         yield Problem("sweep.objective", message)

@@ -96,11 +96,9 @@ class Reading:
         """Refuse an objective that the job will not measure."""
         values = (self._values.get(key, WRONG) for key in ("sweep.objective", "data.val_ratio"))
         objective, ratio = values
-        if objective is not WRONG and ratio == 0 and str(objective).startswith("best_val_"):
+        if objective is not WRONG and ratio == 0 and "_val_" in str(objective):
             message = f"{objective} needs validation data, but data.val_ratio=0;"
-            instead = "set data.val_ratio=0.1 or use test_" + str(objective).removeprefix(
-                "best_val_"
-            )
+            instead = "set data.val_ratio=0.1 or sweep.objective=training_seconds"
             self._refuse("sweep.objective", f"{message} {instead}")
 
     def _choose_classes(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, type]]:

@@ -160,14 +160,15 @@ class Experiment:
         return result
 
     def _validate(self) -> dict[str, float]:
-        """Keep the validation predictions, and return what calibration they give."""
+        """Keep the validation predictions; return their accuracy and calibration, if any."""
         measured: dict[str, float] = {}
         if len(self.val):
             val = read_split(self.network, self.val)
+            measured["final_val_acc"] = float(val.is_right.mean())
             with self.losses.tolerated(VAL_PREDICTIONS, Exception):
                 val.write(self.folder / VAL_PREDICTIONS)
             with self.losses.tolerated("the temperature", Exception):
-                measured = calibration(val)
+                measured |= calibration(val)
         return measured
 
     def _trainer(self, callbacks: Sequence[Callback]) -> Trainer:

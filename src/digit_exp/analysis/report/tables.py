@@ -11,6 +11,8 @@ from digit_exp.analysis.replicates import Config, Group
 from digit_exp.analysis.results import JobResult
 from digit_exp.plots.values import numbers, text
 
+SEEN = Objective("test_acc")
+
 UNFINISHED = ("DIVERGED", "PRUNED", "FAILED", "KILLED")
 """How a job can end that did not finish."""
 
@@ -62,6 +64,7 @@ def ranking_table(ranking: Ranking) -> Table:
         Column("std", is_number=True),
         Column("95 % interval", is_number=True),
         Column("n", is_number=True),
+        Column(SEEN.label, is_number=True),
         Column("behind #1", is_number=True),
         Column("p (Holm)", is_number=True),
         Column("compared with #1"),
@@ -70,6 +73,7 @@ def ranking_table(ranking: Ranking) -> Table:
         [
             *head(ranking, position),
             *_numbers(place, ranking.objective),
+            seen(place),
             *_compared(place, ranking),
         ]
         for position, place in enumerate(ranking.places)
@@ -147,6 +151,12 @@ def verdict(place: Place, ranking: Ranking) -> str:
     counts = [(place.group.count(status), status.lower()) for status in UNFINISHED]
     words += [f"{count} {status}" for count, status in counts if count]
     return ", ".join(words)
+
+
+def seen(place: Place) -> str:
+    """Write the test accuracy of a configuration, which has no part in its rank."""
+    found = place.group.only("FINISHED").summary(SEEN.metric)
+    return NOTHING if found is None else SEEN.text(found.mean)
 
 
 def p_text(p: float) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from digit_exp.analysis.objective import NOTHING, Objective
 from digit_exp.analysis.ranking import Place, Ranking
-from digit_exp.analysis.report.tables import Column, Table, head, parameter_columns, verdict
+from digit_exp.analysis.report.tables import Column, Table, head, parameter_columns, seen, verdict
 
 WIDTH = 100
 """Characters of a line, at most."""
@@ -26,12 +26,13 @@ def terminal_table(ranking: Ranking, rows: int = 20) -> str:
         Column(ranking.objective.label, is_number=True),
         Column("± 95 %", is_number=True),
         Column("n", is_number=True),
+        Column("test", is_number=True),
         Column("compared with #1"),
     ]
     cells = [[column.title for column in columns]]
     for position, place in enumerate(ranking.places[:rows]):
         numbers = _numbers(place, ranking.objective)
-        cells.append([*head(ranking, position), *numbers, verdict(place, ranking)])
+        cells.append([*head(ranking, position), *numbers, seen(place), verdict(place, ranking)])
     lines = _lines(columns, cells, range(1, 1 + len(parameters)))
     if len(ranking.places) > rows:
         lines.append(f"... and {len(ranking.places) - rows} more, in the report")
