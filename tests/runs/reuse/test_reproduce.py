@@ -70,7 +70,7 @@ def test_threads_are_those_of_the_run_whatever_the_machine_has(original, capsys,
 def test_a_run_of_version_0_1_left_its_threads_open(original, capsys):
     config = original / "config.yaml"
     config.write_text(config.read_text().replace("threads: 1", "threads: null"))
-    assert main(["one"]) == 0
+    assert main(["reproduce", "one"]) == 0
     assert "bit-identical" in capsys.readouterr().out
 
 
