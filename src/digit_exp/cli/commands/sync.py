@@ -9,11 +9,13 @@ from argparse import ArgumentParser, Namespace
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import RUN, Command, add_store
-from digit_exp.cli.exit_codes import FAILURE
+from digit_exp.cli.arguments import RUN, Command, add_json, add_store
+from digit_exp.cli.exit_codes import FAILURE, SUCCESS
+from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun
+    from digit_exp.runs.sync import Synced
 
 DESCRIPTION = """\
 Sends what MLflow lacks of runs: metrics, parameters, tags, files, the model, the status. All of it
@@ -32,37 +34,45 @@ WIDTH = 200
 
 
 def _configure(parser: ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
     parser.add_argument(
         "--to",
         metavar="ADDRESS",
         help="another store, which gets copies; default: the one that the run was tracked in",
     )
+    add_json(parser)
     add_store(parser)
 
 
 def _sync(options: Namespace) -> int:
+    from digit_exp.runs.reuse.json_shapes import synced_json
     from digit_exp.runs.reuse.lookup import Runs
 
     runs = Runs.around(uri=options.uri)
-    codes = [
-        _sync_one(run, options.to or options.uri)
-        for text in options.runs
-        for run in runs.several(text)
-    ]
-    return max(codes)
+    found = [run for text in options.runs for run in runs.several(text)]
+    results = []
+    for run in found:
+        results.append(_sync_one(run, options.to or options.uri))
+        if not options.json:
+            print(_lines(run, results[-1]))
+    if options.json:
+        rows = zip(found, results, strict=True)
+        print_json({"runs": [synced_json(run, result) for run, result in rows]})
+    return SUCCESS if all(result.is_all for result in results) else FAILURE
 
 
-def _sync_one(run: FoundRun, to: str | None) -> int:
+def _sync_one(run: FoundRun, to: str | None) -> Synced:
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.runs.sync import sync
 
     if run.folder is None:
         raise RunError(f"{run.label} has no folder here; sync where it was run")
-    synced = sync(run.folder, to)
+    return sync(run.folder, to)
+
+
+def _lines(run: FoundRun, synced: Synced) -> str:
     sent = shorten(", ".join(synced.sent), WIDTH, placeholder=" ...") or "nothing was missing"
-    print(f"{run.label}: {sent}", *synced.where, sep="\n")
-    return 0 if synced.is_all else FAILURE
+    return "\n".join([f"{run.label}: {sent}", *synced.where])
 
 
 COMMAND = Command(

@@ -17,8 +17,10 @@ from digit_exp.analysis.run_comparison import (
 from digit_exp.analysis.statistics import SIGNIFICANCE
 from digit_exp.runs.folder import from_here
 from digit_exp.runs.reuse.compare import Comparison
+from digit_exp.runs.reuse.found_run import FoundRun
 from digit_exp.runs.reuse.listing import as_json
 from digit_exp.runs.reuse.reproduce import Reproduction
+from digit_exp.runs.sync import Synced
 
 
 def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
@@ -57,6 +59,17 @@ def _pair(test: Duel) -> dict[str, Any]:
         "interval": test.interval,
         "p": test.p,
         "better": better if test.p < SIGNIFICANCE else None,
+    }
+
+
+def synced_json(run: FoundRun, synced: Synced) -> dict[str, Any]:
+    """Return what `sync --json` prints of one run."""
+    return {
+        **as_json(run),
+        "stored_as": synced.run_id,
+        "sent": synced.sent,
+        "complete": synced.is_all,
+        "page": synced.where,
     }
 
 
