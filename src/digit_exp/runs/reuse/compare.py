@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from digit_exp.tracking.mlflow.links import ID_LENGTH
 from digit_exp.training.checkpoint import CheckpointError
 
 FOLDER = OUTPUTS / "comparisons"
+LONGEST_NAME = 100
+"""Characters of the name of a comparison's folder."""
 NAMED = 3
 """Runs that the name of a comparison's folder names."""
 
@@ -109,4 +112,5 @@ def _images(run: FoundRun) -> Pixels | None:
 def _name(runs: Sequence[FoundRun]) -> str:
     words = [run.run_id[:8] if run.run_id else run.name for run in runs[:NAMED]]
     more = [f"and-{len(runs) - NAMED}-more"] if len(runs) > NAMED else []
-    return "-".join([*words, *more]).replace("/", "_")
+    # a name that every file system takes, whatever the locale
+    return re.sub(r"[^A-Za-z0-9._=,-]+", "_", "-".join([*words, *more]))[:LONGEST_NAME]
