@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from digit_exp.config.convert import plain
 from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, from_mapping, leaves
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import FAMILIES, RunConfig
+from digit_exp.registry import ConfigError, Problem
 
 
 def resolved(config: RunConfig) -> dict[str, Any]:
@@ -69,6 +72,12 @@ def as_yaml(mapping: Mapping[str, Any]) -> str:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """Return the mapping that a YAML file holds."""
-    container: Any = OmegaConf.to_container(OmegaConf.load(file))
-    return dict(container)
+    """Return the mapping that a YAML file holds; raise ConfigError if there is none."""
+    try:
+        container: Any = OmegaConf.to_container(OmegaConf.load(file))
+    except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(Problem(str(file), f"cannot be read ({reason})")) from error
+    if not isinstance(container, dict):
+        raise ConfigError(Problem(str(file), "does not hold a mapping"))
+    return container

@@ -27,18 +27,18 @@ def folder() -> Check:
 
 def runs() -> Check:
     """Read the note of every run below outputs/."""
-    from digit_exp.runs.folder import FILE, RunRecord
+    from digit_exp.runs.folder import FILE, RecordError, RunRecord
 
     count, damaged = 0, []
     for note in Path("outputs").rglob(FILE):
         try:
             RunRecord.read(note.parent)
-        except (OSError, ValueError, TypeError):
+        except RecordError:
             damaged.append(str(note))
         count += 1
     if damaged:
         found = f"{len(damaged)} of {count} cannot be read: {', '.join(damaged)}"
-        return error("runs", found, "move these folders away: no run is found while they are there")
+        return error("runs", found, "these folders are skipped: move them away")
     return Check("runs", f"{count} below outputs/")
 
 

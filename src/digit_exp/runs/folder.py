@@ -11,8 +11,9 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from textwrap import shorten
 from typing import Any
@@ -43,6 +44,14 @@ SERVED = "model.npz"
 """The network as it is served."""
 
 
+REQUIRED = {"run_id", "status", "started"}
+"""What every note has, and a `run.json` of another program has not."""
+
+
+class RecordError(ValueError):
+    """A folder without a whole note of a run; the message says what is wrong."""
+
+
 @dataclass
 class RunRecord:
     """What a run says about itself."""
@@ -68,8 +77,35 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
-        """Read the note of the run in `folder`."""
-        return cls(**json.loads((folder / FILE).read_text(encoding="utf-8")))
+        """Read the note of the run in `folder`; raise RecordError if there is none."""
+        note = folder / FILE
+        try:
+            if not note.is_file():  # opening a pipe would wait for ever
+                raise ValueError("it is not a file")
+            values = json.loads(note.read_text(encoding="utf-8"))
+            if not isinstance(values, dict) or not values.keys() >= REQUIRED:
+                raise ValueError("another program wrote it")
+            known = {item.name for item in fields(cls)}
+            record = cls(**{name: value for name, value in values.items() if name in known})
+            record.check()
+        except (OSError, ValueError, TypeError, RecursionError) as error:
+            raise RecordError(f"{note} is not the note of a run: {error}") from error
+        return record
+
+    def check(self) -> None:
+        """Raise ValueError unless the values are of the kinds that others rely on."""
+        texts = [self.status, self.started, self.host, *self.tags, *self.tags.values()]
+        optional = [self.run_id, self.reason, self.name, self.ended, self.taken_up]
+        numbers = [self.pid, *self.summary.values()]
+        if not (
+            all(isinstance(text, str) for text in texts)
+            and all(text is None or isinstance(text, str) for text in optional)
+            and all(isinstance(number, int | float) for number in numbers)
+            and isinstance(self.dataset, dict | None)
+            and datetime.fromisoformat(self.taken_up or self.started)
+            and datetime.fromisoformat(self.started)
+        ):
+            raise ValueError("a value in it is of another kind")
 
     def write(self, folder: Path) -> None:
         """Write the note, whole or not at all."""
@@ -134,7 +170,7 @@ def mark_dead(outputs: Path) -> None:
     Looks where runs are put by default, below a day or a sweep.
     """
     for note in [*outputs.glob(f"*/*/{FILE}"), *outputs.glob(f"sweeps/*/*/{FILE}")]:
-        with suppress(OSError, ValueError, TypeError):  # not ours, or going away this moment
+        with suppress(OSError, ValueError):  # not ours, or going away this moment
             if '"RUNNING"' not in note.read_text(encoding="utf-8"):
                 continue
             record = RunRecord.read(note.parent)
@@ -143,10 +179,32 @@ def mark_dead(outputs: Path) -> None:
                 record.write(note.parent)
 
 
-def runs(outputs: Path) -> Iterator[tuple[Path, RunRecord]]:
-    """Yield the folder and note of every run below `outputs`, the latest first."""
-    found = [(note.parent, RunRecord.read(note.parent)) for note in outputs.rglob(FILE)]
-    yield from sorted(found, key=lambda run: run[1].started, reverse=True)
+def record_in(folder: Path) -> RunRecord | None:
+    """Return the note of the run in `folder`, or None; one that cannot be read is named once."""
+    try:
+        return RunRecord.read(folder) if (folder / FILE).exists() else None
+    except RecordError as error:
+        _name_once(folder.absolute(), str(error))
+        return None
+
+
+def runs(folder: Path, pattern: str = f"**/{FILE}") -> list[tuple[Path, RunRecord]]:
+    """Return the folder and note of every run below `folder`, the latest first.
+
+    Of a folder that was copied, one is a run: that of the shorter name.
+    """
+    places = sorted((note.parent for note in folder.glob(pattern)), key=lambda p: (len(str(p)), p))
+    found: dict[tuple[object, ...], tuple[Path, RunRecord]] = {}
+    for place in places:
+        if (record := record_in(place)) is not None:
+            identity = record.run_id, record.started, record.host, record.pid, record.name
+            found.setdefault(identity, (place, record))
+    return sorted(found.values(), key=lambda run: run[1].started, reverse=True)
+
+
+@cache
+def _name_once(folder: Path, problem: str) -> None:
+    log.warning("%s; it is skipped", problem)
 
 
 def from_here(path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import CHECKPOINT, FILE, RunRecord
+from digit_exp.runs.folder import CHECKPOINT, FILE, RunRecord, record_in
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 from digit_exp.runs.sync import sync, unsent
@@ -19,8 +19,9 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
     checkpoint = Path(resume) if Path(resume).is_file() else _folder(resume, outputs) / CHECKPOINT
     if not checkpoint.is_file():
         raise _refusal(f"{checkpoint.parent.parent} holds no checkpoint to resume from")
-    if (folder := run_folder(checkpoint)) is not None:
-        _require_unfinished(resume, RunRecord.read(folder))
+    folder = run_folder(checkpoint)
+    if folder is not None and (record := record_in(folder)) is not None:
+        _require_unfinished(resume, record)
     return checkpoint
 
 

@@ -96,6 +96,7 @@ def opened(
     In a sweep, `identity` are the tags that say which; the run must never be without them. An
     exception becomes JobFailed.
     """
+    report.write_config(config, folder)  # first: a run that is found has a configuration
     settings = config.tracking
     record = RunRecord(None, name=name or report.run_name(config))
     record.tags |= {**settings.tags, **(identity or {})}

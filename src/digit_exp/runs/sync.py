@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from digit_exp.config.serialize import read_yaml
-from digit_exp.runs.folder import CONFIG, FILE, RunRecord
+from digit_exp.runs.folder import CONFIG, RecordError, RunRecord, record_in
 from digit_exp.runs.open_run import read_contents
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.run import PATIENCE, find_tracker
@@ -34,7 +34,10 @@ def sync(folder: Path, to: str | None = None) -> Synced:
     A run that was not tracked, and goes to its own store, belongs to it from then on. Raises
     TrackingError if the store cannot be used, or if its run is newer than the folder.
     """
-    record = RunRecord.read(folder)
+    try:
+        record = RunRecord.read(folder)
+    except RecordError as error:
+        raise TrackingError(str(error)) from error
     if record.is_alive:
         raise TrackingError(f"the run in {folder} is still going on (process {record.pid})")
     settings: dict[str, Any] = read_yaml(folder / CONFIG).get("tracking", {})
@@ -55,7 +58,7 @@ def sync(folder: Path, to: str | None = None) -> Synced:
 
 def unsent(folder: Path) -> bool:
     """Tell whether a run is over and its store has not got all of its folder."""
-    if not (folder / FILE).is_file():
+    record = record_in(folder)
+    if record is None or record.run_id is None:
         return False
-    record = RunRecord.read(folder)
-    return record.is_over and record.run_id is not None and is_unsent(folder, record.run_id)
+    return record.is_over and is_unsent(folder, record.run_id)

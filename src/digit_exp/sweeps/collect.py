@@ -9,17 +9,18 @@ from pathlib import Path
 from digit_exp.analysis.results import JobResult
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import flatten, read_yaml
+from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import (
     CHECKPOINT,
     CONFIG,
     ERROR,
-    FILE,
     STOP_REASON,
     VAL_PREDICTIONS,
-    RunRecord,
     ended,
+    record_in,
 )
 from digit_exp.runs.reuse.found_run import value_of
+from digit_exp.sweeps.identity import is_config_hash
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import CONFIG_HASH, JOB, Trial
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
@@ -69,18 +70,33 @@ def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
 
 
 def _from_folders(folder: Path) -> Iterator[JobResult]:
-    for number, note in enumerate(sorted(folder.glob(f"*/{FILE}"))):
-        record, place = RunRecord.read(note.parent), note.parent
+    for number, place in enumerate(job_folders(folder)):
+        record, config = record_in(place), _config(place)
+        if record is None or config is None:
+            continue
         yield JobResult(
             number=number,
             run_id=record.run_id,
             status=ended(record.status, record.reason),
-            config=flatten(from_mapping(read_yaml(place / CONFIG))),
+            config=config,
             metrics=record.summary,
             history=partial(folder_history, place),
             reason=record.reason,
             predictions=partial(_existing, place / VAL_PREDICTIONS),
         )
+
+
+def job_folders(folder: Path) -> list[Path]:
+    """Return the folders of the jobs of a sweep; a copy of one has another name than a hash."""
+    return sorted(place for place in folder.glob("*") if is_config_hash(place.name))
+
+
+def _config(place: Path) -> dict[str, object] | None:
+    """Return the configuration of a job, or None if it was killed before it wrote it."""
+    try:
+        return flatten(from_mapping(read_yaml(place / CONFIG)))
+    except ConfigError:
+        return None
 
 
 def folder_history(folder: Path) -> list[dict[str, float]]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from functools import cache
 from importlib import import_module
@@ -28,6 +29,11 @@ def config_hash(config: RunConfig, data_digest: str | None) -> str:
     del values["run_name"], values["tracking"]
     text = json.dumps([values, data_digest, code_version()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_config_hash(text: str) -> bool:
+    """Tell whether a text is such a hash."""
+    return re.fullmatch("[0-9a-f]{16}", text) is not None
 
 
 @cache

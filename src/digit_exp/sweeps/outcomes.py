@@ -47,7 +47,8 @@ class Ledger:
 
     def entries(self, known: Collection[int] = ()) -> Iterator[Entry]:
         """Yield what was written, except of jobs whose number is known."""
-        numbers = sorted(int(Path(name).stem) for name in self._shelf.names())
+        stems = (Path(name).stem for name in self._shelf.names())
+        numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
         for number in numbers:
             if number not in known:
                 try:

@@ -8,8 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from digit_exp.runs.folder import FILE
-from digit_exp.sweeps.collect import folder_history
+from digit_exp.sweeps.collect import folder_history, job_folders
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import CONFIG_HASH
@@ -61,12 +60,12 @@ class Rivals:
 
     def _in_folders(self) -> Histories:
         return {
-            number_of(note.parent.name): {
+            number_of(place.name): {
                 int(epoch["epoch"]): epoch[self._metric]
-                for epoch in folder_history(note.parent)
+                for epoch in folder_history(place)
                 if self._metric in epoch
             }
-            for note in self._folder.glob(f"*/{FILE}")
+            for place in job_folders(self._folder)
         }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from digit_exp.runs.folder import CHECKPOINT, FILE, OVER, STOP_REASON, RunRecord
+from digit_exp.runs.folder import CHECKPOINT, OVER, STOP_REASON, record_in
 from digit_exp.tracking import ownership
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import Trial
@@ -35,7 +35,7 @@ class Past:
 
 def past_in_folder(folder: Path) -> Past:
     """Return what the record in `folder` says."""
-    record = _record(folder)
+    record = record_in(folder)
     if record is None or not record.is_over:
         return Past()
     return Past(is_over=True, summary={} if record.reason == "diverged" else record.summary)
@@ -46,7 +46,7 @@ def past_in_store(sweep: Sweep, config_hash: str, folder: Path) -> Past:
     trial = sweep.find(config_hash)
     if trial is None:
         return Past()
-    record, reason = _record(folder), trial.tags.get(STOP_REASON)
+    record, reason = record_in(folder), trial.tags.get(STOP_REASON)
     return Past(
         is_over=trial.status == "FINISHED" or reason in OVER,
         summary={} if reason == "diverged" else trial.metrics,
@@ -59,9 +59,10 @@ def past_in_store(sweep: Sweep, config_hash: str, folder: Path) -> Past:
 def checkpoint_in_folder(folder: Path) -> Checkpoint | None:
     """Return where an interrupted or failed run in this folder can go on, if it can."""
     try:
-        return load_for_resuming(folder / CHECKPOINT)
+        found = load_for_resuming(folder / CHECKPOINT)
     except CheckpointError:
         return None
+    return found if "run_id" in found.config else None  # else it is a network without a run
 
 
 def checkpoint_in_store(sweep: Sweep, trial: Trial, folder: Path) -> Checkpoint | None:
@@ -81,7 +82,3 @@ def checkpoint_in_store(sweep: Sweep, trial: Trial, folder: Path) -> Checkpoint 
             Path(place) / CHECKPOINT.parent, folder / CHECKPOINT.parent, dirs_exist_ok=True
         )
     return stored
-
-
-def _record(folder: Path) -> RunRecord | None:
-    return RunRecord.read(folder) if (folder / FILE).is_file() else None

@@ -178,9 +178,8 @@ class _Home:
 
     @contextmanager
     def _opened(self, checkpoint: Checkpoint | None) -> Iterator[OpenRun]:
-        """Open the run of the job, with a log of its own; its configuration is there at once."""
+        """Open the run of the job, with a log of its own."""
         job = self.job
-        report.write_config(job.config, self.folder)
         opening = opened(
             job.config,
             self.folder,

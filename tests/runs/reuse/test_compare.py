@@ -6,6 +6,12 @@ import re
 import pytest
 
 from digit_exp.cli.entry import main
+from digit_exp.runs.reuse.champion import duel
+from digit_exp.runs.reuse.compare import compare
+from digit_exp.runs.reuse.found_run import RunError
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.reproduce import reproduce
+from digit_exp.training.checkpoint import save_network
 
 
 def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, capsys, monkeypatch):
@@ -56,3 +62,19 @@ def test_what_cannot_be_compared_is_refused(tmp_path, train, capsys, monkeypatch
     train(tmp_path / "outputs" / "one", "run_name=one", "trainer.epochs=1")
     assert main(["compare", *words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_network_alone_is_no_run_and_refused_with_a_sentence(tmp_path, train):
+    run = Runs().one(str(train(tmp_path / "run")))
+    lonely = save_network(tmp_path / "network.npz", run.network())
+    alone = Runs().one(str(lonely))
+    for work in (
+        lambda: compare([run, alone]),
+        lambda: compare([alone, run]),
+        lambda: reproduce(alone, tmp_path / "again", track=False, tolerance=0.1),
+        lambda: duel(run, alone),
+        lambda: duel(alone, run),
+    ):
+        with pytest.raises(RunError, match=r"network\.npz is a network without the run"):
+            work()
+    assert not (tmp_path / "again").exists()

@@ -83,7 +83,7 @@ def _dataset(challenger: FoundRun, champion: FoundRun) -> Dataset:
     """Load the data that both were trained on."""
     dataset = load(challenger.run_config().data)
     for run in (challenger, champion):
-        if run.checkpoint().config["data_digest"] != dataset.digest:
+        if run.data_digest != dataset.digest:
             raise RunError(
                 f"{run.label} was not trained on the data {dataset.name} as {challenger.label}"
                 " reads it today, so the two cannot be compared. Use --force if you are sure"

@@ -18,7 +18,14 @@ from digit_exp.config.serialize import differences, flat, read_yaml
 from digit_exp.data.sources import DataSource
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import CHECKPOINT, CONFIG, PREDICTIONS, STOP_REASON, RunRecord
+from digit_exp.runs.folder import (
+    CHECKPOINT,
+    CONFIG,
+    DATA_DIGEST,
+    PREDICTIONS,
+    STOP_REASON,
+    RunRecord,
+)
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.trials import SWEEP, Trial
 from digit_exp.training.archive import ArchiveError
@@ -62,9 +69,24 @@ class FoundRun:
     @cached_property
     def config(self) -> Mapping[str, object]:
         """Every value by its key on the command line, as it was written, valid today or not."""
-        if self.folder is None and self.checkpoint_file is None and self.trial is not None:
+        if self.trial is not None and self.checkpoint_file is None and not self._is_here(CONFIG):
             return {key: value_of(text) for key, text in self.trial.params.items()}
         return flat(self._written())
+
+    @property
+    def has_config(self) -> bool:
+        """Whether it has left its configuration: it may have been killed before."""
+        try:
+            return bool(self.config)
+        except (RunError, CheckpointError):
+            return False
+
+    @property
+    def data_digest(self) -> str:
+        """The digest of the data set that it was trained on; raises RunError if it is not known."""
+        if (known := self.tags.get(DATA_DIGEST)) is not None:
+            return known
+        return str(self._memo()["data_digest"])
 
     @property
     def data(self) -> str:
@@ -136,10 +158,24 @@ class FoundRun:
 
     def _written(self) -> dict[str, Any]:
         if self.folder is None and self.checkpoint_file is not None:
-            return dict(self.checkpoint().config["run"])
-        return read_yaml(self.file(Path(CONFIG)))
+            return dict(self._memo()["run"])
+        file = self.file(Path(CONFIG))
+        try:
+            return read_yaml(file)
+        except ConfigError as error:
+            raise RunError(f"{self.label} has lost its configuration: {error}") from error
 
-    def _is_here(self, name: Path) -> bool:
+    def _memo(self) -> dict[str, Any]:
+        """Return what the checkpoint says of its run."""
+        memo = self.checkpoint().config
+        if {"run", "data_digest"} <= memo.keys():
+            return memo
+        raise RunError(
+            f"{self.label} is a network without the run that trained it: its configuration and data"
+            " are not known. Give a run, or a checkpoint of one"
+        )
+
+    def _is_here(self, name: str | Path) -> bool:
         return self.folder is not None and (self.folder / name).is_file()
 
 

@@ -18,9 +18,11 @@ from digit_exp.runs.folder import (
     DATA_DIGEST,
     FILE,
     STOP_REASON,
+    RecordError,
     RunRecord,
     ended,
     from_here,
+    record_in,
     runs,
 )
 from digit_exp.runs.reuse.found_run import (
@@ -152,9 +154,8 @@ class Runs:
 
     def _jobs(self, text: str) -> list[FoundRun]:
         """Return the jobs of the sweep with that name or folder, the latest first."""
-        notes = sorted(Path(text).glob(f"*/{FILE}")) if text else []
-        jobs = [in_folder(note.parent, RunRecord.read(note.parent)) for note in notes]
-        jobs.sort(key=lambda run: run.started, reverse=True)
+        found = runs(Path(text), f"*/{FILE}") if text else []
+        jobs = [in_folder(place, record) for place, record in found]
         jobs = jobs or [run for run in self.all if run.sweep == text]
         if not jobs:
             raise self._missing(text)
@@ -177,14 +178,16 @@ def winner(jobs: Sequence[FoundRun]) -> FoundRun:
     """Return the best replicate of the configuration that the sweep's report puts first."""
     from digit_exp.analysis.ranking import rank  # SciPy: most of a second
 
+    every, sweep = jobs, jobs[0].sweep
     if len(different := _first_on_each_data_set(jobs)) > 1:
-        what = f"the jobs of the sweep {jobs[0].sweep} are on several data sets. Say the id of one:"
+        what = f"the jobs of the sweep {sweep} are on several data sets. Say the id of one:"
         raise RunError(_listed(what, different))
+    jobs = [run for run in jobs if run.has_config]  # else it was killed in its first second
     results = [job_result(run, number) for number, run in enumerate(jobs)]
-    ranking = rank(results, jobs[0].tags.get(OBJECTIVE, Objective().metric))
+    ranking = rank(results, every[0].tags.get(OBJECTIVE, Objective().metric))
     best = ranking.winner.group.best(ranking.objective) if ranking.winner else None
     if best is None:
-        raise RunError(_listed(f"no job of the sweep {jobs[0].sweep} has come to a result:", jobs))
+        raise RunError(_listed(f"no job of the sweep {sweep} has come to a result:", every))
     return jobs[best.number]
 
 
@@ -202,13 +205,16 @@ def _first_on_each_data_set(runs: Sequence[FoundRun]) -> list[FoundRun]:
 def _at(path: Path) -> FoundRun | None:
     """Return the run of a folder or of a checkpoint file, if there is one at `path`."""
     if path.is_file():
-        folder = path.parent.parent
-        if not (folder / FILE).is_file():
+        record = record_in(path.parent.parent)
+        if record is None:
             return at_checkpoint(path)
-        return with_checkpoint(in_folder(folder, RunRecord.read(folder)), path)
-    if (path / FILE).is_file():
+        return with_checkpoint(in_folder(path.parent.parent, record), path)
+    if not (path / FILE).exists():
+        return None
+    try:
         return in_folder(path, RunRecord.read(path))
-    return None
+    except RecordError as error:
+        raise RunError(str(error)) from error
 
 
 def _has_network(run: FoundRun) -> bool:

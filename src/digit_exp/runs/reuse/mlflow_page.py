@@ -56,6 +56,7 @@ def _comparison(found: Sequence[FoundRun], sweep: str | None) -> str:
     store, trial = found[0].store, found[0].trial
     if store is None or trial is None:
         raise RunError("these runs are not in the store")
+    found = [run for run in found if run.has_config]  # else it was killed in its first second
     keys = varied([job_result(run, number) for number, run in enumerate(found)])
     seeds = {str(run.config.get("seed")) for run in found}
     objective = Objective(

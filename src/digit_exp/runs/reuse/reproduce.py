@@ -127,7 +127,7 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
     valid any more, JobFailed if training fails for another reason than that it diverges.
     """
     config = original.run_config()
-    digest = original.checkpoint().config["data_digest"]
+    digest = original.data_digest
     if load(config.data).digest != digest:
         raise RunError(f"the data of {original.label} are not those of now: {digest[:12]} then")
     folder.mkdir(parents=True)

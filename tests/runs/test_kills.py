@@ -1,0 +1,143 @@
+"""What a kill at any write of a run's beginning leaves: every look-up works or says why not."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from digit_exp.registry import ConfigError
+from digit_exp.runs.folder import mark_dead
+from digit_exp.runs.resume import find_checkpoint
+from digit_exp.runs.reuse.compare import compare
+from digit_exp.runs.reuse.found_run import RunError
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.mlflow_page import page_of
+from digit_exp.runs.runner import execute
+from digit_exp.runs.signals import Interruption
+from digit_exp.training.checkpoint import CheckpointError
+from tiny_runs import config
+
+WRITES = {"open", "os.mkdir", "os.rename", "os.remove", "sqlite3.connect"}
+
+
+def kill_at(nth, settings, outputs):
+    """Run in a process that is killed at the n-th write below `outputs`; return whether it was."""
+    child = os.fork()
+    if child == 0:
+        seen = 0
+
+        def count(event, arguments):
+            nonlocal seen
+            if event in WRITES and is_write(event, arguments) and str(outputs) in str(arguments[0]):
+                seen += 1
+                if seen == nth:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        folder = outputs / "day" / f"{nth:03}"
+        folder.mkdir(parents=True)
+        sys.addaudithook(count)
+        try:
+            with Interruption() as interruption:
+                execute(settings, folder, interruption)
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def is_write(event, arguments):
+    return event != "open" or bool((arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+
+
+def looked_up(work):
+    """Return the sentence with which a look-up is refused, if it is."""
+    try:
+        work()
+    except (RunError, ConfigError, CheckpointError) as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_whatever_a_kill_leaves_every_look_up_works(tmp_path, train):
+    outputs = tmp_path / "outputs"
+    train(outputs / "day" / "whole")
+    settings = config(trainer={"epochs": 1})
+    nth = 1
+    while kill_at(nth, settings, outputs) and nth < 12:
+        nth += 1
+    assert nth > 8  # it was killed at each of the first writes
+    mark_dead(outputs)
+    runs = Runs(outputs)
+    assert len(runs.all) > 3
+    assert runs.one("best").folder == outputs / "day" / "whole"
+    assert looked_up(lambda: runs.one("latest").network()) != ""
+    assert "not in the store" in looked_up(lambda: page_of(Runs(outputs), "latest"))
+    assert len(compare(runs.several("best") + runs.several("latest")).sections) > 2
+    for folder in (outputs / "day").iterdir():
+        for work in (
+            lambda at: Runs(outputs).one(at).config,
+            lambda at: Runs(outputs).one(at).run_config(),
+            lambda at: Runs(outputs).one(at).network(),
+            lambda at: Runs(outputs).one(at).history(),
+            lambda at: Runs(outputs).one(at).predictions(),
+            lambda at: find_checkpoint(at, outputs),
+        ):
+            looked_up(lambda work=work, folder=folder: work(str(folder)))
+
+
+def test_a_run_without_a_configuration_is_refused_alone_and_leaves_the_others(tmp_path, train):
+    outputs = tmp_path / "outputs"
+    for name in ("one", "two", "three"):
+        train(outputs / "day" / name, f"seed={len(name)}")
+    (outputs / "day" / "two" / "config.yaml").unlink()
+    (outputs / "day" / "three" / "config.yaml").write_bytes(b"optimizer: {name: \xff")
+    runs = Runs(outputs)
+    for name in ("two", "three"):
+        run = runs.one(str(outputs / "day" / name))
+        assert not run.has_config
+        with pytest.raises(RunError, match=r"config\.yaml"):
+            run.run_config()
+    assert runs.one(str(outputs / "day" / "one")).has_config
+    assert runs.one("best").status == "FINISHED"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b"{}",
+        b"\xff",
+        b'{"run_id": "x"}',
+        b'{"scripts": {}}',
+        b'{"run_id": "x", "status": 7, "started": "2026-01-01"}',
+        b'{"run_id": "x", "status": "FINISHED", "started": "yesterday"}',
+        b'{"run_id": "x", "status": "FINISHED", "started": "2026-01-01", "summary": {"a": "b"}}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_foreign_note_is_skipped_and_named_once(tmp_path, train, caplog, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    outputs = Path("outputs")
+    kept = train(outputs / "day" / "one")
+    (outputs / "day" / "foreign" / "deep").mkdir(parents=True)
+    (outputs / "day" / "foreign" / "run.json").write_bytes(content)
+    (outputs / "day" / "foreign" / "deep" / "run.json").mkdir()
+    mark_dead(outputs)
+    for text in ("latest", "best"):
+        assert Runs(outputs).one(text).folder == kept
+        assert find_checkpoint_or_refusal(text, outputs) is None
+    with pytest.raises(RunError, match="is not the note of a run"):
+        Runs(outputs).one("outputs/day/foreign")
+    named = [record.message for record in caplog.records if "foreign/run.json" in record.message]
+    assert len(named) == 1
+    assert "it is skipped" in named[0]
+
+
+def find_checkpoint_or_refusal(text, outputs):
+    with pytest.raises(ConfigError, match="is finished"):
+        find_checkpoint(text, outputs)
