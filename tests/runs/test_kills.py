@@ -65,7 +65,7 @@ def test_whatever_a_kill_leaves_every_look_up_works(tmp_path, train):
     train(outputs / "day" / "whole")
     settings = config(trainer={"epochs": 1})
     nth = 1
-    while kill_at(nth, settings, outputs) and nth < 12:
+    while kill_at(nth, settings, outputs) and nth < 32:
         nth += 1
     assert nth > 8  # it was killed at each of the first writes
     mark_dead(outputs)
