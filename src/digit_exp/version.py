@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,8 @@ def version() -> str:
     """
     if (project := checkout()) is not None:
         return str(project["version"])
+    from importlib import metadata  # a third of the time of --help
+
     try:
         return metadata.version(PACKAGE)
     except metadata.PackageNotFoundError:
@@ -30,6 +31,8 @@ def requirements() -> Sequence[str]:
     """Return the packages that it needs, with the versions, as packaging tools write them."""
     if (project := checkout()) is not None:
         return list(project["dependencies"])
+    from importlib import metadata
+
     try:
         return metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:
