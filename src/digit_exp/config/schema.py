@@ -28,6 +28,7 @@ from digit_exp.registry import (
     Problem,
     Registry,
 )
+from digit_exp.tracking.mlflow.names import refusal
 from digit_exp.tracking.mlflow.uri import locate, without_password
 
 FAMILIES: dict[str, Registry[Any]] = {
@@ -124,6 +125,9 @@ class TrackingSettings(Component):
     tags: dict[str, str] = field(default_factory=dict)
 
     def conflicts(self) -> Iterator[Problem]:
+        for tag in self.tags:
+            if (reason := refusal(tag)) is not None:
+                yield Problem("tags", f"the name of a tag {reason}")
         if self.uri is not None:
             if (shown := without_password(self.uri)) != self.uri:
                 yield Problem(
