@@ -24,6 +24,23 @@ with lasting_output():
 """
 BOTH = PRINTS.replace("print(number)", "print(number), print(number, file=sys.stderr)")
 
+SIGNALLED = """
+import sys
+from digit_exp.cli.output import lasting_output
+
+def as_a_signal_would(frame, event, argument):
+    if event == "return" and frame.f_code.co_qualname.endswith("_Output.write"):
+        sys.setprofile(None)
+        raise KeyboardInterrupt
+
+with lasting_output():
+    sys.setprofile(as_a_signal_would)
+    try:
+        print("once")
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
 
 def run(output, errors=subprocess.PIPE, program=PRINTS):
     return subprocess.run([sys.executable, "-c", program], stdout=output, stderr=errors, text=True)
@@ -33,6 +50,10 @@ def test_what_is_printed_arrives_as_it_is_printed():
     done = run(subprocess.PIPE)
     assert done.stdout.split() == ["0", "logged", "1", "logged", "2", "logged"]
     assert (done.returncode, done.stderr) == (7, "")
+
+
+def test_a_signal_that_comes_when_a_line_is_just_written_does_not_write_it_twice():
+    assert run(subprocess.PIPE, program=SIGNALLED).stdout.split() == ["once", "interrupted"]
 
 
 def test_a_pipe_that_nobody_reads_any_more_ends_nothing():

@@ -68,11 +68,19 @@ def _finite(value: object) -> object:
 
 
 class _Output(io.FileIO):
-    """A file that drops what it can no longer write, and says so once if that is news."""
+    """A file that drops what it can no longer write, and says so once if that is news.
+
+    There is no buffer in front of it. When a signal ends a write by an exception, a buffer would
+    not know that the line was written, and write it again.
+    """
 
     def write(self, data: ReadableBuffer, /) -> int:
         try:
-            return super().write(data)
+            view = memoryview(data).cast("B")
+            written = 0
+            while written < len(view):  # a pipe may take a part
+                written += super().write(view[written:]) or 0
+            return written
         except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())
@@ -104,7 +112,7 @@ def _lasting(stream: TextIO) -> TextIO:
     except (OSError, AttributeError):  # no file: in a notebook, a test, a program without a console
         return stream
     return io.TextIOWrapper(
-        io.BufferedWriter(file),
+        file,
         encoding=stream.encoding,
         errors=READABLE,
         line_buffering=True,
