@@ -45,6 +45,18 @@ def test_a_new_file_makes_the_repository_dirty_even_if_git_is_set_to_hide_it(rep
     assert git_tags(repository / "source")["git.dirty"] == "true"
 
 
+def test_git_is_asked_a_few_times_however_many_runs_a_process_makes(repository, monkeypatch):
+    (repository / "source/code.py").write_text("x = 2\n")
+    asked, run = [], subprocess.run
+    monkeypatch.setattr(
+        subprocess, "run", lambda words, **options: asked.append(words) or run(words, **options)
+    )
+    for _ in range(3):
+        provenance(1, repository / "source")
+        assert git_diff(repository / "source") is not None
+    assert len(asked) == 3
+
+
 def test_a_huge_diff_is_cut(repository):
     (repository / "source/code.py").write_text("y" * (LONGEST_DIFF + 10))
     diff = git_diff(repository / "source")

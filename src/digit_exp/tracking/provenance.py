@@ -6,6 +6,8 @@ import os
 import platform
 import subprocess
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -34,14 +36,13 @@ def provenance(seed: int, source: Path = HERE) -> dict[str, str]:
 
 def git_tags(source: Path = HERE) -> dict[str, str]:
     """Return commit, branch and whether files differ from it; nothing for an installed package."""
-    if not _is_tracked(source):
+    found = _checkout(source)
+    if found is None:
         return {}
-    branch = _git(source, "branch", "--show-current")
-    changes = _git(source, "status", "--porcelain", "--untracked-files=normal")
     return {
-        "mlflow.source.git.commit": _git(source, "rev-parse", "HEAD") or "",
-        **({"mlflow.source.git.branch": branch} if branch else {}),
-        "git.dirty": "unknown" if changes is None else str(bool(changes)).lower(),
+        "mlflow.source.git.commit": found.commit,
+        **({"mlflow.source.git.branch": found.branch} if found.branch else {}),
+        "git.dirty": found.dirty,
     }
 
 
@@ -50,20 +51,48 @@ def git_diff(source: Path = HERE) -> str | None:
 
     Files that usually hold secrets are left out.
     """
-    if not _is_tracked(source):
+    found = _checkout(source)
+    if found is None or not found.diff:
         return None
+    if (more := len(found.diff) - LONGEST_DIFF) > 0:
+        return f"{found.diff[:LONGEST_DIFF]}\n... {more:,} characters left out\n"
+    return f"{found.diff}\n"
+
+
+@dataclass(frozen=True)
+class _Checkout:
+    """What git says of a folder with source code."""
+
+    commit: str
+    branch: str
+    dirty: str
+    """true, false or unknown."""
+    diff: str | None
+
+
+@cache  # the code that runs was read when the process began, however many runs it makes
+def _checkout(source: Path) -> _Checkout | None:
+    """Ask git; None unless it knows the files here, as an environment may lie in a repository."""
+    if not _git(source, "ls-files", "."):
+        return None
+    status = _git(source, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")
+    if status is None:  # a large repository may take too long
+        commit = _git(source, "rev-parse", "HEAD")
+        return _Checkout(commit, "", "unknown", _diff(source)) if commit else None
+    lines = status.splitlines()
+    head = dict(line.split(" ", 2)[1:] for line in lines if line.startswith("# branch."))
+    commit, branch = head.get("branch.oid", "(initial)"), head.get("branch.head", "")
+    if commit == "(initial)":
+        return None
+    changes = [line for line in lines if not line.startswith("#")]
+    diff = _diff(source) if any(not line.startswith("?") for line in changes) else None
+    branch = "" if branch == "(detached)" else branch
+    return _Checkout(commit, branch, str(bool(changes)).lower(), diff)
+
+
+def _diff(source: Path) -> str | None:
     options = ("--no-color", "--no-ext-diff", "--no-textconv")
-    diff = _git(source, "diff", "HEAD", *options, "--", ":/", *SECRETS)
-    if not diff:
-        return None
-    if len(diff) > LONGEST_DIFF:
-        return f"{diff[:LONGEST_DIFF]}\n... {len(diff) - LONGEST_DIFF:,} characters left out\n"
-    return f"{diff}\n"
-
-
-def _is_tracked(source: Path) -> bool:
-    """Tell whether git knows the files here, not just the folder: an environment may lie in one."""
-    return bool(_git(source, "ls-files", ".")) and _git(source, "rev-parse", "HEAD") is not None
+    return _git(source, "diff", "HEAD", *options, "--", ":/", *SECRETS)
 
 
 def _git(source: Path, *arguments: str) -> str | None:
