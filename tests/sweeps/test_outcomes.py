@@ -8,6 +8,7 @@ from digit_exp.sweeps import progress as following
 from digit_exp.sweeps.context import VARIABLE, Ticket, current_ticket
 from digit_exp.sweeps.outcomes import Entry, Ledger
 from digit_exp.sweeps.progress import Follower
+from digit_exp.tracking.mailbox import FolderShelf
 
 
 @pytest.fixture
@@ -27,8 +28,9 @@ def ticket(tmp_path):
 
 
 def test_a_ticket_travels_through_the_environment(ticket, monkeypatch):
-    setting = ticket.setting.removeprefix(f"++hydra.job.env_set.{VARIABLE}='")
-    monkeypatch.setenv(VARIABLE, setting.removesuffix("'"))
+    ((setting, text),) = ticket.environment.items()
+    assert setting == f"hydra.job.env_set.{VARIABLE}"
+    monkeypatch.setenv(VARIABLE, text)
     assert current_ticket() == ticket
     monkeypatch.delenv(VARIABLE)
     assert current_ticket() is None
@@ -40,9 +42,17 @@ def test_the_entries_of_a_command_are_not_those_of_another(ticket, tmp_path):
     ledger.enter(Entry(2, "a", "done", 0.5))
     assert [entry.number for entry in Ledger(ticket, None).entries()] == [2, 10]
     assert [entry.number for entry in ledger.entries(known={2})] == [10]
-    assert [entry.reason for entry in ledger.failures()] == ["no data"]
     other = Ticket(**{**vars(ticket), "command": "then"})
     assert list(Ledger(other, None).entries()) == []
+
+
+def test_whether_a_job_failed_is_known_without_reading_entries(ticket, monkeypatch):
+    ledger = Ledger(ticket, None)
+    ledger.enter(Entry(0, "a", "done", 0.5))
+    assert not ledger.has_failures()
+    ledger.enter(Entry(1, "b", "failed", reason="no data"))
+    monkeypatch.setattr(FolderShelf, "get", lambda *_: pytest.fail("an entry was read"))
+    assert ledger.has_failures()
 
 
 def test_an_entry_that_is_just_being_written_waits_for_the_next_look(ticket, tmp_path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 VARIABLE = "DIGIT_EXP_SWEEP"
@@ -34,6 +34,8 @@ class Ticket:
     is_search: bool
     """Whether a sampler chooses the jobs: it wants to hear of those that fail."""
     objective: str
+    failed: list[str] = field(default_factory=list)
+    """The hashes of the jobs that had failed in the store when the command began."""
 
     @property
     def path(self) -> Path:

@@ -136,6 +136,7 @@ def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Tick
         fail_fast=settings["fail_fast"],
         is_search=plan.trials is not None,
         objective=settings["objective"],
+        failed=[] if sweep is None else sweep.failed(),
     )
 
 

@@ -7,6 +7,7 @@ the parent in the store, or in the sweep's folder if nothing is tracked.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from digit_exp.tracking.mailbox import FolderShelf, Shelf
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 
 FOLDER = "jobs"
+FAILED = ".failed"
+"""In the name of an entry of a job that failed."""
+ENTRY = re.compile(r"(\d+)(\.failed)?\.json")
 
 
 @dataclass(frozen=True)
@@ -43,19 +47,21 @@ class Ledger:
 
     def enter(self, entry: Entry) -> None:
         """Write down that a job has ended."""
-        self._shelf.put(f"{entry.number}.json", json.dumps(asdict(entry)))
+        failed = "" if entry.reason is None else FAILED
+        self._shelf.put(f"{entry.number}{failed}.json", json.dumps(asdict(entry)))
 
     def entries(self, known: Collection[int] = ()) -> Iterator[Entry]:
         """Yield what was written, except of jobs whose number is known."""
-        stems = (Path(name).stem for name in self._shelf.names())
-        numbers = sorted(int(stem) for stem in stems if stem.isdecimal())
-        for number in numbers:
+        found = (ENTRY.fullmatch(name) for name in self._shelf.names())
+        names = {int(match[1]): match[0] for match in found if match}
+        for number in sorted(names):
             if number not in known:
                 try:
-                    yield Entry(**json.loads(self._shelf.get(f"{number}.json")))
+                    yield Entry(**json.loads(self._shelf.get(names[number])))
                 except ValueError:
                     continue  # it is just being written
 
-    def failures(self) -> list[Entry]:
-        """Return the jobs that failed."""
-        return [entry for entry in self.entries() if entry.reason is not None]
+    def has_failures(self) -> bool:
+        """Tell whether a job failed. Their names say so: no entry is read."""
+        found = (ENTRY.fullmatch(name) for name in self._shelf.names())
+        return any(match and match[2] for match in found)

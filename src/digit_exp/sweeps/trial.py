@@ -49,7 +49,7 @@ def run_trial(values: Mapping[str, Any], ticket: Ticket, number: int) -> float:
     config = from_mapping(values)
     sweep = _joined(config, ticket)
     ledger = Ledger(ticket, sweep)
-    if ticket.fail_fast and ledger.failures():
+    if ticket.fail_fast and ledger.has_failures():
         return math.nan
     name = report.run_name(config, ticket.varied)
     with Interruption() as interruption:
@@ -101,7 +101,7 @@ class _Job:
             digest = load(self.config.data).digest
         except Exception as error:
             unread.fail(error)
-        unread.forget(unread.past())  # now the data can be read
+        unread.forget_failure()  # now the data can be read
         return self._home(digest).finish(interruption)
 
     def _home(self, data_digest: str | None) -> _Home:
@@ -165,6 +165,11 @@ class _Home:
         self.forget(self.past())
         with self._opened(None):
             raise error
+
+    def forget_failure(self) -> None:
+        """Put away what is left of the job if it had failed; most have not, so the store rests."""
+        has_failed = self.identity in self.job.ticket.failed
+        self.forget(self.past() if has_failed else Past())
 
     def forget(self, earlier: Past) -> None:
         """Put away what earlier commands left of this job."""

@@ -69,6 +69,13 @@ class Sweep:
         with explained(self.store):
             return trials(self.client, self.experiment_id, self.name)
 
+    def failed(self) -> list[str]:
+        """Return the hashes of the trials that have failed."""
+        failed = f"attributes.status = '{Status.FAILED}'"
+        with explained(self.store):
+            found = trials(self.client, self.experiment_id, self.name, failed)
+        return [trial.tags[CONFIG_HASH] for trial in found]
+
     def find(self, config_hash: str) -> Trial | None:
         """Return the trial of a configuration: the one that finished, else the latest one."""
         found = self._with(config_hash)
