@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from digit_exp.cli.help import help_text
 from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.parse import ABSENT, ROOT, defaults
-from digit_exp.config.paths import conf_dir
+from digit_exp.config.paths import DIRECTIVES, choices, conf_dir
 from digit_exp.config.plan import check, plan
 from digit_exp.config.schema import FAMILIES, LAUNCH, RunConfig, TrackingSettings, TrainerSettings
 
@@ -97,7 +97,7 @@ def test_every_experiment_can_be_run(experiment):
 def test_every_sweep_can_be_run_and_says_of_how_many_jobs_it_is(sweep):
     found = plan([f"sweep={sweep}"])
     assert found.is_sweep
-    purpose = (CONF / "sweep" / f"{sweep}.yaml").read_text(encoding="utf-8").splitlines()[1]
+    purpose = dict(choices("sweep"))[sweep]
     assert found.trials is not None or purpose.endswith(f"; {len(found.jobs)} jobs.")
 
 
@@ -121,8 +121,8 @@ def test_debug_wins_over_the_groups_and_the_command_line_over_debug():
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONF)))
 def test_a_file_begins_by_saying_what_it_is_for(file):
-    first, second, *_ = file.read_text(encoding="utf-8").splitlines()
-    purpose = second if first.startswith("# @package") else first  # Hydra wants it first
+    lines = file.read_text(encoding="utf-8").splitlines()
+    purpose = next(line for line in lines if not line.removeprefix("# ").startswith(DIRECTIVES))
     assert purpose.startswith("# ")
 
 

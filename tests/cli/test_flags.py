@@ -11,15 +11,24 @@ from digit_exp.runs import runner
 WORDS = [["seed=1,2", "-m"], ["-m", "seed=1,2"], ["sweep=tpe"], ["sweep=grid"], ["seed=3"]]
 
 
-@pytest.fixture
-def say(tmp_path, monkeypatch, capsys):
-    """Return exit code, standard output and standard error of a command line."""
+@pytest.fixture(autouse=True)
+def own_logging(tmp_path, monkeypatch):
+    """Close what Hydra opens for logging, in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     root = logging.getLogger()
-    handlers = list(root.handlers)
+    before = list(root.handlers)
+    yield root
+    for handler in set(root.handlers) - set(before):
+        handler.close()
+    root.handlers[:] = before
+
+
+@pytest.fixture
+def say(tmp_path, own_logging, capsys):
+    """Return exit code, standard output and standard error of a command line."""
 
     def say(*words):
-        root.handlers[:] = []  # Hydra's write to the output of the command before
+        own_logging.handlers[:] = []  # Hydra's write to the output of the command before
         try:
             code = main(list(words))
         except SystemExit as end:  # argparse's own errors
@@ -28,8 +37,7 @@ def say(tmp_path, monkeypatch, capsys):
         assert list(tmp_path.iterdir()) == []
         return code, output.out, output.err
 
-    yield say
-    root.handlers[:] = handlers
+    return say
 
 
 @pytest.mark.parametrize("words", WORDS, ids=str)
@@ -96,7 +104,6 @@ def test_a_run_sees_the_folder_where_it_was_started(tmp_path, monkeypatch, chdir
         raise runner.JobFailed("seen")
 
     monkeypatch.setattr(runner, "run_job", run)
-    monkeypatch.chdir(tmp_path)
     assert main(["seed=7", "tracking=none", f"hydra.job.chdir={chdir}"]) == 1
     ((cwd, folder, seed),) = seen
     assert (cwd, seed) == (tmp_path, 7)
@@ -108,7 +115,6 @@ def test_the_variable_for_an_experiment_is_named_where_it_is_not_used(
     monkeypatch, tmp_path, capsys
 ):
     monkeypatch.setattr(runner, "run_job", lambda *arguments: 1 / 0)
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
     for words, said in (
         ([], True),

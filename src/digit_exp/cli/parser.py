@@ -11,6 +11,7 @@ from digit_exp.cli.commands import (
     predict,
     promote,
     reproduce,
+    schema,
     show,
     sync,
     ui,
@@ -29,6 +30,7 @@ COMMANDS = {
         sync.COMMAND,
         ui.COMMAND,
         doctor.COMMAND,
+        schema.COMMAND,
     )
 }
 """In the order in which `--help` lists them."""

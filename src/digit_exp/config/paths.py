@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+DIRECTIVES = ("@package", "yaml-language-server:")
+
 
 def conf_dir() -> Path:
     """Return the folder of the YAML files: inside an installed package, or the checkout's."""
@@ -20,6 +22,6 @@ def choices(group: str) -> Iterator[tuple[str, str]]:
 
 
 def _purpose(file: Path) -> str:
-    """Return the first comment of a YAML file that is not a directive to Hydra."""
+    """Return the first comment of a YAML file that is not for Hydra or an editor."""
     comments = (line.removeprefix("# ") for line in file.read_text(encoding="utf-8").splitlines())
-    return next(line for line in comments if not line.startswith("@package"))
+    return next(line for line in comments if not line.startswith(DIRECTIVES))

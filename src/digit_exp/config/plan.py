@@ -26,9 +26,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from digit_exp.config.composition.loader import JobLoader, with_values
+from digit_exp.config.composition.settings import Settings, differing, settings_problems
 from digit_exp.config.hydra_schema import plain_mapping, publish
-from digit_exp.config.hydra_settings import Settings, differing, settings_problems
-from digit_exp.config.loader import JobLoader, with_values
 from digit_exp.config.overrides import override, typed, written
 from digit_exp.config.parse import GROUPS, from_mapping, leaves
 from digit_exp.config.paths import conf_dir

@@ -87,13 +87,17 @@ def comments(file: Path) -> dict[str, str]:
     return found
 
 
-def _root() -> Iterator[str]:
-    said = comments(conf_dir() / "config.yaml")
+def launch_defaults() -> dict[str, Any]:
+    """Return the defaults of what belongs to no group."""
     own = {name: getattr(RunConfig, name) for name in ROOT}
     rest = {"resume": None, "sweep.name": None, "sweep.rerun": False, "sweep.fail_fast": False}
-    values = {**own, **rest, "sweep.objective": "best_val_acc"}
+    return {**own, **rest, "sweep.objective": "best_val_acc"}
+
+
+def _root() -> Iterator[str]:
+    said = comments(conf_dir() / "config.yaml")
     yield "## The run itself\n"
-    yield from _table(values, {**ROOT, **LAUNCH}, said, "")
+    yield from _table(launch_defaults(), {**ROOT, **LAUNCH}, said, "")
 
 
 def _family(group: str) -> Iterator[str]:

@@ -9,8 +9,8 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
+from digit_exp.config.composition.loader import JobLoader
 from digit_exp.config.hydra_schema import plain_mapping
-from digit_exp.config.loader import JobLoader
 from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
 from digit_exp.config.paths import conf_dir

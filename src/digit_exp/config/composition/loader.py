@@ -20,8 +20,8 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from digit_exp.config.composition.trust import refused, suspicion
 from digit_exp.config.paths import conf_dir
-from digit_exp.config.trust import refused, suspicion
 from digit_exp.registry import Problem
 
 OPAQUE = {

@@ -1,0 +1,228 @@
+"""JSON schemas of the YAML files, by which editors complete keys and underline wrong values.
+
+Types, ranges and defaults are those of the registered classes; what a key means is the comment
+beside it in `conf/`, as in the reference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from digit_exp.atomic import write_text
+from digit_exp.config.convert import Hint
+from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, leaf_types, leaves
+from digit_exp.config.paths import choices, conf_dir
+from digit_exp.config.reference_page import comments, launch_defaults, type_in_words
+from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS
+from digit_exp.registry import Range
+
+Schema = dict[str, Any]
+
+DIALECT = "http://json-schema.org/draft-07/schema#"
+"""What the YAML plug-ins of editors understand."""
+
+KINDS = {bool: "boolean", int: "integer", float: "number", str: "string"}
+BOUNDS = {"gt": "exclusiveMinimum", "ge": "minimum", "lt": "exclusiveMaximum", "le": "maximum"}
+SPACE: Schema = {
+    "type": "object",
+    "description": "how to search each key: a range, or a list of choices",
+    "additionalProperties": {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"enum": ["float", "int", "categorical"]},
+            "low": {"type": "number"},
+            "high": {"type": "number"},
+            "step": {"type": "number", "exclusiveMinimum": 0},
+            "log": {"type": "boolean"},
+            "choices": {"type": "array", "minItems": 1},
+        },
+        "additionalProperties": False,
+    },
+}
+
+SEARCH: Schema = {
+    "mode": {"enum": ["RUN", "MULTIRUN"]},
+    "launcher": {"type": "object", "description": "the settings of the launcher"},
+    "sweeper": {
+        "type": "object",
+        "properties": {
+            "params": {"type": "object", "description": "values to combine: KEY: a,b,c"},
+            "space": SPACE,
+            "sampler": {"type": "string", "description": "a sampler of Optuna, by its class"},
+            "sampler_options": {"type": "object"},
+            "n_trials": {"type": "integer", "minimum": 1},
+            "n_jobs": {"type": ["integer", "null"]},
+            "max_batch_size": {"type": ["integer", "null"], "minimum": 1},
+            "seed": {"type": ["integer", "null"]},
+            "storage": {"type": "string", "description": "a database's address"},
+        },
+        "additionalProperties": False,
+    },
+}
+
+
+def schemas() -> dict[str, Schema]:
+    """Return the schema of every kind of file by the name of its folder in `conf/`."""
+    found = {"config": _preset("A whole configuration")}
+    found |= {group: _group(group, cls) for group, cls in GROUPS.items()}
+    found |= {name: _preset(f"A preset of the group {name}") for name in PRESETS}
+    return {
+        **{name: {"$schema": DIALECT, **schema} for name, schema in found.items()},
+        "space": {"$schema": DIALECT, "title": "A search space", **SPACE},
+        "hydra": {"$schema": DIALECT, "title": "Hydra's own settings", "type": "object"},
+    }
+
+
+def type_schema(hint: Hint) -> Schema:
+    """Return the schema of a field's type.
+
+    >>> from digit_exp.registry import Fraction
+    >>> type_schema(Fraction)
+    {'type': 'number', 'minimum': 0, 'exclusiveMaximum': 1}
+    """
+    origin: object = get_origin(hint)
+    arguments = get_args(hint)
+    if origin is Annotated:
+        limits = [limit for limit in arguments[1:] if isinstance(limit, Range)]
+        return type_schema(arguments[0]) | {
+            word: getattr(limit, name)
+            for limit in limits
+            for name, word in BOUNDS.items()
+            if getattr(limit, name) is not None
+        }
+    if origin in (Union, UnionType):
+        inner = next(argument for argument in arguments if argument is not NoneType)
+        return {"anyOf": [type_schema(inner), {"type": "null"}]}
+    if origin is list:
+        return {"type": "array", "items": type_schema(arguments[0])}
+    if origin is dict:
+        return {"type": "object", "additionalProperties": {"type": "string"}}
+    if issubclass(hint, Enum):
+        return {"enum": [*hint.__members__]}
+    return {"type": KINDS[hint]}
+
+
+def _group(group: str, cls: type) -> Schema:
+    """Return the schema of a group's files: the keys depend on the class that `defaults` names."""
+    title = {"title": f"A choice of the group {group}", "type": "object", "required": ["defaults"]}
+    if group not in FAMILIES:
+        plain = _object(_fields(cls, _said(group)))
+        _accept_dotted(plain)
+        return title | {"required": [], **plain}
+    names = FAMILIES[group].names()
+    return title | {
+        "properties": {"defaults": {"type": "array"}},
+        "anyOf": [
+            {
+                "title": f"{group}={name}",
+                **_object(_fields(FAMILIES[group][name], _said(group, name)), _based_on(name)),
+            }
+            for name in names
+        ],
+    }
+
+
+def _based_on(name: str) -> Schema:
+    """Return the schema of a list of defaults with the class `name`, or its file."""
+    return {"type": "array", "contains": {"enum": [f"schema/{name}", name]}}
+
+
+def _preset(title: str) -> Schema:
+    """Return the schema of a file that sets values of all groups."""
+    root = {**_tree({**ROOT, **LAUNCH}, launch_defaults(), comments(conf_dir() / "config.yaml"))}
+    for group, cls in GROUPS.items():
+        root[group] = _object(_any_choice(group, cls))
+    hydra = {"type": "object", "properties": SEARCH, "additionalProperties": False}
+    found = _object({**root, "hydra": hydra})
+    _accept_dotted(found)
+    return {"title": title, **found}
+
+
+def _any_choice(group: str, cls: type) -> Schema:
+    """Return the fields of all classes of a group: which is chosen, another file may say."""
+    if group not in FAMILIES:
+        return _fields(cls, _said(group))
+    found: Schema = {}
+    for name in FAMILIES[group].names():
+        for key, schema in _fields(FAMILIES[group][name], _said(group, name)).items():
+            known: Any = found.setdefault(key, schema)
+            if _bare(known) != _bare(schema):
+                found[key] = {"anyOf": [*known.get("anyOf", [known]), schema]}
+    return found
+
+
+def _bare(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key not in ("description", "default")}
+
+
+def _fields(cls: type, said: Mapping[str, str]) -> Schema:
+    types = leaf_types(cls)
+    return _tree(types, dict(leaves(defaults(cls), types)), said)
+
+
+def _tree(types: Mapping[str, Hint], values: Mapping[str, Any], said: Mapping[str, str]) -> Schema:
+    """Return the properties of an object, from its fields by their dotted paths."""
+    found: Schema = {}
+    for path, hint in types.items():
+        *parents, last = path.split(".")
+        node = found
+        for parent in parents:
+            node = node.setdefault(parent, _object({}))["properties"]
+        default = values.get(path, ABSENT)
+        words = "; ".join(filter(None, [said.get(path), type_in_words(hint).replace("`", "")]))
+        node[last] = {**type_schema(hint), "description": words}
+        if default != ABSENT:
+            node[last]["default"] = default
+    return found
+
+
+def _object(properties: Schema, listed: Schema | None = None) -> Schema:
+    """Return the schema of a mapping with these keys and no others."""
+    keys = {"defaults": listed or {"type": "array"}, **properties}
+    return {"type": "object", "properties": keys, "additionalProperties": False}
+
+
+def _accept_dotted(schema: Schema) -> None:
+    """Let an object, and those in it, hold the keys of what it nests in one piece."""
+    properties = schema.get("properties", {})
+    if dotted := dict(_dotted(properties)):
+        schema["patternProperties"] = {f"^{re.escape(key)}$": each for key, each in dotted.items()}
+    for inner in properties.values():
+        _accept_dotted(inner)
+
+
+def _dotted(properties: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:
+    """Yield the keys of nested objects in one piece: `a.b: 1` means the same as `a: {b: 1}`."""
+    for key, schema in properties.items():
+        if prefix and key != "defaults":
+            yield f"{prefix}{key}", schema
+        if schema.get("properties"):
+            yield from _dotted(schema["properties"], f"{prefix}{key}.")
+
+
+def _said(group: str, name: str | None = None) -> dict[str, str]:
+    """Return what the files of a group say of its keys."""
+    names = [name] if name else [choice for choice, _ in choices(group)]
+    return {
+        key: words
+        for each in reversed(names)
+        for key, words in comments(conf_dir() / group / f"{each}.yaml").items()
+    }
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write a file for each schema, and return them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found: list[Path] = []
+    for name, schema in schemas().items():
+        found.append(folder / f"{name}.json")
+        text = json.dumps(schema, indent=1, ensure_ascii=False, sort_keys=True)
+        write_text(found[-1], f"{text}\n")
+    return found
