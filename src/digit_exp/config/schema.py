@@ -29,7 +29,7 @@ from digit_exp.registry import (
     Registry,
 )
 from digit_exp.tracking.mlflow.names import refusal
-from digit_exp.tracking.mlflow.uri import locate, without_password
+from digit_exp.tracking.mlflow.uri import locate, masked
 
 FAMILIES: dict[str, Registry[Any]] = {
     "data": DATASETS,
@@ -129,10 +129,10 @@ class TrackingSettings(Component):
             if (reason := refusal(tag)) is not None:
                 yield Problem("tags", f"the name of a tag {reason}")
         if self.uri is not None:
-            if (shown := without_password(self.uri)) != self.uri:
+            if (shown := masked(self.uri)) != self.uri:
                 yield Problem(
                     "uri",
-                    f"{shown} has a password, and a configuration is written to files and to"
+                    f"{shown} may have a password, and a configuration is written to files and to"
                     " MLflow. Give it in the environment: MLFLOW_TRACKING_URI",
                 )
             try:

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from digit_exp.config.schema import TrackingSettings
 from digit_exp.registry import ConfigError
-from digit_exp.tracking.mlflow.uri import Store, locate
+from digit_exp.tracking.mlflow.uri import Store, locate, masked
 
 
 def test_without_an_address_runs_go_to_mlruns_of_the_folder(tmp_path):
@@ -60,9 +61,37 @@ def test_a_path_that_an_address_would_change_is_refused(name, tmp_path):
         locate(None, tmp_path / name)
 
 
-def test_a_database_in_memory_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="keeps nothing; say tracking=none"):
-        locate("sqlite:///:memory:", tmp_path)
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "sqlite:///%3Amemory%3A",
+        "sqlite+pysqlite://",
+        "sqlite+pysqlite:///:memory:",
+        "sqlite:///?timeout=5",
+        "sqlite:///x.db?mode=memory&uri=true",
+        "sqlite:///file::memory:?cache=shared&uri=true",
+        "SQLite://",
+    ],
+)
+def test_a_database_that_forgets_is_refused_in_every_spelling(uri, tmp_path, monkeypatch):
+    with pytest.raises(ConfigError, match=r"keeps nothing.*say tracking=none"):
+        locate(uri, tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    with pytest.raises(ConfigError, match=r"MLFLOW_TRACKING_URI: .*keeps nothing"):
+        locate(None, tmp_path)
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////dev/null", "sqlite:///.", "sqlite+aio:///x.db"])
+def test_what_is_no_plain_database_file_is_refused(uri, tmp_path):
+    with pytest.raises(ConfigError, match=r"tracking\.uri: .*(not a file|sqlite:///runs\.db)"):
+        locate(uri, tmp_path)
+
+
+def test_the_driver_of_python_is_the_usual_one(tmp_path):
+    assert locate("sqlite+pysqlite:///runs.db", tmp_path) == locate("sqlite:///runs.db", tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +99,38 @@ def test_a_database_in_memory_is_refused(tmp_path):
     [
         ("https://me:secret@host:5000", "https://me:***@host:5000"),
         ("https://host:5000", "https://host:5000"),
+        ("https://token@host", "https://***@host"),
         ("sqlite:////home/me@work/a:b/runs.db", "sqlite:////home/me@work/a:b/runs.db"),
+        ("postgresql://host/db?sslmode=require", "postgresql://host/db?sslmode=require"),
     ],
 )
 def test_a_password_is_never_shown(uri, shown):
     assert Store(uri, Path()).address == shown
+
+
+SECRETS = ["QA/QB", "Q@Q", "Q%40Q", "Q%Q", "Q?Q", "Q#Q", "Q:Q", "Q@Q/Q@Q", "QÄ&Q", "Q Q", "Q=Q"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://me:{}@host/db",
+        "postgresql+psycopg2://me:{}@host:5432/db?sslmode=require",
+        "mysql+pymysql://:{}@host/db",
+        "https://me:{}@host:5000/mlflow",
+        "postgresql://host/db?user=me&password={}",
+        "mssql+pyodbc:///?odbc_connect={}",
+    ],
+)
+def test_no_part_of_a_password_is_shown_or_configured(secret, address, tmp_path):
+    uri = address.format(secret)
+    try:
+        shown = locate(uri, tmp_path).address
+    except ConfigError as error:
+        shown = str(error)
+    with pytest.raises(ConfigError, match="password") as refused:
+        TrackingSettings(uri=uri)
+    said = Store(uri, tmp_path).hide(f"no answer from {uri}: refused")
+    for text in (shown, masked(uri), said, str(refused.value)):
+        assert "Q" not in text.replace("SQLAlchemy", "")

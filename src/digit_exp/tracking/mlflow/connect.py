@@ -96,7 +96,7 @@ def explained(store: Store) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         raise TrackingError(
             f"cannot use the MLflow store {store.address}. {advice(error, store)}, or run"
-            f" without it: tracking=none\n  ({reason(error)})"
+            f" without it: tracking=none\n  ({store.hide(reason(error))})"
         ) from error
 
 

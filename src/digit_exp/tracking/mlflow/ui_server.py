@@ -37,20 +37,24 @@ def free_port(first: int = PORT) -> int:
     raise TrackingError(f"no port from {first} on is free; say another one: --port 8080")
 
 
+BACKEND = "MLFLOW_BACKEND_STORE_URI"
+"""The address is told in the environment: whoever lists processes reads their arguments."""
+
+
 @contextmanager
 def web_page(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Serve MLflow's page of a database at `port`, with one worker, while the block runs.
 
     Raises TrackingError, with what the server said last, if it does not come up.
     """
-    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store.uri]
+    command = [sys.executable, "-m", "mlflow", "server"]
     options = ["--host", HOST, "--port", str(port), "--workers", "1"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [*command, *options],
             cwd=store.folder,
-            env={**QUIET, **os.environ, **LIGHT, "PATH": path},
+            env={**QUIET, **os.environ, **LIGHT, "PATH": path, BACKEND: store.uri},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -17,6 +17,9 @@ from digit_exp.registry import ConfigError, Problem
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
+DEFAULT = "mlruns/mlflow.db"
+HARMLESS = {"charset", "connect_timeout", "driver", "sslmode", "timeout"}
+"""Options of a database's address that hold no secret."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,11 @@ class Store:
     @property
     def address(self) -> str:
         """The address as it may be shown: without a password."""
-        return without_password(self.uri)
+        return masked(self.uri)
+
+    def hide(self, text: str) -> str:
+        """Return a text that may mention the address, as it may be shown."""
+        return without_password(text.replace(self.uri, self.address))
 
     def artifact_location(self, experiment: str) -> str | None:
         """Return the address of the folder for an experiment's files; a server chooses its own."""
@@ -53,7 +60,7 @@ def locate(uri: str | None, folder: Path) -> Store:
     """
     folder = folder.absolute()
     key = "tracking.uri" if uri else ENVIRONMENT
-    uri = uri or os.environ.get(ENVIRONMENT) or f"{SQLITE}mlruns/mlflow.db"
+    uri = uri or os.environ.get(ENVIRONMENT) or f"{SQLITE}{DEFAULT}"
     if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
         raise ConfigError(Problem(key, f"{uri!r} has no scheme; write {key}=http://{uri}"))
     if uri.startswith("file:") or ("://" not in uri and not uri.startswith("databricks")):
@@ -65,23 +72,84 @@ def locate(uri: str | None, folder: Path) -> Store:
                 f" (http://127.0.0.1:5000)",
             )
         )
-    return _sqlite(uri, folder, key) if uri.startswith(SQLITE) else Store(uri, folder)
+    store = Store(uri, folder)
+    return store if store.is_server else _sqlite(uri, folder, key)
 
 
 def without_password(text: str) -> str:
-    """Return the text with the password of every address in it replaced.
+    """Return the text with what may be secret in each address replaced, as `masked` does.
 
     >>> without_password("no answer from postgresql://me:secret@host/runs")
     'no answer from postgresql://me:***@host/runs'
     """
-    return re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1:***@", text)
+    return re.sub(r"[\w.+-]+://\S+", lambda address: masked(address.group()), text)
+
+
+def masked(uri: str) -> str:
+    """Return an address of which only what is known to be harmless can be read.
+
+    Up to its last `@` it may be a password, whatever characters that has; so may be any option.
+
+    >>> masked("postgresql://me:p@ss/w%rd@host/runs?sslmode=require&password=secret")
+    'postgresql://me:***@host/runs?sslmode=require&password=***'
+    """
+    scheme, mark, rest = uri.partition("://")
+    if not mark or scheme.lower().startswith("sqlite"):
+        return uri
+    user, at, place = rest.rpartition("@")
+    if "?" in user:  # a password with a question mark, or an option with an @
+        return f"{scheme}{mark}***"
+    place, question, options = place.partition("?")
+    name = re.match(r"[\w.-]+:", user)
+    hidden = f"{name.group() if name else ''}***@" if at else ""
+    shown = "&".join(map(_option, re.split("[&;]", options)))
+    return f"{scheme}{mark}{hidden}{place}{question}{shown}"
+
+
+def _option(option: str) -> str:
+    key, sign, _ = option.partition("=")
+    if key in HARMLESS or not option:
+        return option
+    return f"{key}=***" if sign else "***"
+
+
+def database_file(uri: str, key: str) -> Path | None:
+    """Return the file of a SQLite database, as the library reads its address; None for a server.
+
+    Raises ConfigError, under `key`, for what is no address or a database that forgets.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError) as error:
+        sentence = f"{masked(uri)!r} is not the address of a database ({error})"
+        raise ConfigError(Problem(key, f"{sentence}. Write such as sqlite:///runs.db")) from None
+    if url.get_backend_name().lower() != "sqlite":
+        if "@" in (url.host or ""):
+            raise ConfigError(Problem(key, f"{masked(uri)}: write an @ in a password as %40"))
+        return None
+    path = url.database or ""
+    if path in ("", ":memory:") or path.startswith("file:") or url.query.get("mode") == "memory":
+        raise ConfigError(
+            Problem(
+                key,
+                f"{uri!r} keeps nothing, or is no plain file. Name a file (sqlite:///runs.db),"
+                " or say tracking=none instead",
+            )
+        )
+    if url.host or url.username or url.drivername.lower() not in ("sqlite", "sqlite+pysqlite"):
+        raise ConfigError(Problem(key, f"{uri!r}: write such as sqlite:///runs.db"))
+    return Path(path)
 
 
 def _sqlite(uri: str, folder: Path, key: str) -> Store:
-    path, mark, options = uri.removeprefix(SQLITE).partition("?")
-    if path in ("", ":memory:"):
-        raise ConfigError(Problem(key, f"{uri!r} keeps nothing; say tracking=none instead"))
-    database = folder / unquote(path)
+    """Return the store in a SQLite file. The default is known to be one, without the library."""
+    file = Path(DEFAULT) if uri == f"{SQLITE}{DEFAULT}" else database_file(uri, key)
+    if file is None:
+        return Store(uri, folder)
+    database, (_, mark, options) = folder / file, uri.partition("?")
     if "?" in str(database) or unquote(str(database)) != str(database):
         raise ConfigError(
             Problem(
@@ -91,4 +159,6 @@ def _sqlite(uri: str, folder: Path, key: str) -> Store:
                 f" such as tracking.uri=sqlite:////home/me/runs/mlflow.db",
             )
         )
+    if database.exists() and not database.is_file():
+        raise ConfigError(Problem(key, f"{database} is not a file. Name another place"))
     return Store(f"{SQLITE}{database}{mark}{options}", folder, database)
