@@ -8,6 +8,7 @@ in a file or on the command line.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
@@ -72,6 +73,28 @@ class Plan:
     def _composed(self) -> DictConfig:
         assert self.loader.composed is not None
         return self.loader.composed
+
+    @property
+    def hydra(self) -> dict[str, Any]:
+        """Hydra's own part of the first of them."""
+        return plain_mapping(self._composed.hydra)
+
+    def problems_of(self, key: str, values: Sequence[object]) -> list[Problem]:
+        """Return what is wrong with each value of a key of the first of them, if it has that."""
+        found: list[Problem] = []
+        *parents, last = key.split(".")
+        for value in values:
+            mapping = node = deepcopy(dict(self.launch))
+            for parent in parents:
+                node = node.get(parent, {})
+            if not parents or last not in node:
+                return []
+            node[last] = value
+            try:
+                from_mapping(mapping)
+            except ConfigError as error:
+                found += [problem for problem in error.problems if problem.path == key]
+        return found
 
     def set_hydra(self, settings: Mapping[str, Any]) -> None:
         """Set values of Hydra's own part, by their dotted keys."""

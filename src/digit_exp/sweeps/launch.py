@@ -32,6 +32,7 @@ from digit_exp.sweeps.context import Ticket
 from digit_exp.sweeps.finish import conclude
 from digit_exp.sweeps.outcomes import Ledger
 from digit_exp.sweeps.progress import Follower
+from digit_exp.sweeps.search.check import require_search
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep
 
@@ -43,6 +44,8 @@ Launch = Callable[[], object]
 
 def run_sweep(plan: Plan, launch: Launch) -> int:
     """Run the jobs of `plan`; return 0 if all came to an end and the report was written, else 1."""
+    if plan.trials is not None:
+        require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
     sweep = _open(plan.jobs[0], name)
     ticket = _ticket(plan, name, _swept(planned), sweep)

@@ -1,0 +1,48 @@
+"""What the command of a sweep says and returns when its jobs cannot be run as planned."""
+
+import os
+import signal
+
+import pytest
+
+from digit_exp.cli import main
+
+TINY = [
+    *("data=synthetic", "data.samples=200", "data.test_samples=50", "trainer.epochs=1"),
+    *("model.hidden=[4]", "tracking=none"),
+]
+
+
+def die(cfg):
+    """End the worker process as the system does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_the_system_ends_is_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(main, "_trial", die)
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    assert main.main(["-m", *TINY, "seed=1,2", *launcher]) == 1
+    output = capsys.readouterr()
+    assert "hydra.launcher.n_jobs" in output.err
+    assert "Traceback" not in output.out + output.err
+    assert list(tmp_path.glob("outputs/sweeps/*/report.html"))
+
+
+@pytest.mark.parametrize(
+    ("word", "path"),
+    [
+        ("hydra.sweeper.sampler=TPESample", "hydra.sweeper.sampler"),
+        ("hydra.sweeper.space.optimizer.lr={type: flaot, low: 1, high: 2}", "optimizer.lr"),
+        ("hydra.sweeper.space.optimizer.lr={type: float, low: -5, high: -1}", "optimizer.lr"),
+        ("hydra.sweeper.space.model.hidden={type: categorical, choices: [[4], 8]}", "model.hidden"),
+        ("hydra.sweeper.space.optimzer.lr={type: float, low: 1, high: 2}", "optimzer.lr"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_before_anything_is_made(
+    tmp_path, monkeypatch, capsys, word, path
+):
+    monkeypatch.chdir(tmp_path)
+    assert main.main([*TINY, "sweep=tpe", word]) == 2
+    assert path in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
