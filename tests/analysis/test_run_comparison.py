@@ -57,7 +57,7 @@ def test_what_differs_is_told_without_names_and_tracking():
         contender(**{"run_name": "y", "tracking.uri": "b", "optimizer.lr": 0.2}),
     ]
     assert differing(some) == ["optimizer.lr", "trainer.epochs"]
-    assert config_table(some).rows == [
+    assert config_table(some).to_numpy().tolist() == [
         ["optimizer.lr", "0.1", "0.2"],
         ["trainer.epochs", "1", "–"],
     ]
@@ -71,7 +71,7 @@ def test_a_duel_counts_who_alone_is_right_and_tests_it():
     assert duel.difference == pytest.approx(9 / 60)
     assert duel.interval[0] < duel.difference < duel.interval[1]
     assert duel.p == pytest.approx(stats.binomtest(1, 11).pvalue)
-    assert duel_table([duel]).rows[0][-1] == "#1 reads better"
+    assert duel_table([duel])["verdict"].item() == "#1 reads better"
 
 
 def test_several_duels_are_corrected_and_other_test_sets_are_left_out():
@@ -97,7 +97,7 @@ def test_the_tables_fit_into_a_terminal_and_say_what_is_missing():
     some = [contender("a" * 200, found=readings(0), metrics=metrics), contender()]
     for table in (runs_table(some), metrics_table(some)):
         assert max(map(len, text_table(table).splitlines())) <= WIDTH
-    known, unknown = metrics_table(some).rows
+    known, unknown = metrics_table(some).to_numpy().tolist()
     assert known[1:4] == ["90.00 %", "87.06 to 92.33", "95.00 %"]  # Wilson's for 450 of 500
     assert unknown[1:] == ["–"] * 6
 

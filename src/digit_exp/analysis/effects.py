@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
+import pandas as pd
 
 from digit_exp.analysis.objective import Objective
-from digit_exp.analysis.replicates import Config, Group, identity
+from digit_exp.analysis.replicates import Group, identity
 from digit_exp.analysis.statistics import Summary, summarize
 from digit_exp.arrays import Array
 from digit_exp.plots.values import numbers
 
+SCORE = "score"
+
 
 @dataclass(frozen=True)
 class Level:
-    """One value of a parameter and what the jobs with it came to."""
+    """One value of a parameter and the scores of the jobs with it."""
 
     value: object
     summary: Summary | None
@@ -25,20 +27,17 @@ class Level:
 
 def main_effect(groups: Sequence[Group], parameter: str, objective: Objective) -> list[Level]:
     """Return the mean objective for each value of a parameter; every job counts once."""
-    return [
-        Level(value, summarize(_scores(groups, {parameter: value}, objective)))
-        for value in values_of(groups, parameter)
-    ]
+    scores = _scores(groups, [parameter], objective).groupby(parameter)[SCORE]
+    found = {str(value): summarize(some.tolist()) for value, some in scores}
+    return [Level(value, found.get(identity(value))) for value in values_of(groups, parameter)]
 
 
 def pair_means(groups: Sequence[Group], rows: str, columns: str, objective: Objective) -> Array:
-    """Return the mean objective for each pair of values, NaN where no job came to a number."""
+    """Return the mean objective for each pair of values, NaN where no job has a score."""
     ys, xs = values_of(groups, rows), values_of(groups, columns)
-    means = [
-        summarize(_scores(groups, {rows: y, columns: x}, objective)) for y, x in product(ys, xs)
-    ]
-    flat = [np.nan if summary is None else summary.mean for summary in means]
-    return np.reshape(flat, (len(ys), len(xs)))
+    means = _scores(groups, [rows, columns], objective).groupby([rows, columns])[SCORE].mean()
+    table = means.unstack().reindex([identity(y) for y in ys], columns=[identity(x) for x in xs])
+    return table.to_numpy(float)
 
 
 def values_of(groups: Sequence[Group], parameter: str) -> list[object]:
@@ -55,13 +54,12 @@ def values_of(groups: Sequence[Group], parameter: str) -> list[object]:
     return [values[index] for index in np.argsort(places)]
 
 
-def _scores(groups: Sequence[Group], wanted: Config, objective: Objective) -> list[float]:
-    return [
-        score
+def _scores(groups: Sequence[Group], parameters: list[str], objective: Objective) -> pd.DataFrame:
+    """Return a row for each job with a score, its parameters as `identity` writes them."""
+    rows = [
+        {key: identity(group.parameters[key]) for key in parameters} | {SCORE: score}
         for group in groups
-        if all(
-            key in group.parameters and identity(group.parameters[key]) == identity(value)
-            for key, value in wanted.items()
-        )
+        if all(key in group.parameters for key in parameters)
         for score in group.scores(objective).values()
     ]
+    return pd.DataFrame(rows, columns=[*parameters, SCORE])

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Ranking, rank
-from digit_exp.analysis.report.sweep_report import write_report
-from digit_exp.analysis.report.terminal import terminal_table
 from digit_exp.analysis.results import JobResult
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.runs.folder import from_here
@@ -53,6 +51,8 @@ def conclude(
 def _report(found: Sequence[JobResult], ticket: Ticket, sweep: Sweep | None) -> bool:
     """Rank the jobs, write and publish the report; return False if that failed, and say why."""
     try:
+        from digit_exp.analysis.report.sweep_report import write_report  # pandas, matplotlib
+
         ranking = rank(found, ticket.objective)
         files = write_report(ranking, ticket.path, name=ticket.name, shorten=_not_default)
         _print_ranking(ranking, ticket)
@@ -81,6 +81,8 @@ def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _print_ranking(ranking: Ranking, ticket: Ticket) -> None:
+    from digit_exp.analysis.report.terminal import terminal_table  # pandas
+
     print(f"\n{terminal_table(ranking)}\n\nreport: {from_here(ticket.path) / 'report.html'}")
     if ranking.winner is not None:
         folder = shlex.quote(str(from_here(ticket.path)))

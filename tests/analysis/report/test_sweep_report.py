@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 from io import BytesIO
 
 import numpy as np
+import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -21,6 +22,8 @@ from digit_exp.analysis.report.findings import conclusion
 from digit_exp.analysis.report.rerun import command, preset
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.sweep_report import write_report
+from digit_exp.analysis.report.tables import ranking_table
+from digit_exp.analysis.report.terminal import WIDTH, text_table
 from digit_exp.analysis.results import JobResult
 from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.paths import conf_dir
@@ -516,3 +519,28 @@ def test_the_pareto_front_is_drawn_through_its_points():
 )
 def test_a_figure_says_why_there_is_nothing_to_draw(figure):
     assert any("nothing to draw" in text.get_text() for text in figure.texts)
+
+
+def test_parameters_keep_their_own_columns_whatever_they_are_called(config):
+    jobs = [
+        JobResult(n, None, "FINISHED", config | {"augmentation.std": std, "model.n": n}, {})
+        for n, std in enumerate((0.1, 0.2))
+    ]
+    table = ranking_table(rank(jobs))
+    assert table["augmentation.std"].tolist() == ["0.1", "0.2"]
+    assert table["model.n"].tolist() == ["0", "1"]
+    assert table["n"].tolist() == ["0", "0"]
+
+
+def test_numbers_stand_on_the_right_of_their_columns_and_words_on_the_left():
+    lines = text_table(pd.DataFrame({"x": ["1", "10"], "word": ["a", "long"]})).splitlines()
+    assert lines[0] == " x  word"
+    assert lines[2:] == [" 1  a", "10  long"]
+
+
+def test_titles_that_begin_alike_keep_their_own_columns():
+    names = [f"{'parameter' * 4}.{name}" for name in ("first", "second", "third")]
+    table = pd.DataFrame([{"#": "1", **dict.fromkeys(names, "7"), "last": "x"}])
+    lines = text_table(table).splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert lines[0].endswith("last")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from functools import partial
+
+import pandas as pd
 
 from digit_exp.analysis.objective import NOTHING, Objective
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.report.sections import Section
-from digit_exp.analysis.report.tables import Column, Table
 from digit_exp.analysis.run_comparison import (
     Contender,
     Duel,
@@ -53,51 +53,42 @@ def sections(contenders: Sequence[Contender], images: Pixels | None) -> Iterator
     yield Section("method", "How this was computed", METHOD)
 
 
-def runs_table(contenders: Sequence[Contender]) -> Table:
+def runs_table(contenders: Sequence[Contender]) -> pd.DataFrame:
     """Return the runs by number, and how they ended."""
-    columns = [
-        Column("#", is_number=True),
-        Column("run"),
-        Column("id"),
-        Column("status"),
-        Column("epochs", is_number=True),
-        Column("best epoch", is_number=True),
-        Column("seconds", is_number=True),
-    ]
     rows = [
-        [
-            str(place),
-            one.name,
-            one.id,
-            one.status.lower(),
-            str(len(one.history)),
-            f"{one.metrics['best_epoch']:g}" if "best_epoch" in one.metrics else NOTHING,
-            f"{one.metrics.get('training_seconds', math.nan):.1f}".replace("nan", NOTHING),
-        ]
+        {
+            "#": str(place),
+            "run": one.name,
+            "id": one.id,
+            "status": one.status.lower(),
+            "epochs": str(len(one.history)),
+            "best epoch": _measured(one, "best_epoch", "g"),
+            "seconds": _measured(one, "training_seconds", ".1f"),
+        }
         for place, one in enumerate(contenders, 1)
     ]
-    return Table(columns, rows)
+    return pd.DataFrame(rows)
 
 
-def metrics_table(contenders: Sequence[Contender]) -> Table:
+def _measured(one: Contender, metric: str, style: str) -> str:
+    return f"{one.metrics[metric]:{style}}" if metric in one.metrics else NOTHING
+
+
+def metrics_table(contenders: Sequence[Contender]) -> pd.DataFrame:
     """Return the accuracies and the test loss of each run, with intervals."""
-    columns = [Column("#", is_number=True)]
-    for objective in (CHOSEN, ACCURACY, LOSS):
-        columns += [Column(objective.label, is_number=True), Column("95 %", is_number=True)]
-    return Table(columns, [_row(place, one) for place, one in enumerate(contenders, 1)])
+    return pd.DataFrame([{"#": str(n), **_metrics(one)} for n, one in enumerate(contenders, 1)])
 
 
-def _row(place: int, one: Contender) -> list[str]:
-    readings = one.readings
-    return [
-        str(place),
-        _number(one, CHOSEN),
-        NOTHING if one.validation is None else _interval(one.validation, CHOSEN),
-        _number(one, ACCURACY),
-        NOTHING if readings is None else _interval(accuracy_interval(readings), ACCURACY),
-        _number(one, LOSS),
-        NOTHING if readings is None else _interval(loss_interval(readings), LOSS),
-    ]
+def _metrics(one: Contender) -> dict[str, str]:
+    found = one.readings
+    return {
+        CHOSEN.label: _number(one, CHOSEN),
+        "95 % val": _interval(one.validation, CHOSEN),
+        ACCURACY.label: _number(one, ACCURACY),
+        "95 % test": _interval(accuracy_interval(found) if found else None, ACCURACY),
+        LOSS.label: _number(one, LOSS),
+        "95 % loss": _interval(loss_interval(found) if found else None, LOSS),
+    }
 
 
 def _number(one: Contender, objective: Objective) -> str:
@@ -105,25 +96,29 @@ def _number(one: Contender, objective: Objective) -> str:
     return NOTHING if value is None else objective.text(value)
 
 
-def _interval(limits: Interval, objective: Objective) -> str:
-    low, high = map(objective.text, limits)
-    return f"{low.removesuffix(' %')} to {high.removesuffix(' %')}"
+def _interval(limits: Interval | None, objective: Objective) -> str:
+    if limits is None:
+        return NOTHING
+    return " to ".join(objective.text(limit).removesuffix(" %") for limit in limits)
 
 
-def config_table(contenders: Sequence[Contender]) -> Table:
+def config_table(contenders: Sequence[Contender]) -> pd.DataFrame:
     """Return the values in which the runs differ, a row for each key, a column for each run."""
-    columns = [Column("key"), *(Column(f"#{n}") for n, _ in enumerate(contenders, 1))]
     rows = [
-        [key, *(text(one.config[key]) if key in one.config else NOTHING for one in contenders)]
+        {"key": key}
+        | {
+            f"#{place}": text(one.config[key]) if key in one.config else NOTHING
+            for place, one in enumerate(contenders, 1)
+        }
         for key in differing(contenders)
     ]
-    return Table(columns, rows)
+    return pd.DataFrame(rows)
 
 
 def _configuration(contenders: Sequence[Contender]) -> Section:
     table = config_table(contenders)
-    same = [] if table.rows else ["The same in every value."]
-    tables = [table] if table.rows else []
+    same = ["The same in every value."] if table.empty else []
+    tables = [] if table.empty else [table]
     return Section("configuration", "What differs in the configuration", same, tables=tables)
 
 
@@ -140,32 +135,22 @@ def _curves(contenders: Sequence[Contender]) -> Section:
     )
 
 
-def duel_table(found: Sequence[Duel]) -> Table:
+def duel_table(found: Sequence[Duel]) -> pd.DataFrame:
     """Return the tests of the first run against each other one."""
-    columns = [
-        Column("runs", is_number=True),
-        Column("only 1st right", is_number=True),
-        Column("only 2nd right", is_number=True),
-        Column("points", is_number=True),
-        Column("95 %", is_number=True),
-        Column("p", is_number=True),
-        Column("verdict"),
-    ]
-    return Table(columns, [_duel_row(duel) for duel in found])
+    return pd.DataFrame([_duel_row(duel) for duel in found])
 
 
-def _duel_row(duel: Duel) -> list[str]:
-    low, high = (f"{100 * limit:+.2f}" for limit in duel.interval)
+def _duel_row(duel: Duel) -> dict[str, str]:
     better = f"#{(duel.first if duel.difference > 0 else duel.second) + 1} reads better"
-    return [
-        f"#{duel.first + 1}, #{duel.second + 1}",
-        str(len(duel.only_first)),
-        str(len(duel.only_second)),
-        f"{100 * duel.difference:+.2f}",
-        f"{low} to {high}",
-        f"{duel.p:.2g}",
-        better if duel.p < SIGNIFICANCE else "no difference shown",
-    ]
+    return {
+        "runs": f"#{duel.first + 1}, #{duel.second + 1}",
+        "only 1st right": str(len(duel.only_first)),
+        "only 2nd right": str(len(duel.only_second)),
+        "points": f"{100 * duel.difference:+.2f}",
+        "95 %": " to ".join(f"{100 * limit:+.2f}" for limit in duel.interval),
+        "p": f"{duel.p:.2g}",
+        "verdict": better if duel.p < SIGNIFICANCE else "no difference shown",
+    }
 
 
 def _predictions(contenders: Sequence[Contender], found: Sequence[Duel]) -> Section:

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import base64
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from digit_exp.analysis.report.sections import Section
+from digit_exp.analysis.report.terminal import numeric
 from digit_exp.atomic import write_text
 from digit_exp.plots.canvas import draw
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report says, of a sweep or of some runs."""
+
+    name: str
+    summary: str
+    sections: Sequence[Section]
+    conclusion: str = ""
+    best: object = None
+    """The winner of a sweep, as the templates show it."""
 
 
 def draw_figures(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
@@ -29,10 +45,9 @@ def draw_figures(sections: Sequence[Section], folder: Path) -> dict[str, Path]:
     return figures
 
 
-def write_page(
-    path: Path, template: str, page: Mapping[str, object], figures: Mapping[str, Path]
-) -> Path:
-    """Fill in a template with what a page says and its figures, by the keys of their sections."""
+def write(page: Page, folder: Path, stem: str, kinds: Sequence[str] = ("html",)) -> list[Path]:
+    """Write a page as files of some kinds (`html`, `md`), and its figures; return all of them."""
+    figures = draw_figures(page.sections, folder / "figures")
     environment = Environment(
         loader=PackageLoader("digit_exp.analysis.report"),
         autoescape=select_autoescape(["html.j2"], default=False),
@@ -41,10 +56,31 @@ def write_page(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"embedded": _embedded, "cell": _cell}
-    files = {key: file.relative_to(path.parent).as_posix() for key, file in figures.items()}
-    content = environment.get_template(template).render(page, figures=figures, files=files)
-    return write_text(path, content)
+    environment.filters |= {"embedded": _embedded, "html_table": _html, "md_table": _markdown}
+    files = {key: file.relative_to(folder).as_posix() for key, file in figures.items()}
+    written = []
+    for kind in kinds:
+        template = environment.get_template(f"report.{kind}.j2")
+        content = template.render(vars(page), figures=figures, files=files)
+        written.append(write_text(folder / f"{stem}.{kind}", content))
+    return [*written, *figures.values()]
+
+
+def _html(table: pd.DataFrame, name: str) -> Markup:
+    """Write a table as HTML, with numbers on the right; `name` is its own on the page."""
+    style = table.style.hide(axis="index").set_uuid(name)
+    style = style.format(escape="html").format_index(escape="html", axis="columns")
+    style = style.set_table_styles(
+        {name: [{"selector": "", "props": "text-align: right"}] for name in numeric(table)}
+    )
+    return Markup(style.to_html())
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    numbers = numeric(table)
+    rule = ["---:" if name in numbers else "---" for name in table]
+    rows = [[_cell(value) for value in row] for row in [table.columns, *table.to_numpy()]]
+    return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], rule, *rows[1:]])
 
 
 def _embedded(file: Path) -> str:

@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 
+import pandas as pd
+
 from digit_exp.analysis.effects import Level, main_effect, pair_means, values_of
 from digit_exp.analysis.objective import NOTHING, Objective
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.replicates import Group
 from digit_exp.analysis.report.findings import method
 from digit_exp.analysis.report.tables import (
-    Column,
-    Table,
     head,
     label,
-    parameter_columns,
     ranking_table,
     replicates_table,
     unfinished_table,
@@ -43,7 +42,7 @@ class Section:
     text: Sequence[str] = ()
     figure: Drawing | None = None
     """Draws it: what cannot be drawn costs the picture and not the report."""
-    tables: Sequence[Table] = ()
+    tables: Sequence[pd.DataFrame] = ()
 
 
 def sections(ranking: Ranking) -> Iterator[Section]:
@@ -125,28 +124,22 @@ def _trade_off(ranking: Ranking) -> Section:
     front = pareto_front(costs, [goal.loss(score) for score in scores])
     ranks = [rank + 1 for rank, *_ in timed]
     figure = partial(sweeps.trade_off, costs, scores, ranks, front, _scale(goal))
-    columns = [
-        Column("#", is_number=True),
-        *parameter_columns(ranking),
-        Column(goal.label, is_number=True),
-        Column("training time (s)", is_number=True),
-    ]
     rows = [
-        [*head(ranking, timed[at][0]), goal.text(scores[at]), f"{costs[at]:.1f}"] for at in front
+        head(ranking, timed[at][0])
+        | {goal.label: goal.text(scores[at]), "training time (s)": f"{costs[at]:.1f}"}
+        for at in front
     ]
     lines = [
         "Means of the jobs that finished. The table lists the Pareto front, the fastest first: a"
         " configuration that is not on it takes longer than one that is, and is no better."
     ]
     title = "What time buys"
-    return Section(
-        "time", title, lines if rows else [], figure, [Table(columns, rows)] * bool(rows)
-    )
+    return Section("time", title, lines if rows else [], figure, [pd.DataFrame(rows)] * bool(rows))
 
 
 def _unfinished(ranking: Ranking) -> Section:
     title, table = "What did not finish", unfinished_table(ranking)
-    if not table.rows:
+    if table.empty:
         return Section("unfinished", title, ["None: all jobs finished."])
     return Section("unfinished", title, [], tables=[table])
 
@@ -182,24 +175,17 @@ def _pair(ranking: Ranking, a: str, b: str) -> pairs.Pair:
     return pairs.Pair(x, y, values[x], values[y], means)
 
 
-def _effects_table(levels: Mapping[str, Sequence[Level]], objective: Objective) -> Table:
-    columns = [
-        Column("parameter"),
-        Column("value"),
-        Column(objective.label, is_number=True),
-        Column("95 % interval", is_number=True),
-        Column("jobs", is_number=True),
+def _effects_table(levels: Mapping[str, Sequence[Level]], objective: Objective) -> pd.DataFrame:
+    rows = [
+        {
+            "parameter": parameter if index == 0 else "",
+            "value": text(level.value),
+            objective.label: objective.text(found.mean) if found else NOTHING,
+            "95 % interval": objective.interval(found) if found else NOTHING,
+            "jobs": str(found.n if found else 0),
+        }
+        for parameter, some in levels.items()
+        for index, level in enumerate(some)
+        for found in [level.summary]
     ]
-    rows = []
-    for parameter, found in levels.items():
-        for index, level in enumerate(found):
-            name = parameter if index == 0 else ""
-            rows.append([name, text(level.value), *_level(level, objective)])
-    return Table(columns, rows)
-
-
-def _level(level: Level, objective: Objective) -> list[str]:
-    summary = level.summary
-    if summary is None:
-        return [NOTHING, NOTHING, "0"]
-    return [objective.text(summary.mean), objective.interval(summary), str(summary.n)]
+    return pd.DataFrame(rows)

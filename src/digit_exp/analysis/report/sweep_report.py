@@ -11,7 +11,7 @@ from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config
 from digit_exp.analysis.report.findings import conclusion
-from digit_exp.analysis.report.render import draw_figures, write_page
+from digit_exp.analysis.report.render import Page, write
 from digit_exp.analysis.report.rerun import PROGRAM, command, preset
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.tables import UNFINISHED
@@ -56,21 +56,9 @@ def write_report(
     `shorten` returns the part of a job's configuration that is not default anyway: the words of
     the command that runs the winner again. Without it they are all there.
     """
-    found = list(sections(ranking))
-    figures = draw_figures(found, folder / "figures")
     best = _best(ranking, folder, name, shorten)
-    page = {
-        "name": name,
-        "summary": _summary(ranking),
-        "conclusion": conclusion(ranking),
-        "best": best,
-        "sections": found,
-    }
-    files = [
-        write_page(folder / "report.html", "report.html.j2", page, figures),
-        write_page(folder / "report.md", "report.md.j2", page, figures),
-        *figures.values(),
-    ]
+    page = Page(name, _summary(ranking), list(sections(ranking)), conclusion(ranking), best)
+    files = write(page, folder, "report", ("html", "md"))
     if best is not None:
         files.append(write_text(folder / PRESET, best.preset))
     return files

@@ -1,48 +1,35 @@
-"""What the tables of a sweep say: text in rows and columns, for whatever writes them."""
+"""The tables of a sweep as DataFrames of text, for whatever writes them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
 
 from digit_exp.analysis.objective import NOTHING, Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config, Group
 from digit_exp.analysis.results import JobResult
-from digit_exp.plots.values import numbers, text
+from digit_exp.plots.values import text
 
 SEEN = Objective("test_acc")
 
 UNFINISHED = ("DIVERGED", "PRUNED", "FAILED", "KILLED")
 """How a job can end that did not finish."""
 
-
-@dataclass(frozen=True)
-class Column:
-    """The head of a column. Numbers stand to the right."""
-
-    title: str
-    is_number: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Text in cells; the first row may be marked as the best."""
-
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[str]]
-    marks_first: bool = False
+RESERVED = {"#", "n", "std", "test", "job", "status", "reason", "value", "jobs"}
+"""Titles of a table's own columns, which no parameter may take."""
 
 
 def short_names(parameters: Sequence[str]) -> list[str]:
     """Return the last word of each parameter where that says which one it is.
 
-    >>> short_names(["optimizer.lr", "schedule.mode", "trainer.early_stopping.mode"])
-    ['lr', 'schedule.mode', 'trainer.early_stopping.mode']
+    >>> short_names(["optimizer.lr", "schedule.mode", "trainer.early_stopping.mode", "noise.std"])
+    ['lr', 'schedule.mode', 'trainer.early_stopping.mode', 'noise.std']
     """
     words = [parameter.rpartition(".")[2] for parameter in parameters]
     return [
-        word if words.count(word) == 1 else parameter
+        word if words.count(word) == 1 and word not in RESERVED else parameter
         for word, parameter in zip(words, parameters, strict=True)
     ]
 
@@ -55,88 +42,75 @@ def label(group: Group, parameters: Sequence[str]) -> str:
     )
 
 
-def ranking_table(ranking: Ranking) -> Table:
+def ranking_table(ranking: Ranking) -> pd.DataFrame:
     """Return every configuration, best first, and how it compares with the winner."""
-    columns = [
-        Column("#", is_number=True),
-        *parameter_columns(ranking),
-        Column(ranking.objective.label, is_number=True),
-        Column("std", is_number=True),
-        Column("95 % interval", is_number=True),
-        Column("n", is_number=True),
-        Column(SEEN.label, is_number=True),
-        Column("behind #1", is_number=True),
-        Column("p (Holm)", is_number=True),
-        Column("compared with #1"),
-    ]
+    goal = ranking.objective
     rows = [
-        [
-            *head(ranking, position),
-            *_numbers(place, ranking.objective),
-            seen(place),
-            *_compared(place, ranking),
-        ]
+        {
+            **head(ranking, position),
+            goal.label: mean(place, goal),
+            "std": _spread(place, goal),
+            "95 % interval": goal.interval(place.summary) if place.summary else NOTHING,
+            "n": str(place.summary.n if place.summary else 0),
+            SEEN.label: seen(place),
+            "behind #1": _behind(place, ranking),
+            "p (Holm)": p_text(place.comparison.corrected) if place.comparison else NOTHING,
+            "compared with #1": verdict(place, ranking),
+        }
         for position, place in enumerate(ranking.places)
     ]
-    return Table(columns, rows, marks_first=ranking.winner is not None)
+    return pd.DataFrame(rows)
 
 
-def replicates_table(ranking: Ranking) -> Table:
+def short_ranking(ranking: Ranking) -> pd.DataFrame:
+    """Return the ranking with the columns that a terminal has room for."""
+    goal = ranking.objective
+    rows = [
+        {
+            **head(ranking, position),
+            goal.label: mean(place, goal),
+            "± 95 %": _margin(place, goal),
+            "n": str(place.summary.n if place.summary else 0),
+            "test": seen(place),
+            "compared with #1": verdict(place, ranking),
+        }
+        for position, place in enumerate(ranking.places)
+    ]
+    return pd.DataFrame(rows)
+
+
+def replicates_table(ranking: Ranking) -> pd.DataFrame:
     """Return the score of every job, a column for each seed."""
     seeds = sorted({job.config.get("seed") for job in ranking.results}, key=_seed_order)
-    columns = [
-        Column("#", is_number=True),
-        *parameter_columns(ranking),
-        *(Column(f"seed {seed}", is_number=True) for seed in seeds),
-    ]
     rows = [
-        [
-            *head(ranking, position),
-            *(_replicate(place.group, seed, ranking.objective) for seed in seeds),
-        ]
+        head(ranking, position)
+        | {f"seed {seed}": _replicate(place.group, seed, ranking.objective) for seed in seeds}
         for position, place in enumerate(ranking.places)
     ]
-    return Table(columns, rows, marks_first=ranking.winner is not None)
+    return pd.DataFrame(rows)
 
 
-def unfinished_table(ranking: Ranking) -> Table:
-    """Return the jobs that did not finish, or came to no number, and why."""
-    columns = [
-        Column("job", is_number=True),
-        *parameter_columns(ranking),
-        Column("seed", is_number=True),
-        Column("status"),
-        Column("reason"),
-    ]
+def unfinished_table(ranking: Ranking) -> pd.DataFrame:
+    """Return the jobs that did not finish, or have no score, and why."""
     rows = [
-        [
-            str(job.number),
-            *_values(job.config, ranking.parameters),
-            text(job.config.get("seed")),
-            job.status,
-            _reason(job, ranking.objective),
-        ]
+        {
+            "job": str(job.number),
+            **_values(job.config, ranking.parameters),
+            "seed": text(job.config.get("seed")),
+            "status": job.status,
+            "reason": _reason(job, ranking.objective),
+        }
         for job in ranking.results
         if job.status != "FINISHED" or ranking.objective.score(job) is None
     ]
-    return Table(columns, rows)
+    return pd.DataFrame(rows)
 
 
-def parameter_columns(ranking: Ranking) -> list[Column]:
-    """Return a column for each parameter that differs."""
-    columns = []
-    for name, key in zip(short_names(ranking.parameters), ranking.parameters, strict=True):
-        values = [place.group.parameters.get(key) for place in ranking.places]
-        known = [value for value in values if value is not None]
-        columns.append(Column(name, is_number=numbers(known) is not None))
-    return columns
-
-
-def head(ranking: Ranking, position: int) -> list[str]:
+def head(ranking: Ranking, position: int) -> dict[str, str]:
     """Return the rank of a configuration and its parameters."""
     place = ranking.places[position]
     rank = str(position + 1) if place.summary else NOTHING
-    return [rank, *_values(place.group.parameters, ranking.parameters)]
+    return {"#": rank, **_values(place.group.parameters, ranking.parameters)}
 
 
 def verdict(place: Place, ranking: Ranking) -> str:
@@ -151,6 +125,11 @@ def verdict(place: Place, ranking: Ranking) -> str:
     counts = [(place.group.count(status), status.lower()) for status in UNFINISHED]
     words += [f"{count} {status}" for count, status in counts if count]
     return ", ".join(words)
+
+
+def mean(place: Place, objective: Objective) -> str:
+    """Write the mean score of a configuration."""
+    return NOTHING if place.summary is None else objective.text(place.summary.mean)
 
 
 def seen(place: Place) -> str:
@@ -168,28 +147,26 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def _values(config: Config, parameters: Sequence[str]) -> list[str]:
-    return [text(config[key]) if key in config else NOTHING for key in parameters]
+def _spread(place: Place, objective: Objective) -> str:
+    found = place.summary
+    return objective.spread(found.std) if found and found.n > 1 else NOTHING
 
 
-def _numbers(place: Place, objective: Objective) -> list[str]:
-    summary = place.summary
-    if summary is None:
-        return [NOTHING, NOTHING, NOTHING, "0"]
-    std = NOTHING if summary.n == 1 else objective.spread(summary.std)
-    return [objective.text(summary.mean), std, objective.interval(summary), str(summary.n)]
+def _margin(place: Place, objective: Objective) -> str:
+    found = place.summary
+    return objective.spread(found.high - found.mean) if found and found.n > 1 else NOTHING
 
 
-def _compared(place: Place, ranking: Ranking) -> list[str]:
-    winner = ranking.winner
-    if place is winner or winner is None or place.summary is None or winner.summary is None:
-        return [NOTHING, NOTHING, verdict(place, ranking)]
-    behind = ranking.objective.loss(place.summary.mean) - ranking.objective.loss(
-        winner.summary.mean
-    )
-    made = place.comparison
-    p = NOTHING if made is None else p_text(made.corrected)
-    return [ranking.objective.spread(behind), p, verdict(place, ranking)]
+def _values(config: Config, parameters: Sequence[str]) -> Mapping[str, str]:
+    names = zip(short_names(parameters), parameters, strict=True)
+    return {name: text(config[key]) if key in config else NOTHING for name, key in names}
+
+
+def _behind(place: Place, ranking: Ranking) -> str:
+    first, goal = ranking.winner, ranking.objective
+    if place is first or not first or not first.summary or not place.summary:
+        return NOTHING
+    return goal.spread(goal.loss(place.summary.mean) - goal.loss(first.summary.mean))
 
 
 def _replicate(group: Group, seed: object, objective: Objective) -> str:

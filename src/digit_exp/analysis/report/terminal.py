@@ -1,91 +1,65 @@
-"""Tables as lines of text: the ranking at the end of a sweep, and others."""
+"""Tables as lines of text for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import pandas as pd
 
-from digit_exp.analysis.objective import NOTHING, Objective
-from digit_exp.analysis.ranking import Place, Ranking
-from digit_exp.analysis.report.tables import Column, Table, head, parameter_columns, seen, verdict
+from digit_exp.analysis.ranking import Ranking
+from digit_exp.analysis.report.tables import short_ranking
 
 WIDTH = 100
 """Characters of a line, at most."""
 
-NARROWEST = 6
-"""Characters to which a parameter's column is cut before it is left out."""
+NUMBER = r"–|[<>+-]? ?\d[\d.,e+-]*( %)?( to .*)?"
 
-GAP = "  "
+LENGTHS = (60, 40, 28, 20)
+"""Characters to which a cell is cut, one after the other, until the lines fit."""
+
+
+def numeric(table: pd.DataFrame) -> list[str]:
+    """Return the columns that hold numbers, or mostly do: they are aligned to the right."""
+    is_number = table.apply(lambda column: column.str.fullmatch(NUMBER).mean() >= 0.5)
+    return [str(name) for name in table if name == "#" or is_number[name]]
 
 
 def terminal_table(ranking: Ranking, rows: int = 20) -> str:
     """Return the best configurations in lines of at most 100 characters."""
-    parameters = parameter_columns(ranking)
-    columns = [
-        Column("#", is_number=True),
-        *parameters,
-        Column(ranking.objective.label, is_number=True),
-        Column("± 95 %", is_number=True),
-        Column("n", is_number=True),
-        Column("test", is_number=True),
-        Column("compared with #1"),
-    ]
-    cells = [[column.title for column in columns]]
-    for position, place in enumerate(ranking.places[:rows]):
-        numbers = _numbers(place, ranking.objective)
-        cells.append([*head(ranking, position), *numbers, seen(place), verdict(place, ranking)])
-    lines = _lines(columns, cells, range(1, 1 + len(parameters)))
+    lines = [text_table(short_ranking(ranking).head(rows))]
     if len(ranking.places) > rows:
         lines.append(f"... and {len(ranking.places) - rows} more, in the report")
     return "\n".join(lines)
 
 
-def text_table(table: Table) -> str:
-    """Return a table in lines of at most 100 characters; wide columns of text are cut."""
-    cells = [[column.title for column in table.columns], *map(list, table.rows)]
-    words = [place for place, column in enumerate(table.columns) if not column.is_number]
-    return "\n".join(_lines(table.columns, cells, words))
+def text_table(table: pd.DataFrame) -> str:
+    """Return a table in lines of at most 100 characters.
+
+    Long cells are cut; if that is not enough, columns in the middle are left out.
+    """
+    for length in LENGTHS:
+        lines = _lines(table, length, None)
+        if len(lines[1]) <= WIDTH:
+            return "\n".join(lines)
+    for columns in range(len(table.columns) - 1, 1, -1):
+        lines = _lines(table, LENGTHS[-1], columns)
+        if len(lines[1]) <= WIDTH:
+            break
+    return "\n".join(lines)
 
 
-def _lines(
-    columns: Sequence[Column], cells: Sequence[Sequence[str]], soft: Sequence[int]
-) -> list[str]:
-    """Return the head, a rule and the rows; the columns at `soft` may be narrowed."""
-    longest = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    widths = _fitted(longest, soft)
-    first, *others = [_line(row, widths, columns) for row in cells]
-    return [line.rstrip() for line in (first, "─" * _length(widths), *others)]
+def _lines(table: pd.DataFrame, length: int, columns: int | None) -> list[str]:
+    """Return the head, a rule and the rows."""
+    numbers, cells = numeric(table), table.map(_cut, length=length)
+    padded: dict[str, pd.Series] = {}
+    for name, column in cells.items():
+        width = 0 if name in numbers else max(len(str(name)), *column.str.len())
+        gap = " " if padded else ""  # beside the one that pandas sets
+        padded[f"{gap}{name:<{width}}"] = gap + column.str.ljust(width)
+    cut = pd.DataFrame(padded)
+    first, *rows = cut.to_string(index=False, max_cols=columns).split("\n")
+    rule = "─" * max(map(len, (first.rstrip(), *(row.rstrip() for row in rows))))
+    return [first.rstrip(), rule, *(row.rstrip() for row in rows)]
 
 
-def _numbers(place: Place, objective: Objective) -> list[str]:
-    summary = place.summary
-    if summary is None:
-        return [NOTHING, NOTHING, "0"]
-    margin = NOTHING if summary.n == 1 else objective.spread(summary.high - summary.mean)
-    return [objective.text(summary.mean), margin, str(summary.n)]
-
-
-def _fitted(widths: list[int], ours: Sequence[int]) -> list[int]:
-    """Narrow the columns at `ours`, the widest first, until a line fits; 0 leaves one out."""
-    while _length(widths) > WIDTH:
-        shrinkable = [column for column in ours if widths[column] > NARROWEST]
-        left = [column for column in ours if widths[column]]
-        if shrinkable:
-            widths[max(shrinkable, key=lambda column: widths[column])] -= 1
-        elif left:
-            widths[left[-1]] = 0
-        else:
-            widths[-1] -= 1
-    return widths
-
-
-def _length(widths: Sequence[int]) -> int:
-    return sum(widths) + len(GAP) * (sum(width > 0 for width in widths) - 1)
-
-
-def _line(row: Sequence[str], widths: Sequence[int], columns: Sequence[Column]) -> str:
-    cells = []
-    for cell, width, column in zip(row, widths, columns, strict=True):
-        if width:
-            cut = cell if len(cell) <= width else f"{cell[: width - 1]}…"
-            cells.append(cut.rjust(width) if column.is_number else cut.ljust(width))
-    return GAP.join(cells)
+def _cut(cell: str, length: int) -> str:
+    one_line = " ".join(cell.split())
+    return one_line if len(one_line) <= length else f"{one_line[: length - 1]}…"

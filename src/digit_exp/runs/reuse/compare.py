@@ -9,7 +9,7 @@ from pathlib import Path
 
 from digit_exp.analysis.objective import NOTHING
 from digit_exp.analysis.report.comparison_sections import sections
-from digit_exp.analysis.report.render import draw_figures, write_page
+from digit_exp.analysis.report.render import Page, write
 from digit_exp.analysis.report.sections import Section
 from digit_exp.analysis.report.terminal import text_table
 from digit_exp.analysis.run_comparison import Contender
@@ -50,17 +50,9 @@ class Comparison:
 
     def write(self, folder: Path | None = None) -> list[Path]:
         """Write the page and the pictures; return the files, the page first."""
-        folder = folder or FOLDER / _name(self.runs)
-        figures = draw_figures(self.sections, folder / "figures")
-        page = {
-            "name": f"Comparison of {len(self.runs)} runs",
-            "summary": " · ".join(run.label for run in self.runs),
-            "conclusion": "",
-            "best": None,
-            "sections": self.sections,
-        }
-        file = write_page(folder / "comparison.html", "report.html.j2", page, figures)
-        return [file, *figures.values()]
+        labels = " · ".join(run.label for run in self.runs)
+        page = Page(f"Comparison of {len(self.runs)} runs", labels, self.sections)
+        return write(page, folder or FOLDER / _name(self.runs), "comparison")
 
 
 def compare(runs: Sequence[FoundRun]) -> Comparison:
