@@ -10,7 +10,7 @@ from digit_exp.config.serialize import read_yaml
 from digit_exp.runs.folder import CONFIG, RecordError, RunRecord, record_in
 from digit_exp.runs.open_run import read_contents
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.run import PATIENCE, find_tracker
+from digit_exp.tracking.mlflow.run import PATIENCE, mirror_once
 from digit_exp.tracking.mlflow.sent import is_unsent
 
 
@@ -41,16 +41,14 @@ def sync(folder: Path, to: str | None = None) -> Synced:
     if record.is_alive:
         raise TrackingError(f"the run in {folder} is still going on (process {record.pid})")
     settings: dict[str, Any] = read_yaml(folder / CONFIG).get("tracking", {})
-    contents = read_contents(folder)
-    tracker = find_tracker(
-        contents,
+    tracker = mirror_once(
+        read_contents(folder),
         uri=to or settings.get("uri"),
         experiment=settings.get("experiment", "digits"),
     )
     if record.run_id is None and to is None:
         record.run_id = tracker.run_id
         record.write(folder)
-    tracker.follow(lambda: contents)
     is_all = tracker.close(PATIENCE)
     tracker.check()
     return Synced(tracker.run_id, tracker.mirror.sent, is_all, tracker.where())

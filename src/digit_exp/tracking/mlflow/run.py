@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,22 +62,29 @@ def open_tracker(
     return _tracker(client, store, run, contents, keeps_checkpoints=keeps_checkpoints)
 
 
-def find_tracker(
+def mirror_once(
     contents: RunContents, *, uri: str | None = None, experiment: str = "digits"
 ) -> MLflowTracker:
-    """Return a tracker of a run that is over, in any store: of the run, or of its copy there."""
+    """Mirror a run that is over, in any store: as the run, or as its copy there.
+
+    It has begun and goes on until the tracker is closed.
+    """
     store = locate(uri, Path.cwd())
     from digit_exp.tracking.mlflow.connect import connect, experiment_id, explained, hurried
 
     client = connect(store)
     with explained(store), hurried():
         run = _find(client, contents)
+        if run is None or run.info.run_id != contents.run_id:
+            tags = {name: text for name, text in contents.tags.items() if name != PARENT}
+            contents = replace(contents, tags={**tags, COPY_OF: _identity(contents)})
         if run is None:
-            tags = {COPY_OF: _identity(contents)}
-            run = _create(client, experiment_id(client, store, experiment), contents, tags)
+            run = _create(client, experiment_id(client, store, experiment), contents)
         if run.info.lifecycle_stage == "deleted":
             raise TrackingError(f"the MLflow run {run.info.run_id} was deleted; restore it to sync")
-    return _tracker(client, store, run, contents)
+    tracker = _tracker(client, store, run, contents)
+    tracker.follow(lambda: contents)
+    return tracker
 
 
 def author() -> dict[str, str]:
@@ -108,13 +116,8 @@ def _tracker(
     return MLflowTracker(mirror, store, experiment, keeps_checkpoints=keeps_checkpoints)
 
 
-def _create(
-    client: MlflowClient, experiment: str, contents: RunContents, tags: dict[str, str] | None = None
-) -> Run:
-    own = _tags(contents)
-    if tags is not None:  # a copy: its parent stays where it is
-        own.pop(PARENT, None)
-    tags = {**author(), **ownership.beat(), "digit_exp.kind": "trial", **own, **(tags or {})}
+def _create(client: MlflowClient, experiment: str, contents: RunContents) -> Run:
+    tags = {**author(), **ownership.beat(), "digit_exp.kind": "trial", **_tags(contents)}
     return client.create_run(experiment, contents.started, tags, contents.name)
 
 
