@@ -91,7 +91,7 @@ def test_a_run_that_another_process_still_trains_is_refused(place):
         sync(place)
 
 
-def test_what_version_1_had_not_sent_is_sent_from_the_folder(place):
+def test_what_version_0_1_had_not_sent_is_sent_from_the_folder(place):
     store = client()
     run = store.create_run(store.create_experiment("digits"))
     record = RunRecord.read(place)

@@ -141,7 +141,7 @@ def read_epochs(folder: Path) -> list[Epoch]:
 
 
 def _epochs_of_checkpoint(file: Path) -> list[Epoch]:
-    """Return the epochs of a run of version 1, which kept them in its checkpoint alone."""
+    """Return the epochs of a run of 0.1, which kept them in its checkpoint alone."""
     try:
         history = load_checkpoint(file).state.history
         at = file.stat().st_mtime_ns // 1_000_000

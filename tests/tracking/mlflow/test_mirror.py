@@ -372,7 +372,7 @@ def test_checkpoints_are_sent_during_training_where_the_run_may_go_on_elsewhere(
     assert found(client, run_id)[4] == ["last.npz", "note.txt"]
 
 
-def test_the_note_of_version_1_says_that_something_is_unsent(tmp_path):
+def test_the_note_of_version_0_1_says_that_something_is_unsent(tmp_path):
     assert not is_unsent(tmp_path, "abc")
     (tmp_path / OUTBOX).touch()
     assert is_unsent(tmp_path, "abc")

@@ -16,7 +16,7 @@ from digit_exp.atomic import write_text
 
 NOTE = ".mirror.json"
 OUTBOX = "unsent.jsonl"
-"""What version 1 left in a folder instead; its contents are in the folder's other files."""
+"""What 0.1 left in a folder; what it says is in the other files of the folder too."""
 
 Version = list[int]
 """Size and time of change: of a file that has neither changed, nothing has changed."""
