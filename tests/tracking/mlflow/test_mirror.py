@@ -345,6 +345,15 @@ def test_a_folder_that_another_process_has_gone_on_from_elsewhere_sends_nothing(
     assert client.get_run(run.run_id).data.metrics == {}
 
 
+def test_a_run_that_has_ended_is_unsent_until_all_its_files_are_there(client, contents):
+    run_id = new_run(client)
+    mirror = mirror_of(client, run_id, contents)
+    mirror.send(contents, files=FILES[:1])
+    assert is_unsent(contents.folder, run_id)
+    mirror.send(contents)
+    assert not is_unsent(contents.folder, run_id)
+
+
 @pytest.mark.parametrize("keeps", [True, False])
 def test_checkpoints_are_sent_during_training_where_the_run_may_go_on_elsewhere(
     client, contents, store, keeps, monkeypatch

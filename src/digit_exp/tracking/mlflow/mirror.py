@@ -88,8 +88,8 @@ class Mirror:
             self.refused = earlier | self.refused
             raise
         finally:
-            is_all = self._stored is not None and contents.is_over and not self.refused
-            self._sent_files.save(is_all=is_all)
+            is_whole = contents.is_over and files is None and self._stored is not None
+            self._sent_files.save(is_all=is_whole and not self.refused)
 
     def beat(self, contents: RunContents) -> None:
         """Tell other machines that the process lives, unless one has taken the run over."""
@@ -150,11 +150,12 @@ class Mirror:
     def _send_dataset(self, contents: RunContents, stored: StoredRun) -> None:
         if contents.dataset is None:
             return
-        wanted = datasets.inputs(contents.dataset)
-        keys = {(item.dataset.name, item.dataset.digest) for item in wanted}
+        keys = datasets.keys(contents.dataset)
+        if keys <= stored.datasets:
+            return
         # the first two runs with a data set may collide, as MLflow looks and inserts without a lock
-        send = partial(self._client.log_inputs, self.run_id, wanted)
-        if not keys <= stored.datasets and self._try("the data set", send):
+        wanted = datasets.inputs(contents.dataset)
+        if self._try("the data set", partial(self._client.log_inputs, self.run_id, wanted)):
             stored.datasets |= keys
 
     def _send_files(self, contents: RunContents, stored: StoredRun, names: Sequence[str]) -> None:
