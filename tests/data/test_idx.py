@@ -60,10 +60,13 @@ def test_sha256_is_that_of_the_uncompressed_file():
     ("content", "complaint"),
     [
         (b"", "is empty: get the file again"),
-        (idx_bytes(IMAGES[0, 0]), "does not hold images in the IDX format: it begins with"),
-        (idx_bytes(IMAGES, kind=0x0D), "Are images and labels swapped"),
+        (idx_bytes(IMAGES[0, 0]), r"holds labels .*, not images: are the files swapped"),
+        (idx_bytes(IMAGES, kind=0x0C), "holds 32-bit integers, and only unsigned bytes"),
+        (idx_bytes(IMAGES, kind=0x0D), "holds 32-bit floats, and only unsigned bytes .*0 to 255"),
+        (idx_bytes(IMAGES[..., None]), "has 4 dimensions, and images have 3: are these colours"),
+        (idx_bytes(IMAGES[0]), "has 2 dimensions, and images have 3: reshape each row"),
         (b"\x01" + idx_bytes(IMAGES)[1:], "does not hold images in the IDX format"),
-        (b"<!DOCTYPE html><html>", "or is it a web page"),
+        (b"<!DOCTYPE html><html>", "Is it a web page"),
         (idx_bytes(IMAGES)[:9], "is cut off within its header"),
         (idx_bytes(IMAGES)[:-1], r"promises 2 × 3 × 4 bytes, and 23 follow\. Get the file"),
         (idx_bytes(IMAGES) + b"x", "goes on after the 2 × 3 × 4 bytes"),
@@ -80,7 +83,7 @@ def test_a_wrong_file_is_refused_with_its_name(write, content, complaint):
 
 
 def test_images_are_not_labels(write):
-    with pytest.raises(DataError, match="does not hold labels"):
+    with pytest.raises(DataError, match=r"holds images .*not labels"):
         read_labels(write(idx_bytes(IMAGES)))
 
 

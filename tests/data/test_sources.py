@@ -204,3 +204,36 @@ def test_a_linear_model_learns_synthetic_images():
 def test_a_value_out_of_range_is_refused(fields, complaint):
     with pytest.raises(ConfigError, match=complaint):
         Synthetic(**fields)
+
+
+def test_labels_that_do_not_begin_with_0_are_told_with_what_to_set(tmp_path):
+    labels = np.array([1, 2, 26], np.uint8)
+    (folder := tmp_path / "letters").mkdir()
+    write(folder, images(3), labels, images(3), labels)
+    found = IDX(dir=str(folder)).load()
+    assert (found.classes, len(found.remarks)) == (27, 1)
+    assert "labels go from 1 to 26" in found.remarks[0]
+    assert "data.first_label=1" in found.remarks[0]
+    mended = IDX(dir=str(folder), first_label=1).load()
+    assert (mended.classes, mended.remarks) == (26, [])
+    assert mended.train.labels.tolist() == [0, 1, 25]
+    assert mended.digest != found.digest
+    with pytest.raises(DataError, match=r"has the label 1, below data\.first_label=2"):
+        IDX(dir=str(folder), first_label=2).load()
+
+
+def test_the_transposed_images_of_emnist_are_told_and_turned(tmp_path):
+    labels = np.arange(3, dtype=np.uint8)
+    (folder := tmp_path / "EMNIST_digits").mkdir()
+    write(folder, images(3), labels, images(3), labels)
+    found = IDX(dir=str(folder)).load()
+    (remark,) = found.remarks
+    assert "data.transpose=true" in remark
+    turned = IDX(dir=str(folder), transpose=True).load()
+    assert not turned.remarks
+    assert turned.image_shape == (2, 3)
+    np.testing.assert_array_equal(turned.test.images, found.test.images.swapaxes(1, 2))
+
+
+def test_usual_data_have_no_remarks(mnist):
+    assert not mnist.remarks

@@ -173,3 +173,10 @@ def test_large_products_are_told_what_a_second_thread_brings(
     settings = config(model={"hidden": hidden}, trainer=trainer)
     announce(Experiment.prepare(settings, tmp_path))
     assert ("trainer.threads=2" in caplog.text) is says
+
+
+def test_what_is_odd_about_the_data_is_said_before_the_first_step(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    experiment = Experiment.prepare(config(), tmp_path)
+    announce(replace(experiment, dataset=replace(experiment.dataset, remarks=["odd: set x=1"])))
+    assert [r.levelname for r in caplog.records if "odd: set x=1" in r.message] == ["WARNING"]

@@ -6,6 +6,7 @@ training and validation sets share the memory of the file they come from, memory
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,8 @@ class Dataset:
     test: Split
     classes: int
     digest: str
+    remarks: Sequence[str] = ()
+    """What is odd about the data, and what to set; for a person."""
 
     @property
     def image_shape(self) -> tuple[int, int]:

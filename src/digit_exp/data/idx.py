@@ -23,6 +23,15 @@ from digit_exp.arrays import Labels, Pixels
 Bytes = NDArray[np.uint8]
 
 UNSIGNED_BYTE = 0x08
+TYPES = {
+    UNSIGNED_BYTE: "unsigned bytes",
+    0x09: "signed bytes",
+    0x0B: "16-bit integers",
+    0x0C: "32-bit integers",
+    0x0D: "32-bit floats",
+    0x0E: "64-bit floats",
+}
+"""The kinds of values of the format, by their number in the header."""
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_DEFLATE_RATIO = 1032
 """Deflate cannot do better: 258 bytes for two bits (zlib's technical notes)."""
@@ -105,18 +114,41 @@ def _read_shape(path: Path, stream: BufferedIOBase, dimensions: int) -> tuple[in
     if not magic:
         raise DataError(f"{path} is empty: get the file again")
     if magic != _magic(dimensions):
-        kind = "labels" if dimensions == 1 else "images"
-        raise DataError(
-            f"{path} does not hold {kind} in the IDX format: it begins with {magic!r}, and must"
-            f" begin with {_magic(dimensions)!r} (unsigned bytes, {dimensions}-dimensional)."
-            " Are images and labels swapped, or is it a web page that was saved as data?"
-        )
+        raise DataError(f"{path} {_other(magic, dimensions)}")
     if len(sizes) < 4 * dimensions:
         raise DataError(f"{path} is cut off within its header: get the file again")
     shape = struct.unpack(f">{dimensions}I", sizes)
     if 0 in shape:
         raise DataError(f"{path} holds nothing: its header says {_described(shape)}")
     return shape
+
+
+def _other(magic: bytes, dimensions: int) -> str:
+    """Say what a file is that begins otherwise than expected, and what to do."""
+    kind = "labels" if dimensions == 1 else "images"
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
+        return (
+            f"does not hold {kind} in the IDX format: it begins with {magic!r}, and must begin"
+            f" with {_magic(dimensions)!r} (unsigned bytes, {dimensions}-dimensional)."
+            " Is it a web page that was saved as data?"
+        )
+    if magic[2] != UNSIGNED_BYTE:
+        return (
+            f"holds {TYPES[magic[2]]}, and only unsigned bytes (0 to 255) are read. Convert it:"
+            " scale pixels to 0 to 255, and write it with type 0x08"
+        )
+    found = magic[3]
+    if {found, dimensions} == {1, 3}:
+        other = "labels" if found == 1 else "images"
+        return f"holds {other} (IDX, {found}-dimensional), not {kind}: are the files swapped?"
+    advice = {
+        2: "reshape each row to height × width",
+        4: "are these colours? Convert each image to grey, one value a pixel",
+    }
+    return (
+        f"has {found} dimensions, and {kind} have {dimensions}:"
+        f" {advice.get(found, 'convert it') if dimensions == 3 else 'convert it'}"
+    )
 
 
 def _empty(path: Path, shape: Sequence[int]) -> Bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -95,6 +95,8 @@ class IdxFolder(DataSource):
     """Any four IDX files: any size of image, up to 256 classes."""
 
     dir: str | None = None
+    transpose: bool = False
+    first_label: CountOrZero = 0
 
     def conflicts(self) -> Iterator[Problem]:
         if not self.dir:
@@ -105,7 +107,12 @@ class IdxFolder(DataSource):
             )
 
     def load(self) -> Dataset:
-        return read_folder("idx", self.dir or "")
+        folder = self.dir or ""
+        found = read_folder("idx", folder, transpose=self.transpose, first_label=self.first_label)
+        if "emnist" in str(Path(folder).expanduser().resolve()).lower() and not self.transpose:
+            advice = "the images of EMNIST are published transposed; set data.transpose=true"
+            return replace(found, remarks=[*found.remarks, advice])
+        return found
 
 
 FASHION_MNIST_MIRRORS = (
@@ -194,14 +201,26 @@ class Synthetic(DataSource):
         return (images * 255).astype(np.uint8), labels
 
 
-def read_folder(name: str, folder: str | Path) -> Dataset:
-    """Read the four IDX files of `folder`, by any of their usual names."""
+def read_folder(
+    name: str, folder: str | Path, *, transpose: bool = False, first_label: int = 0
+) -> Dataset:
+    """Read the four IDX files of `folder`, by any of their usual names.
+
+    `transpose` swaps rows and columns; `first_label` is the label that becomes class 0.
+    """
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"data.dir: {folder} is not a folder. Give the one with the IDX files")
     train_images, train_labels, test_images, test_labels = (_find(folder, file) for file in FILES)
-    train = idx.read_images(train_images), idx.read_labels(train_labels)
-    test = idx.read_images(test_images), idx.read_labels(test_labels)
+    train = idx.read_images(train_images), idx.read_labels(train_labels) - first_label
+    test = idx.read_images(test_images), idx.read_labels(test_labels) - first_label
+    if (least := min(train[1].min(), test[1].min())) < 0:
+        raise DataError(
+            f"{folder} has the label {least + first_label}, below data.first_label={first_label}."
+            " Set it to the smallest label of the files"
+        )
+    if transpose:
+        train, test = ((_transposed(images), labels) for images, labels in (train, test))
     try:
         return assemble(name, train, test)
     except DataError as error:
@@ -220,7 +239,25 @@ def assemble(name: str, train: tuple[Pixels, Labels], test: tuple[Pixels, Labels
         digest=combined(
             idx.sha256(values.astype(np.uint8, copy=False)) for values in (*train, *test)
         ),
+        remarks=_remarks(np.concatenate([train_labels, test_labels])),
     )
+
+
+def _transposed(images: Pixels) -> Pixels:
+    turned: Pixels = np.ascontiguousarray(images.swapaxes(1, 2))
+    return turned
+
+
+def _remarks(labels: Labels) -> list[str]:
+    """Say what is odd about the labels, and what to set."""
+    least = int(labels.min())
+    if not least:
+        return []
+    classes = "class 0 has" if least == 1 else f"classes 0 to {least - 1} have"
+    return [
+        f"labels go from {least} to {labels.max()}: {classes} no image;"
+        f" if {least} is the first class, set data.first_label={least} (data=idx)"
+    ]
 
 
 def combined(sha256: Iterable[str]) -> str:

@@ -55,6 +55,8 @@ def announce(experiment: Experiment) -> None:
     sizes = f"{len(experiment.train):,} training, {len(experiment.val):,} validation and"
     log.info("data: %s, %s %s test images", data.name, sizes, f"{len(data.test):,}")
     log.info("      of %d × %d pixels in %d classes", height, width, data.classes)
+    for remark in data.remarks:
+        log.warning("      %s", remark)
     log.info("\n%s\n", experiment.network.summary())
     changed = differences(config)
     for key, (default, value) in changed.items():

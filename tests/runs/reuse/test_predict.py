@@ -90,3 +90,11 @@ def test_a_picture_that_is_not_there_is_named(say):
     code, printed = say("outputs/run", "nowhere.png")
     assert code == 2
     assert "'nowhere.png' is neither a file nor a folder" in printed.err
+
+
+def test_a_picture_of_a_format_that_is_not_read_is_told_and_not_left_out(say, folder, tmp_path):
+    for name in ("photo.HEIC", "scan.tiff"):
+        (tmp_path / name).write_bytes(b"something")
+    code, printed = say("outputs/run", str(tmp_path))
+    assert code == 1
+    assert printed.out.count("cannot be read: unsupported format; use PNG, JPEG") == 2

@@ -19,6 +19,8 @@ from digit_exp.vision.decode import MAX_BYTES, Grey, PictureError, decode
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 """Files of a folder that are taken for pictures."""
+UNREAD = (".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".ico", ".dng")
+"""Pictures that cannot be read, which is said of each rather than leaving it out."""
 STDIN = "-"
 
 
@@ -109,7 +111,7 @@ def _files(name: str) -> list[str]:
         return [name]
     if not path.is_dir():
         raise RunError(f"{name!r} is neither a file nor a folder; '-' is standard input")
-    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES + UNREAD)
     if not found:
         raise RunError(f"the folder {name!r} has no pictures ({', '.join(SUFFIXES)})")
     return [str(file) for file in found]
