@@ -127,6 +127,18 @@ def test_without_a_number_there_is_no_winner(jobs):
     assert rank(jobs).winner is None
 
 
+def test_the_interval_of_an_accuracy_stays_within_0_and_1():
+    jobs = jobs_of({0.1: [0.99, 0.9999], 0.01: [0.001, 0.0]})
+    ranking = rank(jobs)
+    high, low = (place.summary for place in ranking.places)
+    assert high.high == 1
+    assert low.low == 0
+    levels = main_effect([place.group for place in ranking.places], "optimizer.lr", ACCURACY)
+    assert [(level.summary.low >= 0, level.summary.high <= 1) for level in levels] == [
+        (True, True)
+    ] * 2
+
+
 # What is shown
 
 

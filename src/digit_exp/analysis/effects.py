@@ -10,7 +10,7 @@ import pandas as pd
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import Group, identity
-from digit_exp.analysis.statistics import Summary, summarize
+from digit_exp.analysis.statistics import Summary
 from digit_exp.arrays import Array
 from digit_exp.plots.values import numbers
 
@@ -28,7 +28,7 @@ class Level:
 def main_effect(groups: Sequence[Group], parameter: str, objective: Objective) -> list[Level]:
     """Return the mean objective for each value of a parameter; every job counts once."""
     scores = _scores(groups, [parameter], objective).groupby(parameter)[SCORE]
-    found = {str(value): summarize(some.tolist()) for value, some in scores}
+    found = {str(value): objective.summarize(some.tolist()) for value, some in scores}
     return [Level(value, found.get(identity(value))) for value in values_of(groups, parameter)]
 
 

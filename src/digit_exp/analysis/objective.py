@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from digit_exp.analysis.results import JobResult
@@ -56,6 +57,20 @@ class Objective:
     def loss(self, score: float) -> float:
         """Return a score such that less is better."""
         return -score if self.is_share else score
+
+    def summarize(self, scores: Sequence[float]) -> Summary | None:
+        """Return mean and interval; that of an accuracy ends at 0 and 1.
+
+        >>> found = Objective().summarize([0.99, 0.999])
+        >>> found.high if found else None
+        1.0
+        """
+        from digit_exp.analysis.statistics import summarize
+
+        found = summarize(scores)
+        if found is None or found.n == 1 or not self.is_share:
+            return found
+        return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
     def text(self, score: float) -> str:
         """Write a score for a person.

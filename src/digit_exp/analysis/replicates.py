@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.results import JobResult
-from digit_exp.analysis.statistics import Summary, summarize
+from digit_exp.analysis.statistics import Summary
 
 Config = Mapping[str, object]
 
@@ -27,7 +27,8 @@ class Group:
 
     def summary(self, metric: str) -> Summary | None:
         """Return mean and spread of a metric over the seeds."""
-        return summarize(list(self.scores(Objective(metric)).values()))
+        objective = Objective(metric)
+        return objective.summarize(list(self.scores(objective).values()))
 
     def only(self, status: str) -> Group:
         """Return the part of the group that ended so."""

@@ -1,7 +1,8 @@
 """What all figures share: the size, the colours, the look of the axes, and the way to a file.
 
-Figures are made without pyplot: no global state, no screen, no window system to import. Places are
-given in inches and not found by a layout engine, which would lay out every text twice.
+Figures are made without pyplot: no global state, no screen, no window system to import. Charts are
+laid out by matplotlib's constrained layout; images have places in inches, so that a pixel is a
+whole number of dots.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -31,15 +33,42 @@ WIDTH = 9.0
 """Inches. With 120 dots an inch a little more than the column of pictures in the MLflow UI."""
 
 DPI = 120
-LEFT, RIGHT, TOP, BOTTOM = 0.9, 0.3, 1.05, 0.6
-"""Inches between the edge of a figure and its axes. Title and note stand in the top margin."""
+LEFT, RIGHT, TOP = 0.9, 0.3, 1.05
+"""Inches between the edge of a figure and an image. Title and note stand in the top margin."""
 
 HEADER = 0.85
-"""Inches: the top margin of what has no title of its own, such as a picture."""
+"""Inches: the top margin of charts, and of images without a title of their own."""
 
 # Okabe and Ito (2008): told apart with every kind of colour vision.
 BLUE, VERMILION, GREEN = "#0072B2", "#D55E00", "#009E73"
 INK, MUTED, RULE = "#22272E", "#626B76", "#E3E6EA"
+
+STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": MUTED,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9.5,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": INK,
+    "axes.titlepad": 7,
+    "axes.titlesize": 10.5,
+    "grid.color": RULE,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "legend.handlelength": 1.6,
+    "legend.labelcolor": INK,
+    "xtick.color": MUTED,
+    "xtick.labelsize": 9,
+    "xtick.major.size": 3,
+    "ytick.color": MUTED,
+    "ytick.labelsize": 9,
+    "ytick.major.size": 0,
+}
+"""matplotlib's settings for all figures."""
 
 SPLIT_COLORS = {"train": BLUE, "val": VERMILION, "test": GREEN}
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
@@ -74,48 +103,26 @@ def place(figure: Figure, left: float, bottom: float, width: float, height: floa
     )
 
 
-def panels(
-    figure: Figure,
-    count: int,
-    columns: int,
-    *,
-    right: float = RIGHT,
-    top: float = TOP,
-    gap: tuple[float, float] = (0.95, 0.75),
-) -> list[Axes]:
-    """Add `count` equal axes, row by row, with `gap` inches (across, down) between them."""
-    full_width, full_height = figure.get_size_inches()
+def panels(figure: Figure, count: int, columns: int) -> list[Axes]:
+    """Add `count` equal axes below the header, row by row; the layout makes room for labels."""
+    header = HEADER / figure.get_figheight()
+    figure.set_layout_engine(
+        "constrained", rect=(0.01, 0.01, 0.98, 0.99 - header), w_pad=0.1, h_pad=0.1
+    )
+    at_first = {"left": LEFT / WIDTH, "right": 1 - RIGHT / WIDTH}  # until the layout is made
     rows = -(-count // columns)
-    width = (full_width - LEFT - right + gap[0]) / columns
-    height = (full_height - top - BOTTOM + gap[1]) / rows
-    return [
-        place(
-            figure,
-            LEFT + index % columns * width,
-            BOTTOM + (rows - 1 - index // columns) * height,
-            width - gap[0],
-            height - gap[1],
-        )
-        for index in range(count)
-    ]
+    grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw=at_first).ravel()
+    for axes in grid[count:]:
+        axes.remove()
+    return list(grid[:count])
 
 
 def dress(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
-    """Give axes their title and labels, a light horizontal grid and no box around them."""
-    axes.set_title(title, loc="left", size=10.5, color=INK, pad=7, y=1)
-    axes.set_xlabel(x, size=9.5, color=INK)
-    axes.set_ylabel(y, size=9.5, color=INK)
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.spines["bottom"].set_color(MUTED)
-    axes.tick_params(labelsize=9, labelcolor=MUTED, color=MUTED, length=3)
-    axes.tick_params(axis="y", left=False)
+    """Give axes their title, labels and some six round numbers."""
+    axes.set_title(title, loc="left")
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
-    axes.grid(axis="y", color=RULE, linewidth=0.8)
-    axes.set_axisbelow(True)
-    # Fixed places, here and for the title: labels one above the other stand in line, and
-    # matplotlib need not measure every tick label to keep clear of it.
-    axes.xaxis.set_label_coords(0.5, -0.27 * DPI / axes.bbox.height)
-    axes.yaxis.set_label_coords(-0.68 * DPI / axes.bbox.width, 0.5)
 
 
 def number_axis(axes: Axes, values: Iterable[float]) -> None:
@@ -152,9 +159,10 @@ def draw(make: Drawing, path: Path) -> Path:
 
 @contextmanager
 def own_settings() -> Iterator[None]:
-    """Give matplotlib its own settings for a while, whatever a `matplotlibrc` or a style says."""
+    """Draw with matplotlib's defaults and STYLE, whatever a `matplotlibrc` says."""
     own = matplotlib.rcParamsDefault.items()
     with matplotlib.rc_context({key: v for key, v in own if not key.startswith("backend")}):
+        matplotlib.rcParams.update(STYLE)
         yield
 
 

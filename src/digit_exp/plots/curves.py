@@ -18,7 +18,6 @@ from matplotlib.ticker import MaxNLocator
 from digit_exp.arrays import Array, Metrics
 from digit_exp.plots.canvas import (
     BLUE,
-    HEADER,
     INK,
     MUTED,
     PERCENT,
@@ -34,9 +33,6 @@ from digit_exp.plots.canvas import (
 )
 
 History = Sequence[Metrics]
-
-LEGEND_WIDTH = 1.75
-"""Inches to the right of the axes, for a legend of layers."""
 
 MOST_MARKERS = 40
 """Longer lines have no markers: they would run into each other."""
@@ -73,7 +69,7 @@ def learning_rate(history: History) -> Figure:
         return message("Learning rate", NOTHING)
     note = f"first {rates[0]:.3g}, highest {rates.max():.3g}, last {rates[-1]:.3g}"
     figure = sheet(3.6, "Learning rate", note)
-    (axes,) = panels(figure, 1, 1, top=HEADER)
+    (axes,) = panels(figure, 1, 1)
     _line(axes, history, "learning_rate", "learning rate", BLUE)
     _epoch_axis(axes, history)
     dress(axes, "", "epoch", "learning rate")
@@ -88,10 +84,10 @@ def gradient_norms(history: History) -> Figure:
     if not _layers(history, "gradient_norms") and not len(_series(history, "gradient_norm")[0]):
         return message("Gradient norms", NOTHING)
     figure = sheet(4.2, "Gradient norms", "before clipping, mean of the steps of each epoch")
-    (axes,) = panels(figure, 1, 1, right=LEGEND_WIDTH, top=HEADER)
+    (axes,) = panels(figure, 1, 1)
     _layer_lines(axes, history, "gradient_norms", "", "gradient norm ‖∂loss/∂w‖₂")
     _line(axes, history, "gradient_norm", "all parameters", INK, "--")
-    _legend_beside(axes)
+    _legend_beside(figure, axes)
     return figure
 
 
@@ -100,10 +96,10 @@ def layer_statistics(history: History) -> Figure:
     if not _layers(history, "weight_norms") and not _layers(history, "update_ratios"):
         return message("Layer statistics", NOTHING)
     figure = sheet(4.2, "Layer statistics", "after each epoch; the update is that of its last step")
-    norms, ratios = panels(figure, 2, 2, right=LEGEND_WIDTH)
+    norms, ratios = panels(figure, 2, 2)
     _layer_lines(norms, history, "weight_norms", "Weight norm", "‖w‖₂")
     _layer_lines(ratios, history, "update_ratios", "Update ratio", "‖Δw‖₂ / ‖w‖₂")
-    _legend_beside(ratios)
+    _legend_beside(figure, ratios)
     return figure
 
 
@@ -201,25 +197,15 @@ def _epoch_axis(axes: Axes, history: History) -> None:
 
 
 def _legend_above(figure: Figure, axes: Axes) -> None:
-    """Put the legend of `axes` into the top margin, where no data are."""
+    """Put the legend of `axes` into the header, where no data are."""
     figure.legend(
         *axes.get_legend_handles_labels(),
         loc="center right",
         bbox_to_anchor=(1, 1 - 0.3 / figure.get_figheight()),
         ncols=4,
-        frameon=False,
-        fontsize=9.5,
-        labelcolor=INK,
-    )
+    ).set_in_layout(False)
 
 
-def _legend_beside(axes: Axes) -> None:
-    """Put the legend of `axes` to their right."""
-    axes.legend(
-        loc="upper left",
-        bbox_to_anchor=(1.01, 1.02),
-        frameon=False,
-        fontsize=9,
-        labelcolor=INK,
-        handlelength=1.6,
-    )
+def _legend_beside(figure: Figure, axes: Axes) -> None:
+    """Put the legend of `axes` to the right of all axes."""
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center")

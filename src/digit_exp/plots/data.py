@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.plots.canvas import (
     BLUE,
-    BOTTOM,
     DPI,
+    HEADER,
     INK,
     LEFT,
     MUTED,
@@ -32,9 +32,6 @@ from digit_exp.plots.canvas import (
 )
 from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show, with_gap
 
-ROW_GAP = 0.5
-"""Inches between the panels of two splits."""
-
 MOST_LABELS = 12
 """Bars that have their numbers written above them; the numbers of more would run together."""
 
@@ -46,13 +43,12 @@ def class_distribution(counts: Mapping[str, Labels]) -> Figure:
     """Draw how many images of each class every split has, and what share of the split that is."""
     if not counts:
         return message("Class distribution", "There is nothing to draw: no split was given.")
-    height = TOP + BOTTOM + 1.45 * len(counts) + ROW_GAP * (len(counts) - 1)
     note = "images of each class, and their share of the split"
-    figure = sheet(height, "Class distribution", note)
-    grid = panels(figure, len(counts), 1, gap=(0, ROW_GAP))
+    figure = sheet(HEADER + 2 * len(counts), "Class distribution", note)
+    grid = panels(figure, len(counts), 1)
     for axes, (split, numbers) in zip(grid, counts.items(), strict=True):
         _bars(axes, split, numbers)
-    grid[-1].set_xlabel("class", size=9.5, color=INK)
+    grid[-1].set_xlabel("class")
     grid[-1].xaxis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
     return figure
 

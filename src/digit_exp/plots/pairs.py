@@ -15,33 +15,20 @@ from matplotlib.ticker import MaxNLocator
 
 from digit_exp.arrays import Array
 from digit_exp.plots.canvas import (
-    BOTTOM,
     HEADER,
     INK,
-    LEFT,
     MUTED,
     RULE,
-    WIDTH,
     dress,
     message,
     panels,
-    place,
     sheet,
 )
 from digit_exp.plots.sweeps import Scale
-from digit_exp.plots.values import leaning, shrink, stand, widest, write_values
+from digit_exp.plots.values import stand, write_values
 
-PANEL = 2.2
-"""Inches: how high the axes of a pair are."""
-
-GAP = (1.2, 0.95)
-"""Inches between them, across and down."""
-
-RIGHT_OF_PAIRS = 1.25
-"""Inches right of them, for the scale of colours."""
-
-TICKS = 0.55
-"""Inches that the margin has for what is written left of axes."""
+PANEL = 3.1
+"""Inches: how high a pair is with its labels."""
 
 MOST_CELLS = 12
 """Values of a parameter of which a pair is drawn as cells."""
@@ -71,20 +58,16 @@ def pair_maps(pairs: Sequence[Pair], scale: Scale) -> Figure:
         return message("Pairs of parameters", "There is nothing to draw: fewer than two varied.")
     columns = min(len(pairs), 2)
     rows = math.ceil(len(pairs) / columns)
-    left = max(0.0, *(widest(pair.y_values) - TICKS for pair in pairs))
-    wide = (WIDTH - LEFT - RIGHT_OF_PAIRS + GAP[0]) / columns - GAP[0] - left
-    below = max(leaning(pair.x_values, wide) for pair in pairs)
-    height = HEADER + BOTTOM + (PANEL + below) * rows + GAP[1] * (rows - 1)
-    figure = sheet(height, "Pairs of parameters", f"mean {scale.label} over all other parameters")
+    note = f"mean {scale.label} over all other parameters"
+    figure = sheet(HEADER + PANEL * rows, "Pairs of parameters", note)
     means = np.concatenate(known)
     norm = Normalize(*scale.limits(means))
-    grid = panels(figure, len(pairs), columns, right=RIGHT_OF_PAIRS, top=HEADER, gap=GAP)
+    grid = panels(figure, len(pairs), columns)
     for axes, pair in zip(grid, pairs, strict=True):
         dress(axes, "", pair.x, pair.y)
-        shrink(axes, left, below)
         draw = _cells if pair.is_grid else _points
         draw(axes, pair, scale, norm)
-    _color_bar(figure, norm, scale, means)
+    _color_bar(grid, norm, scale, means)
     return figure
 
 
@@ -142,19 +125,20 @@ def _depth(norm: Normalize, mean: float, scale: Scale) -> float:
     return depth if scale.is_share else 1 - depth
 
 
-def _color_bar(figure: Figure, norm: Normalize, scale: Scale, means: Array) -> None:
+def _color_bar(grid: Sequence[Axes], norm: Normalize, scale: Scale, means: Array) -> None:
     """Draw the scale of colours at the right edge; an arrow says that values go on beyond."""
-    height = figure.get_figheight()
-    length = min(PANEL, height - HEADER - BOTTOM)
-    axes = place(figure, WIDTH - 0.85, height - HEADER - length, 0.14, length)
     beyond = {(True, False): "min", (False, True): "max"}
     outside = (bool(means.min() < norm.vmin), bool(means.max() > norm.vmax))
-    bar = figure.colorbar(
+    bar = grid[0].figure.colorbar(
         ScalarMappable(norm, scale.colors),
-        cax=axes,
+        ax=grid,
         format=scale.formatter,
         extend=beyond.get(outside, "neither"),
+        fraction=0.05,
+        aspect=16,
+        shrink=1 / (len(grid) / 2) ** 0.5 if len(grid) > 2 else 1,
+        anchor=(0, 1),
     )
     bar.locator = MaxNLocator(5)
     bar.outline.set_visible(False)
-    axes.tick_params(labelsize=8.5, labelcolor=MUTED, color=MUTED, length=3)
+    bar.ax.tick_params(length=3)

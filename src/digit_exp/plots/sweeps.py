@@ -16,26 +16,21 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from digit_exp.arrays import Array
 from digit_exp.plots.canvas import (
     BLUE,
-    BOTTOM,
     GREEN,
     HEADER,
     INK,
-    LEFT,
     MUTED,
     NUMBER,
     PERCENT,
-    RIGHT,
     STEPS,
-    TOP,
     VERMILION,
-    WIDTH,
     dress,
     message,
     panels,
     sheet,
 )
 from digit_exp.plots.curves import History
-from digit_exp.plots.values import MOST_TICKS, leaning, measure, numbers, shrink, stand
+from digit_exp.plots.values import MOST_TICKS, measure, numbers, stand
 
 CURVES = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00")
 """Okabe and Ito's colours, as on the canvas."""
@@ -104,17 +99,12 @@ def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
         return message("Main effects", "There is nothing to draw: no parameter was varied.")
     columns = min(len(effects), 3)
     rows = math.ceil(len(effects) / columns)
-    gap = 0.45
-    wide = (WIDTH - LEFT - RIGHT + gap) / columns - gap
-    below = max(leaning(effect.values, wide) for effect in effects)
-    height = TOP + BOTTOM + (2.5 + below) * rows + 0.85 * (rows - 1)
     note = "mean of all jobs with the value, and its 95 % interval"
-    figure = sheet(height, f"Main effects on {scale.label}", note)
-    grid = panels(figure, len(effects), columns, gap=(gap, 0.85))
+    figure = sheet(HEADER + 3.2 * rows, f"Main effects on {scale.label}", note)
+    grid = panels(figure, len(effects), columns)
     low, high = _window(effects, scale)
     for position, (axes, effect) in enumerate(zip(grid, effects, strict=True)):
         dress(axes, effect.parameter)
-        shrink(axes, 0, below)
         axes.set_ylim(low, high)
         _effect(axes, effect, scale)
         axes.yaxis.set_major_formatter(scale.formatter)
@@ -133,9 +123,8 @@ def best_curves(
         return message(title, "There is nothing to draw: no epoch was measured.")
     many = any(len(histories) > 1 for histories in runs.values())
     note = "thick: mean of the replicates, over the epochs that all have; thin: each of them"
-    header = TOP + LINE * len(runs)
-    figure = sheet(header + 3.0 + BOTTOM, title, note if many else "")
-    loss, accuracy = panels(figure, 2, 2, top=header)
+    figure = sheet(HEADER + LINE * len(runs) + 3.6, title, note if many else "")
+    loss, accuracy = panels(figure, 2, 2)
     for axes, metric, name, unit in (
         (loss, "val_loss", "Validation loss", "cross-entropy loss (nats)"),
         (accuracy, "val_acc", "Validation accuracy", "accuracy"),
@@ -148,14 +137,7 @@ def best_curves(
     accuracy.yaxis.set_major_formatter(PERCENT)
     figure.legend(
         *loss.get_legend_handles_labels(),
-        loc="upper left",
-        bbox_to_anchor=(LEFT / WIDTH, 1 - 0.78 / figure.get_figheight()),
-        borderaxespad=0,
-        borderpad=0,
-        frameon=False,
-        fontsize=9,
-        labelcolor=INK,
-        labelspacing=0.5,
+        loc="outside lower left",
     )
     return figure
 
@@ -176,7 +158,7 @@ def trade_off(
         return message(title, "There is nothing to draw: no job came to a number.")
     note = "a configuration each, with its rank; the line joins those that none beats in both"
     figure = sheet(4.2, title, note)
-    (axes,) = panels(figure, 1, 1, top=HEADER)
+    (axes,) = panels(figure, 1, 1)
     dress(axes, "", "training time (s)", scale.label)
     x, y = np.array(seconds, float), np.array(scores, float)
     axes.scatter(x, y, s=30, color="#AEB6C0", zorder=2, label="configuration")

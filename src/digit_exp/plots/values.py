@@ -119,23 +119,6 @@ def labels_of(values: Sequence[object]) -> list[str]:
     return [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in found]
 
 
-def widest(values: Sequence[object]) -> float:
-    """Return the inches that the longest name among values is wide, about."""
-    return LETTER * max(map(len, labels_of(values)), default=0)
-
-
-def leaning(values: Sequence[object], width: float) -> float:
-    """Return the inches that names below an axis of `width` inches take more, if they lean; or 0.
-
-    >>> leaning([32, 64], 2.0)
-    0.0
-    """
-    is_measured = len(values) > MOST_TICKS and numbers(values) is not None
-    if is_measured or (widest(values) + LETTER) * len(values) <= width:
-        return 0.0
-    return widest(values) * math.sin(math.radians(LEAN))
-
-
 def write_values(
     axes: Axes, which: Literal["x", "y"], places: Sequence[float], values: Sequence[object]
 ) -> None:
@@ -144,24 +127,15 @@ def write_values(
     axis.set_major_locator(FixedLocator(places))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FixedFormatter(labels_of(values)))
-    if which == "x" and leaning(values, inches(axes)):
+    if which == "x" and _are_crowded(axes, labels_of(values)):
         for label in axes.get_xticklabels():
             label.set(rotation=LEAN, ha="right", rotation_mode="anchor")
 
 
-def inches(axes: Axes) -> float:
-    """Return the width of axes."""
-    return float(axes.bbox.width) / DPI
-
-
-def shrink(axes: Axes, left: float, bottom: float) -> None:
-    """Make room, in inches, for what stands left of and below axes, and move their names there."""
-    box = axes.get_position()
-    across = left * box.width / (axes.bbox.width / DPI)
-    up = bottom * box.height / (axes.bbox.height / DPI)
-    axes.set_position((box.x0 + across, box.y0 + up, box.width - across, box.height - up))
-    axes.xaxis.set_label_coords(0.5, -(0.27 + bottom) * DPI / axes.bbox.height)
-    axes.yaxis.set_label_coords(-(0.68 + left) * DPI / axes.bbox.width, 0.5)
+def _are_crowded(axes: Axes, labels: Sequence[str]) -> bool:
+    """Tell whether names below an axis would run into each other."""
+    inches = float(axes.bbox.width) / DPI
+    return LETTER * (max(map(len, labels), default=0) + 1) * len(labels) > inches
 
 
 def _unevenness(places: Array) -> float:

@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from digit_exp.arrays import Array
 from digit_exp.plots.canvas import (
     BLUE,
-    BOTTOM,
     DPI,
+    HEADER,
     INK,
     MUTED,
     NUMBER,
@@ -29,9 +29,6 @@ from digit_exp.plots.canvas import (
     sheet,
 )
 from digit_exp.plots.mosaic import dots_per_pixel, mosaic, show, with_gap
-
-ROW_GAP = 0.95
-"""Inches between two rows of histograms."""
 
 PICTURE = (6.1, 6.3)
 """Inches, height and width: the most that the picture of the first layer takes."""
@@ -48,9 +45,10 @@ def weight_histograms(weights: Mapping[str, Array]) -> Figure:
         return message("Weights", "There is nothing to draw: the network has no weights.")
     columns = min(len(weights), 3)
     rows = math.ceil(len(weights) / columns)
-    height = TOP + BOTTOM + 2.2 * rows + ROW_GAP * (rows - 1)
-    figure = sheet(height, "Weights", "how many weights have which value, biases left out")
-    grid = panels(figure, len(weights), columns, gap=(0.9, ROW_GAP))
+    figure = sheet(
+        HEADER + 3 * rows, "Weights", "how many weights have which value, biases left out"
+    )
+    grid = panels(figure, len(weights), columns)
     for axes, (name, matrix) in zip(grid, weights.items(), strict=True):
         _histogram(axes, name, matrix)
     return figure

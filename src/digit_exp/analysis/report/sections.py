@@ -24,7 +24,7 @@ from digit_exp.analysis.report.tables import (
 from digit_exp.analysis.statistics import pareto_front
 from digit_exp.plots import pairs, sweeps
 from digit_exp.plots.canvas import Drawing
-from digit_exp.plots.values import text, widest
+from digit_exp.plots.values import labels_of, text
 
 TOP = 5
 """Configurations whose curves are drawn."""
@@ -170,7 +170,7 @@ def _pair(ranking: Ranking, a: str, b: str) -> pairs.Pair:
     """Return what two parameters do; the one with the longer names lies across."""
     groups = _groups(ranking)
     values = {key: values_of(groups, key) for key in (a, b)}
-    y, x = sorted((a, b), key=lambda key: widest(values[key]))
+    y, x = sorted((a, b), key=lambda key: max(map(len, labels_of(values[key])), default=0))
     means = pair_means(groups, y, x, ranking.objective)
     return pairs.Pair(x, y, values[x], values[y], means)
 

@@ -154,7 +154,9 @@ def _spread(place: Place, objective: Objective) -> str:
 
 def _margin(place: Place, objective: Objective) -> str:
     found = place.summary
-    return objective.spread(found.high - found.mean) if found and found.n > 1 else NOTHING
+    if found is None or found.n == 1:
+        return NOTHING
+    return objective.spread(max(found.high - found.mean, found.mean - found.low))
 
 
 def _values(config: Config, parameters: Sequence[str]) -> Mapping[str, str]:

@@ -1,0 +1,61 @@
+"""Charts are laid out so that nothing is cut off and names beside an axis do not overlap."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from digit_exp.plots.canvas import own_settings
+from digit_exp.plots.curves import gradient_norms, layer_statistics, learning_curves
+from digit_exp.plots.data import class_distribution
+from digit_exp.plots.pairs import Pair, pair_maps
+from digit_exp.plots.sweeps import Effect, Scale, best_curves, main_effects
+from digit_exp.plots.weights import weight_histograms
+
+ACCURACY = Scale("validation accuracy", is_share=True)
+NAMES = ["warmup_exponential", "constant", "warmup_cosine", "plateau", "one_cycle", "step"]
+LAYERS = [f"batch_normalized_{n}" for n in range(6)]
+HISTORY = [
+    {"epoch": e, "train_loss": 1e4 / e**5, "val_loss": 2 / e, "train_acc": 0.5, "val_acc": 0.9}
+    | {f"weight_norms/{layer}": 1.0 / e for layer in LAYERS}
+    | {f"update_ratios/{layer}": 1e-5 / e for layer in LAYERS}
+    | {f"gradient_norms/{layer}": 1e5 / e for layer in LAYERS}
+    for e in range(1, 40)
+]
+EFFECT = Effect("schedule", NAMES, [0.9] * 6, [0.8] * 6, [1.0] * 6)
+PAIR = Pair("schedule", "model.activation", NAMES, NAMES, np.full((6, 6), 0.9))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: learning_curves(HISTORY, 5),
+        lambda: gradient_norms(HISTORY),
+        lambda: layer_statistics(HISTORY),
+        lambda: class_distribution({"train": np.full(10, 100_000), "val": np.full(10, 9)}),
+        lambda: weight_histograms({f"dense_{n}": np.ones((300, 100)) for n in range(4)}),
+        lambda: main_effects([EFFECT] * 4, ACCURACY),
+        lambda: pair_maps([PAIR] * 3, ACCURACY),
+        lambda: best_curves({f"#{n}  schedule={NAMES[n]}": [HISTORY] for n in range(5)}),
+    ],
+)
+def test_nothing_is_cut_off_and_names_do_not_overlap(make):
+    with own_settings():
+        figure = make()
+        FigureCanvasAgg(figure).draw()
+    renderer = figure.canvas.get_renderer()
+    inside = figure.bbox.padded(1)
+    for axes in figure.axes:
+        box = axes.get_tightbbox(renderer)
+        assert inside.x0 <= box.x0 < box.x1 <= inside.x1
+        assert inside.y0 <= box.y0 < box.y1 <= inside.y1
+        upright = [label for label in axes.get_xticklabels() if not label.get_rotation()]
+        for some in (upright, axes.get_yticklabels()):
+            shown = [label for label in some if label.get_text() and label.get_visible()]
+            for one, other in combinations(shown, 2):
+                boxes = one.get_window_extent(renderer), other.get_window_extent(renderer)
+                assert not boxes[0].overlaps(boxes[1]), (one, other)
+    for one, other in combinations(figure.axes, 2):
+        boxes = one.get_tightbbox(renderer), other.get_tightbbox(renderer)
+        assert not boxes[0].overlaps(boxes[1])
