@@ -151,3 +151,11 @@ def test_a_setting_of_a_search_that_does_nothing_is_refused_in_a_file(write, tex
     text = f"{GLOBAL}defaults:\n  - override /hydra/sweeper: optuna\n  - _self_\n{text}\n"
     (problem,) = check(["experiment=mine"], config_dir=write(text), multirun=True)
     assert problem.path == path
+
+
+def test_a_job_that_a_search_chose_is_composed_of_the_same_files(write):
+    folder = write(GLOBAL + "trainer.epochs: 77")
+    loader = plan(["experiment=mine", "sweep=tpe"], config_dir=folder).loader
+    words = ["experiment=mine", "optimizer.lr=0.25", "run_name='2024_11_30'"]
+    job = loader.load_sweep_config(loader.composed, words)
+    assert (job.trainer.epochs, job.optimizer.lr, job.run_name) == (77, 0.25, "2024_11_30")

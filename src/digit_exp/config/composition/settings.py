@@ -10,13 +10,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
 from digit_exp.config.composition.loader import JobLoader
+from digit_exp.config.composition.words import unknown_choice
 from digit_exp.config.hydra_schema import plain_mapping
 from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.serialize import read_yaml
 from digit_exp.config.suggestions import suggestions
-from digit_exp.config.words import unknown_choice
 from digit_exp.registry import Problem
 
 EXTRAS = {"ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}
@@ -83,7 +83,9 @@ class Settings:
         """Return the names of the files in a group."""
         if group not in self._options:
             options = self._loader.get_group_options(
-                group, config_name="config", overrides=self.words[:1] if self._folders else []
+                group,
+                config_name="config",
+                overrides=[word for word in self.words if word.startswith("hydra.searchpath=")],
             )
             self._options[group] = [option for option in options if option != "schema"]
         return self._options[group]

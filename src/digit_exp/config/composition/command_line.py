@@ -1,0 +1,214 @@
+"""The words of a command line as one: the jobs that they make, each composed and read.
+
+The choices of groups are composed as Hydra would; every value is then set without asking, and
+`from_mapping` says what is wrong with the whole. So a mistake reads the same whether it was made
+in a file or on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from itertools import product
+from typing import Any, NamedTuple
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
+
+from digit_exp.config.composition.loader import JobLoader
+from digit_exp.config.composition.settings import Settings, differing, settings_problems
+from digit_exp.config.composition.words import (
+    WrongWord,
+    elements,
+    misuse,
+    read_word,
+    unknown_choice,
+)
+from digit_exp.config.hydra_schema import plain_mapping
+from digit_exp.config.overrides import override, typed
+from digit_exp.config.parse import GROUPS, from_mapping, leaves
+from digit_exp.config.schema import FAMILIES, PRESETS, RunConfig
+from digit_exp.registry import ConfigError, Problem
+
+CHOICES = [*GROUPS, *PRESETS]
+"""The groups of which a command line names one file each."""
+
+NO_COMPOSITION = (HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError)
+"""How a file that cannot be used ends a composition."""
+
+
+class Job(NamedTuple):
+    """One job of a command line, as it was read."""
+
+    overrides: Sequence[Override]
+    config: RunConfig | None
+    values: dict[str, Any]
+    problems: list[Problem]
+
+
+class CommandLine:
+    """The overrides of one command, with the problems found in them."""
+
+    def __init__(self, loader: JobLoader, config_dir: str | None) -> None:
+        self.problems: list[Problem] = []
+        self.is_sweep = False
+        self.loader = loader
+        self.parser = OverridesParser.create(config_loader=loader)
+        self.settings = Settings(loader, config_dir)
+        self.composed: DictConfig | None = None  # what was composed first, with Hydra's own part
+        self.sweeper: dict[str, Any] = {}
+        self._settings_problems: list[Problem] = []
+        self.said: dict[str, list[Override]] = {}  # what each key stands for, the last one said
+        self._cache: dict[tuple[str, ...], DictConfig] = {}
+
+    def read(self, words: Sequence[str], multirun: bool) -> None:
+        """Read the words one by one, those of a sweep into their elements."""
+        said = self._read_words(words)
+        values = [found for found in said if not found.is_hydra_override()]
+        for found in said:
+            if found.is_hydra_override():
+                self.problems += self.settings.add(found)
+        self._compose_first(values)
+        mode = None if self.composed is None else self.composed.hydra.mode
+        self.is_sweep = multirun or mode == RunMode.MULTIRUN
+        is_search = self.is_sweep and "n_trials" in self.sweeper
+        params = self.sweeper.get("params") or {} if self.is_sweep else {}
+        named = self._read_words([f"{key}={text}" for key, text in params.items()])
+        for found in [*named, *values]:
+            problem = misuse(found, self.is_sweep, is_search)
+            if problem is not None:
+                self.problems.append(problem)
+            else:
+                self.said[found.key_or_group] = elements(found, self.parser)
+
+    def _read_words(self, words: Sequence[str]) -> list[Override]:
+        found: list[Override] = []
+        for word in words:
+            try:
+                found.append(read_word(word, self.parser))
+            except WrongWord as wrong:
+                self.problems.append(wrong.problem)
+        return found
+
+    def _compose_first(self, values: Sequence[Override]) -> None:
+        """Compose the first choice of every group, to learn what Hydra is told by files."""
+        groups = [each for each in values if each.key_or_group in CHOICES and not each.is_delete()]
+        first = [one for each in groups for one in elements(each, self.parser)[:1]]
+        choices, _ = self.choose(first, [])
+        try:
+            self.composed = self._compose(choices)
+        except NO_COMPOSITION:
+            if problems := self.settings.unknown():
+                self.problems += problems
+                self.settings.forget()
+                self._compose_first(values)
+            return  # `check` says what is wrong with a file
+        self.sweeper = plain_mapping(self.composed.hydra)["sweeper"]
+        self.problems += [*settings_problems(self.composed.hydra), *self._settings_problems]
+
+    def jobs(self) -> Iterator[Sequence[Override]]:
+        """Yield the jobs in the order in which Hydra runs them, the last key varying fastest."""
+        return product(*self.said.values())
+
+    def check(self, job: Sequence[Override]) -> Job:
+        """Compose a single run and read it."""
+        problems: list[Problem] = []
+        choices, values = self.choose(job, problems)
+        try:
+            composed = self._compose(choices)
+        except NO_COMPOSITION as error:
+            return Job(job, None, {}, [*problems, _reason(error)])
+        if self.composed is not None and not self.problems:
+            problems += differing(self.composed.hydra, composed.hydra)
+        mapping = _values(composed)
+        for found in values:
+            _set(mapping, found, problems)
+        try:
+            return Job(job, from_mapping(mapping, self.is_sweep), mapping, problems)
+        except ConfigError as error:
+            return Job(job, None, mapping, [*problems, *error.problems])
+
+    def values(self, job: Sequence[Override], settings: Sequence[str]) -> dict[str, Any]:
+        """Return the values of a job, unchecked."""
+        self.settings.words = list(settings)
+        choices, values = self.choose(job, [])
+        mapping = _values(self._compose(choices))
+        for found in values:
+            _set(mapping, found, [])
+        return mapping
+
+    def choose(
+        self, job: Sequence[Override], problems: list[Problem]
+    ) -> tuple[list[str], list[Override]]:
+        """Return the choices of groups that exist and the values that are not below a wrong one."""
+        choices: list[str] = []
+        refused: set[str] = set()
+        values: list[Override] = []
+        for found in job:
+            group, choice = found.key_or_group, found.value()
+            if group not in CHOICES or isinstance(choice, dict):
+                values.append(found)
+            elif choice in (options := self.settings.options(group)):
+                choices.append(f"{group}={choice}")
+                problems += _superfluous_plus(found)
+            else:
+                problems.append(unknown_choice(group, choice, options))
+                # Values below it are judged by the choice that was probably meant, if any.
+                if near := get_close_matches(str(choice), options, n=1):
+                    choices.append(f"{group}={near[0]}")
+                else:
+                    refused.add(group)
+        kept = [value for value in values if value.key_or_group.partition(".")[0] not in refused]
+        return choices, kept
+
+    def _compose(self, choices: Sequence[str]) -> DictConfig:
+        key = tuple(choices)
+        if key not in self._cache:
+            composed = self.loader.compose([*choices, *self.settings.words])
+            self._settings_problems = [*self.settings.complete(composed.hydra)]
+            self._cache[key] = composed
+        return self._cache[key]
+
+
+def _values(composed: DictConfig) -> dict[str, Any]:
+    """Return what was composed, without Hydra's own part."""
+    found = plain_mapping(composed)
+    del found["hydra"]
+    return found
+
+
+def _reason(error: Exception) -> Problem:
+    """Return the cause of a composition that failed, in one line."""
+    texts = [str(cause) for cause in (error, error.__cause__) if cause is not None]
+    said, *_ = next((text for text in texts if text.strip()), "").strip().split("\n\n")
+    return Problem("", " ".join(said.split()))
+
+
+def _superfluous_plus(found: Override) -> Iterator[Problem]:
+    """Yield that a `+` before a key that exists is one too many."""
+    if found.is_add() or found.is_force_add():
+        key = found.key_or_group
+        yield Problem(key, f"is there already; write {typed(override(key, found.value()))}")
+
+
+def _set(mapping: dict[str, Any], found: Override, problems: list[Problem]) -> None:
+    """Set a value, or each of a mapping, whether or not there is such a key."""
+    for path, value in leaves({found.key_or_group: found.value()}, {}):
+        *parents, last = path.split(".")
+        if last == "name" and parents and parents[0] in FAMILIES:
+            message = f"cannot be set; write {typed(override(parents[0], value))}"
+            problems.append(Problem(path, message))
+            continue
+        node = mapping
+        for parent in parents:
+            if not isinstance(node.get(parent), dict):
+                node[parent] = {}
+            node = node[parent]
+        if last in node:
+            problems += _superfluous_plus(found)
+        node[last] = value
