@@ -233,6 +233,8 @@ def test_what_the_chosen_model_does_not_have_is_not_searched(search):
         ([], {"sampler": "TPESample"}, "unknown sampler 'TPESample'. Did you mean 'TPESampler'?"),
         ([], {"sampler": "GridSampler"}, "GridSampler cannot be made with these options"),
         ([], {"sampler_options": {"no": 1}}, "TPESampler cannot be made with these options"),
+        ([], {"storage": "sqlite://"}, "hydra.sweeper.storage: 'sqlite://' keeps nothing"),
+        ([], {"storage": "sqlite:///:memory:"}, "Name a file (sqlite:///runs.db)"),
         ([], {"direction": "up"}, "must be maximize or minimize, got 'up'"),
         ([], {"space": {"optimzer.lr": SPACE["optimizer.lr"]}}, "optimzer.lr: is in the search"),
         ([], {"space": {}}, "nothing is searched"),

@@ -18,7 +18,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from digit_exp.registry import ConfigError, Problem, did_you_mean
 from digit_exp.sweeps.search.space import Value, distributions
+from digit_exp.tracking.mlflow.uri import STORAGE, database_file
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 DIRECTIONS = ("maximize", "minimize")
-SQLITE = "sqlite:///"
 
 PLACE, FAILED, SEARCH = "digit_exp.place", "digit_exp.failed", "digit_exp.search"
 """Noted in Optuna: a trial's place, that its job ended without a value, what is searched."""
@@ -232,10 +231,10 @@ def _has_ended(trial: FrozenTrial) -> bool:
 @contextmanager
 def _only_process(url: str, name: str) -> Iterator[None]:
     """Hold the search, so that trials found RUNNING in it were left by a process that is dead."""
-    if not url.startswith(SQLITE):
+    database = database_file(url, STORAGE)
+    if database is None:
         yield  # on a server, it is up to its users
         return
-    database = Path(url.removeprefix(SQLITE))
     database.parent.mkdir(parents=True, exist_ok=True)
     digest = sha256(name.encode()).hexdigest()[:12]  # a name may hold what a file's may not
     lock = FileLock(database.with_name(f"{database.name}.{digest}.lock"))

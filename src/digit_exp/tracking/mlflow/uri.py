@@ -17,6 +17,8 @@ from digit_exp.registry import ConfigError, Problem
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
+STORAGE = "hydra.sweeper.storage"
+"""Where a search keeps its trials; the address is read alike."""
 DEFAULT = "mlruns/mlflow.db"
 HARMLESS = {"charset", "connect_timeout", "driver", "sslmode", "timeout"}
 """Options of a database's address that hold no secret."""
@@ -135,8 +137,8 @@ def database_file(uri: str, key: str) -> Path | None:
         raise ConfigError(
             Problem(
                 key,
-                f"{uri!r} keeps nothing, or is no plain file. Name a file (sqlite:///runs.db),"
-                " or say tracking=none instead",
+                f"{uri!r} keeps nothing, or is no plain file. Name a file (sqlite:///runs.db)"
+                f"{'' if key == STORAGE else ', or say tracking=none instead'}",
             )
         )
     if url.host or url.username or url.drivername.lower() not in ("sqlite", "sqlite+pysqlite"):
