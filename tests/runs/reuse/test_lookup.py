@@ -87,6 +87,14 @@ def test_between_the_best_on_other_data_sets_the_person_chooses(tmp_path):
     assert Runs(tmp_path).one("clothes").run_id == "clothes"  # as it says
 
 
+def test_a_job_that_was_killed_early_does_not_cost_the_sweep_its_winner(tmp_path):
+    tags = identity("grid", "hash")
+    leave(tmp_path, "early", tags=tags)
+    done = leave(tmp_path, "done", accuracy=0.9, tags={**tags, "data.digest": "one"})
+    (done / "config.yaml").write_text(as_yaml(resolved(config())))
+    assert Runs(tmp_path).one("grid").run_id == "done"
+
+
 def test_a_sweep_over_data_sets_has_no_winner(tmp_path):
     for number, digest in enumerate(("one", "other")):
         tags = {**identity("grid", f"hash{number}"), "data.digest": digest}

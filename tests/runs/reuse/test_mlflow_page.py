@@ -53,6 +53,22 @@ def test_all_runs_are_shown_best_first_with_what_varies(folder):
     assert {"PARALLEL", "LINE"} <= {chart["type"] for chart in state["compareRunCharts"]}
 
 
+@pytest.mark.parametrize("left", [0, 2])
+def test_runs_killed_before_they_wrote_anything_do_not_close_the_page(folder, left):
+    """Two runs of which the store knows no more than the id, with a folder or without."""
+    for number in range(2):
+        with tracked(folder, name=f"killed {number}") as run:
+            pass
+        place = folder / "outputs" / "day" / str(number)
+        place.mkdir(parents=True)
+        if number:
+            RunRecord(run.run_id).write(place)
+    for number in range(left):
+        log_run(folder, "whole", **{"optimizer.lr": 0.1 * (number + 1)})
+    shown = view(folder, page_of(Runs.around(folder), None))["selectedColumns"]
+    assert ("params.`optimizer.lr`" in shown) is bool(left)
+
+
 def test_the_only_run_is_shown_on_its_own_page(folder):
     run_id = log_run(folder, "one")
     page = f"/#/experiments/1/runs/{run_id}?workflowType=machine_learning"

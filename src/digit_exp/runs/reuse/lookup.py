@@ -179,7 +179,9 @@ def winner(jobs: Sequence[FoundRun]) -> FoundRun:
     from digit_exp.analysis.ranking import rank  # SciPy: most of a second
 
     every, sweep = jobs, jobs[0].sweep
-    if len(different := _first_on_each_data_set(jobs)) > 1:
+    # a job that failed early does not say on which
+    different = _first_on_each_data_set([run for run in jobs if DATA_DIGEST in run.tags])
+    if len(different) > 1:
         what = f"the jobs of the sweep {sweep} are on several data sets. Say the id of one:"
         raise RunError(_listed(what, different))
     jobs = [run for run in jobs if run.has_config]  # else it was killed in its first second

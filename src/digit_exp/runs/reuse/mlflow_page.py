@@ -56,12 +56,12 @@ def _comparison(found: Sequence[FoundRun], sweep: str | None) -> str:
     store, trial = found[0].store, found[0].trial
     if store is None or trial is None:
         raise RunError("these runs are not in the store")
-    found = [run for run in found if run.has_config]  # else it was killed in its first second
-    keys = varied([job_result(run, number) for number, run in enumerate(found)])
-    seeds = {str(run.config.get("seed")) for run in found}
     objective = Objective(
         found[0].tags.get(OBJECTIVE, Objective().metric) if sweep else "best_val_acc"
     )
+    found = [run for run in found if run.has_config]  # else it was killed in its first second
+    keys = varied([job_result(run, number) for number, run in enumerate(found)])
+    seeds = {str(run.config.get("seed")) for run in found}
     asked = Comparison(
         sweep,
         [*keys[:MOST_PARAMETERS], *(["seed"] if len(seeds) > 1 else [])],
