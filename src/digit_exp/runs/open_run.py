@@ -126,7 +126,7 @@ def read_epochs(folder: Path) -> list[Epoch]:
     """Return the epochs of a run, the first one first. A line that was cut off is left out."""
     try:
         lines = (folder / METRICS).read_bytes().splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return _epochs_of_checkpoint(folder / CHECKPOINT)
     found: dict[int, Epoch] = {}
     for line in lines:

@@ -11,7 +11,6 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import (
-    CHECKPOINT,
     CONFIG,
     ERROR,
     STOP_REASON,
@@ -19,11 +18,11 @@ from digit_exp.runs.folder import (
     ended,
     record_in,
 )
+from digit_exp.runs.open_run import read_epochs
 from digit_exp.runs.reuse.found_run import value_of
 from digit_exp.sweeps.identity import is_config_hash
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import CONFIG_HASH, JOB, Trial
-from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
 
 CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
 
@@ -100,8 +99,5 @@ def _config(place: Path) -> dict[str, object] | None:
 
 
 def folder_history(folder: Path) -> list[dict[str, float]]:
-    """Return the metrics of each epoch, as the checkpoint in a run's folder has them."""
-    try:
-        return load_checkpoint(folder / CHECKPOINT).state.history
-    except CheckpointError:
-        return []
+    """Return the metrics of each epoch, as a trainer's history."""
+    return [{"epoch": epoch.number, **epoch.metrics} for epoch in read_epochs(folder)]

@@ -89,12 +89,15 @@ class MLflowTracker(Tracker):
                     self._reason = self._reason or "it does not answer"
                     break
                 self._changes.wait(left)
+        if self._taken_over is not None:
+            logger.warning("%s", self._taken_over)
+            return False
         lacking = self._lacking()
         if lacking is not None:
             folder = shlex.quote(links.seen_from(Path.cwd(), self._contents().folder))
             logger.warning(
-                "MLflow lacks %s of the run %s; it is kept in the run's folder, and"
-                " `digit-exp sync %s` sends it",
+                "MLflow lacks %s of the run %s. It is in the run's folder;"
+                " `digit-exp sync %s` sends it once MLflow takes it",
                 lacking,
                 self.run_id,
                 folder,
