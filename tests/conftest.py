@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 
 from digit_exp.config.plan import plan
-from digit_exp.runs.folder import LOG
+from digit_exp.runs.folder import LOG_FILE
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect
@@ -213,7 +213,7 @@ def train():
 
     def run(folder, *words):
         folder.mkdir(parents=True)
-        (folder / LOG).touch()
+        (folder / LOG_FILE).touch()
         (config,) = plan([*TINY, *words]).jobs
         with Interruption() as interruption:
             execute(config, folder, interruption)

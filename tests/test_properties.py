@@ -11,7 +11,7 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import FAMILIES
 from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
-from digit_exp.runs import summary
+from digit_exp.runs.callbacks import callbacks_of
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.signals import Interruption
@@ -104,11 +104,9 @@ def train(config, folder, *, stop=math.inf, resume=False):
     with Interruption() as interruption:
         callbacks = [
             StopAt(stop),
-            *experiment._callbacks(OpenRun(folder, config), interruption, None),
+            *callbacks_of(experiment, OpenRun(folder, config), interruption, None),
         ]
-        return experiment._trainer(callbacks).fit(
-            experiment.train, experiment.val, experiment.start
-        )
+        return experiment.trainer(callbacks).fit(experiment.train, experiment.val, experiment.start)
 
 
 @FEW
@@ -156,7 +154,7 @@ def run(folder, **changes):
 @pytest.fixture
 def _undrawn(monkeypatch):
     """Leave the figures out: they take longer than all the rest, and have tests of their own."""
-    monkeypatch.setattr(summary, "draw", lambda *_: None)
+    monkeypatch.setattr("digit_exp.runs.train_and_evaluate.draw", lambda *_: None)
 
 
 UNWATCHED = {"early_stopping": {"enabled": False}, "checkpoint": {"monitor": "train_loss"}}
@@ -186,7 +184,7 @@ def test_a_silly_configuration_works(tmp_path, changes):
     result = run(tmp_path, **changes)
     assert result.status is Status.FINISHED
     assert math.isfinite(result.summary["test_loss"])
-    assert result.lost == []
+    assert result.not_written == []
 
 
 @pytest.mark.parametrize(

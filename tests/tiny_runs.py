@@ -6,6 +6,7 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.signals import Interruption
+from digit_exp.runs.train_and_evaluate import train_and_evaluate
 
 TINY = {
     "data": {"name": "synthetic", "samples": 200, "test_samples": 50, "val_ratio": 0.2},
@@ -37,7 +38,7 @@ def start(experiment):
     """Run an experiment that is prepared and return its result."""
     run = OpenRun(experiment.folder, experiment.config)
     with Interruption() as interruption:
-        result = experiment.run(run, interruption)
+        result = train_and_evaluate(experiment, run, interruption)
     with suppress(OSError):  # of a disk that a test has filled
         run.save()
     return result

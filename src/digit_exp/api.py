@@ -67,7 +67,7 @@ def run(
     words, and JobFailed if the run breaks off.
     """
     from digit_exp.config.plan import plan
-    from digit_exp.runs.folder import LOG
+    from digit_exp.runs.folder import LOG_FILE
     from digit_exp.runs.runner import execute
     from digit_exp.runs.signals import Interruption
 
@@ -76,9 +76,9 @@ def run(
     (config,) = plan(_overrides([*words, named])).jobs
     place = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}" if folder is None else Path(folder)
     place.mkdir(parents=True)
-    with _logged_to(place / LOG), Interruption() as interruption:
+    with _logged_to(place / LOG_FILE), Interruption() as interruption:
         execute(config, place, interruption)
-    return Runs().one(str(place))
+    return Runs().find(str(place))
 
 
 def sweep(
@@ -113,7 +113,7 @@ def load_run(text: str = BEST, uri: str | None = None) -> FoundRun:
 
     Raises RunError if there is none or more than one.
     """
-    return Runs.around(uri=uri).lightly().one(text)
+    return Runs.of_folder(uri=uri).without_store().find(text)
 
 
 def compare(*runs: str | FoundRun, uri: str | None = None) -> Comparison:
@@ -123,8 +123,8 @@ def compare(*runs: str | FoundRun, uri: str | None = None) -> Comparison:
     """
     from digit_exp.runs.reuse.compare import compare
 
-    known = Runs.around(uri=uri)
-    found = [known.several(run) if isinstance(run, str) else [run] for run in runs]
+    known = Runs.of_folder(uri=uri)
+    found = [known.all_matching(run) if isinstance(run, str) else [run] for run in runs]
     return compare([run for some in found for run in some])
 
 

@@ -8,7 +8,7 @@ from digit_exp.analysis.predictions import Predictions, read_predictions
 from digit_exp.analysis.run_comparison import loss_interval
 from digit_exp.data.dataset import Split
 from digit_exp.nn.network import NetworkBuilder
-from digit_exp.runs.evaluate import read_test_set
+from digit_exp.runs.evaluate import evaluate_test_set
 from digit_exp.training.archive import ArchiveError
 
 
@@ -21,7 +21,7 @@ def test_the_test_loss_is_exact_where_probabilities_underflow():
     logits = network.forward(images.astype(np.float32) / 255).astype(np.float64)
     expected = -log_softmax(logits, axis=1)[np.arange(200), test.labels]
     assert (network.predict_proba(images)[np.arange(200), test.labels] == 0).sum() > 20
-    predictions, measured = read_test_set(network, test)
+    predictions, measured = evaluate_test_set(network, test)
     assert measured["test_loss"] == pytest.approx(expected.mean(), rel=1e-5)
     low, high = loss_interval(predictions)
     assert low < expected.mean() < high < 2 * expected.mean()

@@ -13,7 +13,7 @@ from digit_exp.analysis.report.comparison_sections import (
     sections,
 )
 from digit_exp.analysis.report.terminal import WIDTH, text_table
-from digit_exp.analysis.run_comparison import Contender, differing, duels
+from digit_exp.analysis.run_comparison import ComparedRun, differing, paired_tests
 from digit_exp.analysis.statistics import bootstrap, wilson
 from digit_exp.plots.disagreements import MOST, Block, disagreements
 
@@ -31,7 +31,7 @@ def readings(*wrong, labels=LABELS, sure=0.8):
 
 def contender(name="a", *, found=None, history=(), metrics=None, **config):
     config = {"seed": 1, "optimizer": "adam", "optimizer.lr": 0.1, **config}
-    return Contender(name, "12345678", "FINISHED", config, metrics or {}, history, found, 500)
+    return ComparedRun(name, "12345678", "FINISHED", config, metrics or {}, history, found, 500)
 
 
 def test_wilsons_interval_is_that_of_its_formula():
@@ -65,7 +65,7 @@ def test_what_differs_is_told_without_names_and_tracking():
 
 def test_a_duel_counts_who_alone_is_right_and_tests_it():
     ours, theirs = readings(0, 1), readings(1, *range(10, 20))
-    (duel,) = duels([contender(found=ours), contender(found=theirs)])
+    (duel,) = paired_tests([contender(found=ours), contender(found=theirs)])
     assert set(duel.only_first) == set(range(10, 20))
     assert list(duel.only_second) == [0]
     assert duel.difference == pytest.approx(9 / 60)
@@ -76,19 +76,19 @@ def test_a_duel_counts_who_alone_is_right_and_tests_it():
 
 def test_several_duels_are_corrected_and_other_test_sets_are_left_out():
     first, second = readings(0), readings(0, 5, 6, 7, 8, 9, 10)
-    alone = duels([contender(found=first), contender(found=second)])[0].p
+    alone = paired_tests([contender(found=first), contender(found=second)])[0].p
     other = readings(labels=np.arange(30) % 3)
-    found = duels([contender(found=r) for r in (first, second, second, other, None)])
+    found = paired_tests([contender(found=r) for r in (first, second, second, other, None)])
     assert [duel.second for duel in found] == [1, 2]
     assert found[0].p == pytest.approx(2 * alone)
-    assert duels([contender(), contender(found=first)]) == []
+    assert paired_tests([contender(), contender(found=first)]) == []
 
 
 def test_the_clearest_come_first():
     ours, theirs = readings(), readings(3, 4)
     theirs.probabilities[4] = [0.45, 0.4, 0.15]  # almost undecided
     theirs.probabilities[4] = theirs.probabilities[4][[2, 1, 0]]
-    (duel,) = duels([contender(found=ours), contender(found=theirs)])
+    (duel,) = paired_tests([contender(found=ours), contender(found=theirs)])
     assert list(duel.only_first) == [3, 4]
 
 

@@ -12,7 +12,7 @@ from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.open_run import read_contents
-from digit_exp.runs.summary import announce, best_epoch, run_name
+from digit_exp.runs.summary import best_epoch, log_start, run_name
 from digit_exp.tracking.base import Status
 from digit_exp.training.checkpoint import load_checkpoint, load_network
 from digit_exp.training.trainer import Trainer
@@ -77,7 +77,7 @@ def test_the_last_finite_weights_are_those_that_the_message_names(tmp_path, monk
         run(folder, optimizer={"name": "sgd", "lr": 0.01}, trainer=trainer)
         network = load_network(folder / "checkpoints" / "last_finite.npz")
         found[stopping] = network.parameters.storage
-    assert caplog.text.count("the finite weights after step 32 are kept") == 2
+    assert caplog.text.count("the finite weights after step 32 are in") == 2
     np.testing.assert_array_equal(found[True], found[False])
     best = load_network(folder / "checkpoints" / "best.npz").parameters.storage
     assert not np.array_equal(found[True], best)
@@ -122,7 +122,7 @@ def test_a_run_is_not_resumed_on_other_data(tmp_path):
     run(tmp_path)
     checkpoint = load_checkpoint(tmp_path / "checkpoints" / "last.npz")
     other = replace(checkpoint, config={**checkpoint.config, "data_digest": "other"})
-    with pytest.raises(ConfigError, match="is not the one the run began with"):
+    with pytest.raises(ConfigError, match="has changed"):
         Experiment.prepare(config(), tmp_path, other)
 
 
@@ -171,12 +171,12 @@ def test_large_products_are_told_what_a_second_thread_brings(
     caplog.set_level(logging.INFO)
     trainer = {"batch_size": batch_size, "threads": threads, "epochs": 0}
     settings = config(model={"hidden": hidden}, trainer=trainer)
-    announce(Experiment.prepare(settings, tmp_path))
+    log_start(Experiment.prepare(settings, tmp_path))
     assert ("trainer.threads=2" in caplog.text) is says
 
 
 def test_what_is_odd_about_the_data_is_said_before_the_first_step(tmp_path, caplog):
     caplog.set_level(logging.INFO)
     experiment = Experiment.prepare(config(), tmp_path)
-    announce(replace(experiment, dataset=replace(experiment.dataset, remarks=["odd: set x=1"])))
+    log_start(replace(experiment, dataset=replace(experiment.dataset, remarks=["odd: set x=1"])))
     assert [r.levelname for r in caplog.records if "odd: set x=1" in r.message] == ["WARNING"]

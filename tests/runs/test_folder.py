@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from digit_exp.runs.folder import RunRecord, mark_dead, recorded, runs
+from digit_exp.runs.folder import RunRecord, keep_record, mark_dead_runs, records_below
 
 
 def test_a_note_reads_back_as_it_was_written(tmp_path):
@@ -19,13 +19,13 @@ def test_a_note_reads_back_as_it_was_written(tmp_path):
     ("error", "status"), [(KeyboardInterrupt, "KILLED"), (ValueError, "FAILED")]
 )
 def test_an_exception_ends_a_run_truthfully(tmp_path, error, status):
-    with pytest.raises(error), recorded(tmp_path, RunRecord("abc")):
+    with pytest.raises(error), keep_record(tmp_path, RunRecord("abc")):
         raise error
     assert RunRecord.read(tmp_path).status == status
 
 
 def test_a_run_ends_with_the_status_that_it_is_given(tmp_path):
-    with recorded(tmp_path, RunRecord("abc")) as record:
+    with keep_record(tmp_path, RunRecord("abc")) as record:
         assert RunRecord.read(tmp_path).status == "RUNNING"
         record.status = "FINISHED"
     assert RunRecord.read(tmp_path).status == "FINISHED"
@@ -57,7 +57,7 @@ def test_runs_come_latest_first_however_deep_they_lie(tmp_path):
     for folder, started in (("a", "2026-01-01"), ("sweeps/b/0", "2026-01-03"), ("c", "2026-01-02")):
         (tmp_path / folder).mkdir(parents=True)
         RunRecord(folder, started=started).write(tmp_path / folder)
-    assert [record.run_id for _, record in runs(tmp_path)] == ["sweeps/b/0", "c", "a"]
+    assert [record.run_id for _, record in records_below(tmp_path)] == ["sweeps/b/0", "c", "a"]
 
 
 def test_a_dead_run_is_called_killed_and_a_living_one_is_left_alone(tmp_path):
@@ -71,7 +71,7 @@ def test_a_dead_run_is_called_killed_and_a_living_one_is_left_alone(tmp_path):
             record.write(folder)
         (tmp_path / "2026-01-01" / "broken").mkdir()
         (tmp_path / "2026-01-01" / "broken" / "run.json").write_text('{"status": "RUNNING"')
-        mark_dead(tmp_path)
+        mark_dead_runs(tmp_path)
         process.communicate(b"\n")
     found = {
         name: RunRecord.read(tmp_path / "2026-01-01" / name).status

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import mark_dead
-from digit_exp.runs.resume import find_checkpoint
+from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.runs.reuse.compare import compare
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.mlflow_page import page_of
+from digit_exp.runs.reuse.resume import find_checkpoint
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.training.checkpoint import CheckpointError
@@ -68,20 +68,20 @@ def test_whatever_a_kill_leaves_every_look_up_works(tmp_path, train):
     while kill_at(nth, settings, outputs) and nth < 32:
         nth += 1
     assert nth > 8  # it was killed at each of the first writes
-    mark_dead(outputs)
+    mark_dead_runs(outputs)
     runs = Runs(outputs)
     assert len(runs.all) > 3
-    assert runs.one("best").folder == outputs / "day" / "whole"
-    assert looked_up(lambda: runs.one("latest").network()) != ""
+    assert runs.find("best").folder == outputs / "day" / "whole"
+    assert looked_up(lambda: runs.find("latest").network()) != ""
     assert "not in the store" in looked_up(lambda: page_of(Runs(outputs), "latest"))
-    assert len(compare(runs.several("best") + runs.several("latest")).sections) > 2
+    assert len(compare(runs.all_matching("best") + runs.all_matching("latest")).sections) > 2
     for folder in (outputs / "day").iterdir():
         for work in (
-            lambda at: Runs(outputs).one(at).config,
-            lambda at: Runs(outputs).one(at).run_config(),
-            lambda at: Runs(outputs).one(at).network(),
-            lambda at: Runs(outputs).one(at).history(),
-            lambda at: Runs(outputs).one(at).predictions(),
+            lambda at: Runs(outputs).find(at).config,
+            lambda at: Runs(outputs).find(at).run_config(),
+            lambda at: Runs(outputs).find(at).network(),
+            lambda at: Runs(outputs).find(at).history(),
+            lambda at: Runs(outputs).find(at).predictions(),
             lambda at: find_checkpoint(at, outputs),
         ):
             looked_up(lambda work=work, folder=folder: work(str(folder)))
@@ -95,12 +95,12 @@ def test_a_run_without_a_configuration_is_refused_alone_and_leaves_the_others(tm
     (outputs / "day" / "three" / "config.yaml").write_bytes(b"optimizer: {name: \xff")
     runs = Runs(outputs)
     for name in ("two", "three"):
-        run = runs.one(str(outputs / "day" / name))
+        run = runs.find(str(outputs / "day" / name))
         assert not run.has_config
         with pytest.raises(RunError, match=r"config\.yaml"):
             run.run_config()
-    assert runs.one(str(outputs / "day" / "one")).has_config
-    assert runs.one("best").status == "FINISHED"
+    assert runs.find(str(outputs / "day" / "one")).has_config
+    assert runs.find("best").status == "FINISHED"
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_a_foreign_note_is_skipped_and_named_once(tmp_path, train, caplog, monke
     (outputs / "day" / "foreign" / "deep").mkdir(parents=True)
     (outputs / "day" / "foreign" / "run.json").write_bytes(content)
     (outputs / "day" / "foreign" / "deep" / "run.json").mkdir()
-    mark_dead(outputs)
+    mark_dead_runs(outputs)
     for text in ("latest", "best"):
-        assert Runs(outputs).one(text).folder == kept
+        assert Runs(outputs).find(text).folder == kept
         assert find_checkpoint_or_refusal(text, outputs) is None
     with pytest.raises(RunError, match="is not the note of a run"):
-        Runs(outputs).one("outputs/day/foreign")
+        Runs(outputs).find("outputs/day/foreign")
     named = [record.message for record in caplog.records if "foreign/run.json" in record.message]
     assert len(named) == 1
     assert "it is skipped" in named[0]

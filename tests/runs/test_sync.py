@@ -10,7 +10,7 @@ from digit_exp.cli.entry import main
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.open_run import METRICS, read_contents
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.sync import sync, unsent
+from digit_exp.runs.reuse.sync import sync, unsent
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.run import COPY_OF, PARENT
@@ -52,7 +52,7 @@ def test_a_run_that_was_not_tracked_belongs_to_its_store_when_it_is_there(place)
     ]
     assert model_of(client(), synced.run_id) is not None
     assert len(run.inputs.dataset_inputs) == 2
-    assert [one.run_id for one in Runs.around().all] == [synced.run_id]
+    assert [one.run_id for one in Runs.of_folder().all] == [synced.run_id]
     again = sync(place)
     assert (again.run_id, again.sent) == (synced.run_id, [])
 

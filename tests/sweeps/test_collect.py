@@ -1,7 +1,7 @@
 """What a sweep gathers of its jobs is what networks are compared by."""
 
 from digit_exp.analysis.predictions import read_predictions
-from digit_exp.runs.folder import VAL_PREDICTIONS, RunRecord
+from digit_exp.runs.folder import VAL_PREDICTIONS_FILE, RunRecord
 from digit_exp.sweeps.collect import results_in_folders
 from tiny_runs import run
 
@@ -22,6 +22,6 @@ def test_a_run_of_an_earlier_version_has_no_validation_predictions(tmp_path):
     (tmp_path / "job").mkdir()
     _, result = run(tmp_path / "job")
     RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / "job")
-    (tmp_path / "job" / VAL_PREDICTIONS).unlink()
+    (tmp_path / "job" / VAL_PREDICTIONS_FILE).unlink()
     (job,) = results_in_folders(tmp_path)
     assert job.predictions() is None

@@ -4,11 +4,11 @@ import shutil
 
 import pytest
 
-from digit_exp.runs.folder import CHECKPOINT
+from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.sweeps.collect import results_in_folders
-from digit_exp.sweeps.outcomes import Entry, Ledger
-from digit_exp.sweeps.peers import Rivals, number_of
+from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
+from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import checkpoint_in_folder
 from digit_exp.training.checkpoint import load_network, save_network
 
@@ -32,7 +32,7 @@ def sweep(tmp_path, train):
 def test_a_copy_is_no_job_of_the_report_and_no_rival(sweep):
     (found,) = results_in_folders(sweep)
     assert found.status == "FINISHED"
-    histories = Rivals(None, sweep, "val_acc")()
+    histories = PeerHistories(None, sweep, "val_acc")()
     assert set(histories[number_of(JOB)]) == {1, 2, 3}
     assert not any(history for number, history in histories.items() if number != number_of(JOB))
 
@@ -51,7 +51,7 @@ def test_a_job_killed_before_it_wrote_its_configuration_is_left_out(sweep, train
 
 
 def test_a_network_in_the_place_of_a_checkpoint_is_not_resumed(sweep):
-    file = sweep / JOB / CHECKPOINT
+    file = sweep / JOB / LAST_CHECKPOINT
     assert checkpoint_in_folder(sweep / JOB)
     save_network(file, load_network(file))
     assert checkpoint_in_folder(sweep / JOB) is None
@@ -65,8 +65,8 @@ class Ticket:
 
 
 def test_foreign_files_among_the_outcomes_are_left_out(tmp_path):
-    ledger = Ledger(Ticket(tmp_path), None)
-    ledger.enter(Entry(3, "job", "done"))
+    ledger = OutcomeLog(Ticket(tmp_path), None)
+    ledger.add(Outcome(3, "job", "done"))
     (tmp_path / "jobs" / "one" / ".DS_Store").write_text("")
     (tmp_path / "jobs" / "one" / "3 copy.json").write_text("{}")
     assert [entry.number for entry in ledger.entries()] == [3]

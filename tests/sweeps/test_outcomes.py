@@ -5,15 +5,15 @@ import threading
 import pytest
 
 from digit_exp.sweeps import progress as following
-from digit_exp.sweeps.context import VARIABLE, Ticket, current_ticket
-from digit_exp.sweeps.outcomes import Entry, Ledger
-from digit_exp.sweeps.progress import Follower
-from digit_exp.tracking.mailbox import FolderShelf
+from digit_exp.sweeps.context import VARIABLE, SweepContext, current_sweep
+from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
+from digit_exp.sweeps.progress import ProgressPrinter
+from digit_exp.tracking.mailbox import FolderMailbox
 
 
 @pytest.fixture
 def ticket(tmp_path):
-    return Ticket(
+    return SweepContext(
         name="it's ${mine}",
         command="now",
         folder=str(tmp_path),
@@ -31,43 +31,43 @@ def test_a_ticket_travels_through_the_environment(ticket, monkeypatch):
     ((setting, text),) = ticket.environment.items()
     assert setting == f"hydra.job.env_set.{VARIABLE}"
     monkeypatch.setenv(VARIABLE, text)
-    assert current_ticket() == ticket
+    assert current_sweep() == ticket
     monkeypatch.delenv(VARIABLE)
-    assert current_ticket() is None
+    assert current_sweep() is None
 
 
 def test_the_entries_of_a_command_are_not_those_of_another(ticket, tmp_path):
-    ledger = Ledger(ticket, None)
-    ledger.enter(Entry(10, "b", "failed", reason="no data"))
-    ledger.enter(Entry(2, "a", "done", 0.5))
-    assert [entry.number for entry in Ledger(ticket, None).entries()] == [2, 10]
+    ledger = OutcomeLog(ticket, None)
+    ledger.add(Outcome(10, "b", "failed", reason="no data"))
+    ledger.add(Outcome(2, "a", "done", 0.5))
+    assert [entry.number for entry in OutcomeLog(ticket, None).entries()] == [2, 10]
     assert [entry.number for entry in ledger.entries(known={2})] == [10]
-    other = Ticket(**{**vars(ticket), "command": "then"})
-    assert list(Ledger(other, None).entries()) == []
+    other = SweepContext(**{**vars(ticket), "command": "then"})
+    assert list(OutcomeLog(other, None).entries()) == []
 
 
 def test_whether_a_job_failed_is_known_without_reading_entries(ticket, monkeypatch):
-    ledger = Ledger(ticket, None)
-    ledger.enter(Entry(0, "a", "done", 0.5))
+    ledger = OutcomeLog(ticket, None)
+    ledger.add(Outcome(0, "a", "done", 0.5))
     assert not ledger.has_failures()
-    ledger.enter(Entry(1, "b", "failed", reason="no data"))
-    monkeypatch.setattr(FolderShelf, "get", lambda *_: pytest.fail("an entry was read"))
+    ledger.add(Outcome(1, "b", "failed", reason="no data"))
+    monkeypatch.setattr(FolderMailbox, "get", lambda *_: pytest.fail("an entry was read"))
     assert ledger.has_failures()
 
 
 def test_an_entry_that_is_just_being_written_waits_for_the_next_look(ticket, tmp_path):
-    ledger = Ledger(ticket, None)
-    ledger.enter(Entry(0, "a", "done", 0.5))
+    ledger = OutcomeLog(ticket, None)
+    ledger.add(Outcome(0, "a", "done", 0.5))
     (tmp_path / "jobs/now/1.json").write_text('{"numb')
     assert [entry.number for entry in ledger.entries()] == [0]
 
 
 def test_every_job_has_its_line_before_the_follower_ends(ticket, capsys):
-    ledger = Ledger(ticket, None)
-    with Follower(ticket, ledger) as follower:
-        ledger.enter(Entry(1, "seed=2", "was done before", 0.5))
-        ledger.enter(Entry(0, "seed=1", "failed", reason="no data\nat all"))
-        ledger.enter(Entry(2, "seed=3", "done", 0.75))
+    ledger = OutcomeLog(ticket, None)
+    with ProgressPrinter(ticket, ledger) as follower:
+        ledger.add(Outcome(1, "seed=2", "was done before", 0.5))
+        ledger.add(Outcome(0, "seed=1", "failed", reason="no data\nat all"))
+        ledger.add(Outcome(2, "seed=3", "done", 0.75))
     first, second, third = sorted(capsys.readouterr().out.splitlines(), key=lambda line: line[5:])
     assert first.endswith("job 0 failed: seed=1 - no data") or "left" in first
     assert "job 1 was done before: seed=2 - 50.00 % (best 50.00 %)" in second
@@ -79,7 +79,7 @@ def test_every_job_has_its_line_before_the_follower_ends(ticket, capsys):
 def test_a_job_that_ends_while_others_run_is_told_at_once(ticket, monkeypatch):
     told = threading.Event()
     monkeypatch.setattr(following, "print", lambda *_, **__: told.set(), raising=False)
-    ledger = Ledger(ticket, None)
-    with Follower(ticket, ledger):
-        ledger.enter(Entry(0, "seed=1", "done", 0.5))
+    ledger = OutcomeLog(ticket, None)
+    with ProgressPrinter(ticket, ledger):
+        ledger.add(Outcome(0, "seed=1", "done", 0.5))
         assert told.wait(timeout=30)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from digit_exp.sweeps.peers import Rivals
+from digit_exp.sweeps.peers import PeerHistories
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.trials import CONFIG_HASH, Trial
 
@@ -33,7 +33,7 @@ def sweep():
 
 
 def rivals(sweep, tmp_path, **options):
-    return Rivals(sweep, tmp_path, "val_acc", **options)
+    return PeerHistories(sweep, tmp_path, "val_acc", **options)
 
 
 def test_rivals_are_known_by_the_number_of_their_hash_and_by_epoch(sweep, tmp_path):

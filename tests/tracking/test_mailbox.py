@@ -2,7 +2,7 @@
 
 import pytest
 
-from digit_exp.tracking.mailbox import FolderShelf
+from digit_exp.tracking.mailbox import FolderMailbox
 from digit_exp.tracking.mlflow.sweep_runs import join_sweep, open_sweep
 
 
@@ -10,10 +10,10 @@ from digit_exp.tracking.mlflow.sweep_runs import join_sweep, open_sweep
 def shelves(request, folder, monkeypatch):
     """Return the same shelf as two processes see it."""
     if request.param == "folder":
-        return FolderShelf(folder / "jobs"), FolderShelf(folder / "jobs")
+        return FolderMailbox(folder / "jobs"), FolderMailbox(folder / "jobs")
     monkeypatch.chdir(folder)
     sweep = open_sweep("grid")
-    return sweep.shelf("jobs/one"), join_sweep("grid", sweep.parent_id).shelf("jobs/one")
+    return sweep.mailbox("jobs/one"), join_sweep("grid", sweep.parent_id).mailbox("jobs/one")
 
 
 def test_what_one_process_leaves_the_other_finds(shelves):

@@ -21,7 +21,7 @@ LABELS = {
     "training_seconds": "training time (s)",
 }
 
-NOTHING = "–"
+NO_VALUE = "–"
 """Stands where there is no number."""
 
 
@@ -88,7 +88,7 @@ class Objective:
         '94.50 to 99.50 %'
         """
         if summary.n == 1:
-            return NOTHING
+            return NO_VALUE
         low, high = self.text(summary.low), self.text(summary.high)
         return f"{low.removesuffix(' %')} to {high}"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import Group, grouped, varied
 from digit_exp.analysis.results import JobResult
-from digit_exp.analysis.significance import Comparison, compare
+from digit_exp.analysis.significance import SignificanceTest, compare
 from digit_exp.analysis.statistics import Summary
 
 
@@ -21,7 +21,7 @@ class Place:
     group: Group
     summary: Summary | None
     """Of the objective; None if no replicate came to a number."""
-    comparison: Comparison | None = None
+    comparison: SignificanceTest | None = None
     """Of the winner with this one; None for itself, and where they cannot be compared."""
     not_compared: str | None = None
     """Why there is no comparison, if one was tried."""
@@ -76,7 +76,7 @@ def _compared(ranking: Ranking, winner: Place) -> Ranking:
     comparisons = compare(winner.group, others, ranking.objective)
     places = [
         Place(place.group, place.summary, found, None)
-        if isinstance(found, Comparison)
+        if isinstance(found, SignificanceTest)
         else Place(place.group, place.summary, None, found)
         for place, found in zip(ranking.places[1:], comparisons, strict=True)
     ]

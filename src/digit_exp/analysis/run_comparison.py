@@ -16,7 +16,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Contender:
+class ComparedRun:
     """One of the runs that are compared."""
 
     name: str
@@ -40,7 +40,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Duel:
+class PairedTest:
     """Two runs that read the same images, by their places among the contenders."""
 
     first: int
@@ -65,7 +65,7 @@ def loss_interval(predictions: Predictions) -> Interval:
     return bootstrap(predictions.losses)
 
 
-def differing(contenders: Sequence[Contender]) -> list[str]:
+def differing(contenders: Sequence[ComparedRun]) -> list[str]:
     """Return the keys of the configuration in which the runs differ, the seed included."""
     keys = dict.fromkeys(key for one in contenders for key in one.config)
     return [
@@ -75,7 +75,7 @@ def differing(contenders: Sequence[Contender]) -> list[str]:
     ]
 
 
-def duels(contenders: Sequence[Contender]) -> list[Duel]:
+def paired_tests(contenders: Sequence[ComparedRun]) -> list[PairedTest]:
     """Compare the first run with each other one that read the same images."""
     ours = contenders[0].readings
     if ours is None:
@@ -89,9 +89,9 @@ def duels(contenders: Sequence[Contender]) -> list[Duel]:
     return [_duel(ours, theirs, n, p) for (n, theirs), p in zip(pairs, p_values, strict=True)]
 
 
-def _duel(ours: Predictions, theirs: Predictions, place: int, p: float) -> Duel:
+def _duel(ours: Predictions, theirs: Predictions, place: int, p: float) -> PairedTest:
     gain = ours.is_right.astype(np.float64) - theirs.is_right
-    return Duel(
+    return PairedTest(
         0,
         place,
         _clearest(np.flatnonzero(gain > 0), ours, theirs),

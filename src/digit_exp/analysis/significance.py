@@ -30,7 +30,7 @@ Outcome = Literal["worse", "better", "no difference shown"]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SignificanceTest:
     """The winner against one other configuration."""
 
     test: str
@@ -59,17 +59,19 @@ class Comparison:
         return "worse" if self.outcome == "worse" else "better on the common seeds"
 
 
-def compare(winner: Group, others: Sequence[Group], objective: Objective) -> list[Comparison | str]:
+def compare(
+    winner: Group, others: Sequence[Group], objective: Objective
+) -> list[SignificanceTest | str]:
     """Compare the winner with each other group; the reason where they cannot be compared."""
     found = [_pair(winner, other, objective) for other in others]
-    corrected = iter(holm([one.p for one in found if isinstance(one, Comparison)]))
+    corrected = iter(holm([one.p for one in found if isinstance(one, SignificanceTest)]))
     return [
-        replace(one, corrected=next(corrected)) if isinstance(one, Comparison) else one
+        replace(one, corrected=next(corrected)) if isinstance(one, SignificanceTest) else one
         for one in found
     ]
 
 
-def _pair(winner: Group, other: Group, objective: Objective) -> Comparison | str:
+def _pair(winner: Group, other: Group, objective: Objective) -> SignificanceTest | str:
     """Test on the common seeds; with one alone, on the predictions for each validation image."""
     ours, theirs = _finished(winner, objective), _finished(other, objective)
     seeds = [seed for seed in ours if seed in theirs]
@@ -79,17 +81,17 @@ def _pair(winner: Group, other: Group, objective: Objective) -> Comparison | str
         return _on_images(ours[seeds[0]][0], theirs[seeds[0]][0])
     a, b = [ours[seed][1] for seed in seeds], [theirs[seed][1] for seed in seeds]
     advantage = objective.loss(float(np.mean(b))) - objective.loss(float(np.mean(a)))
-    return Comparison(PAIRED_T, len(seeds), advantage, paired_t(a, b))
+    return SignificanceTest(PAIRED_T, len(seeds), advantage, paired_t(a, b))
 
 
-def _on_images(ours: JobResult, theirs: JobResult) -> Comparison | str:
+def _on_images(ours: JobResult, theirs: JobResult) -> SignificanceTest | str:
     a, b = _read(ours.predictions()), _read(theirs.predictions())
     if a is None or b is None:
         return NO_PREDICTIONS
     if not np.array_equal(a.labels, b.labels):
         return OTHER_IMAGES
     advantage = float(a.is_right.mean() - b.is_right.mean())
-    return Comparison(MCNEMAR, len(a.labels), advantage, mcnemar(a.is_right, b.is_right))
+    return SignificanceTest(MCNEMAR, len(a.labels), advantage, mcnemar(a.is_right, b.is_right))
 
 
 def _finished(group: Group, objective: Objective) -> dict[object, tuple[JobResult, float]]:

@@ -29,8 +29,8 @@ from digit_exp.config.plan import Plan, job_loader, plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.errors import Interrupted, JobFailed
-from digit_exp.runs.folder import mark_dead
-from digit_exp.sweeps.context import current_ticket
+from digit_exp.runs.folder import mark_dead_runs
+from digit_exp.sweeps.context import current_sweep
 from digit_exp.tracking.base import TrackingError
 
 OUTPUTS = Path("outputs")
@@ -102,7 +102,7 @@ def _run(line: Namespace) -> int:
         hydra.show_info(line.info, NAME, list(planned.choices))
         return 0
     _say_what_is_ignored(planned.jobs[0])
-    mark_dead(OUTPUTS)
+    mark_dead_runs(OUTPUTS)
     resume = planned.launch["resume"]
     if resume is not None:
         return _resume(hydra, planned, line)
@@ -162,7 +162,7 @@ def _job(config: RunConfig, resume: Path | None, failed: list[str], _: DictConfi
         except JobFailed:  # the log has said why
             failed.append(runtime.output_dir)
             return
-    if result.is_failure or result.lost:
+    if result.is_failure or result.not_written:
         failed.append(runtime.output_dir)
 
 
@@ -170,7 +170,7 @@ def _trial(cfg: DictConfig) -> float:
     """Run one job of a sweep, in whatever process a launcher starts."""
     from digit_exp.sweeps.trial import run_trial
 
-    environment, ticket = HydraConfig.get(), current_ticket()
+    environment, ticket = HydraConfig.get(), current_sweep()
     assert ticket is not None
     with chdir(environment.runtime.cwd):
         return run_trial(plain_mapping(cfg), ticket, environment.job.num)
@@ -178,7 +178,7 @@ def _trial(cfg: DictConfig) -> float:
 
 def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:
     """Go on with a run in its folder, or send what MLflow lacks of one that is over."""
-    from digit_exp.runs.resume import find_checkpoint, run_folder, send, unsent_folder
+    from digit_exp.runs.reuse.resume import find_checkpoint, run_folder, send, unsent_folder
 
     text = planned.launch["resume"]
     others = [

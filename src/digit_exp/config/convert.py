@@ -30,7 +30,7 @@ MOST_SHOWN = 250
 NOUNS = {bool: "true or false", int: "whole number", float: "number", str: "text"}
 
 
-class Refused(ValueError):
+class InvalidValue(ValueError):
     """A value that does not fit its field; the message says what would."""
 
 
@@ -48,7 +48,9 @@ def convert(value: object, hint: Hint) -> Hint:
         inner = next(argument for argument in arguments if argument is not NoneType)
         return None if value is None else convert(value, inner)
     if _mentions_interpolation(value):
-        raise Refused(f"must be written out, got {shown(value)}: values refer to nothing else")
+        raise InvalidValue(
+            f"must be written out, got {quoted(value)}: values refer to nothing else"
+        )
     if origin is list:
         return _list(value, arguments[0])
     if origin is dict:
@@ -75,16 +77,16 @@ def plain(value: object) -> object:
     return value
 
 
-def shown(value: object) -> str:
+def quoted(value: object) -> str:
     """Return how a value is written in YAML, with quotes around text.
 
     >>> shown([None, True, "fast"])
     "[null, true, 'fast']"
     """
     if isinstance(value, list):
-        return f"[{', '.join(map(shown, value))}]"
+        return f"[{', '.join(map(quoted, value))}]"
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key}: {shown(item)}" for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{key}: {quoted(item)}" for key, item in value.items()) + "}"
     if value is None:
         return "null"
     text = str(value).lower() if isinstance(value, bool) else repr(value)
@@ -94,7 +96,7 @@ def shown(value: object) -> str:
 def _within(number: Hint, limits: tuple[object, ...], value: object) -> Hint:
     for limit in limits:
         if isinstance(limit, Range) and number not in limit:
-            raise Refused(f"must be {limit}, got {shown(value)}")
+            raise InvalidValue(f"must be {limit}, got {quoted(value)}")
     return number
 
 
@@ -109,12 +111,12 @@ def _scalar(value: object, kind: type) -> object:
         return value
     article = "a " if kind in (int, float) else ""
     quotes = "; put it in quotes" if kind is str and isinstance(value, int | float) else ""
-    raise Refused(f"must be {article}{NOUNS[kind]}, got {shown(value)}{quotes}")
+    raise InvalidValue(f"must be {article}{NOUNS[kind]}, got {quoted(value)}{quotes}")
 
 
 def _number(value: float, kind: type) -> object:
     if isinstance(value, int) and not -LARGEST < value < LARGEST:
-        raise Refused(f"must be less than 2**63, got a number of {_digits(value)} digits")
+        raise InvalidValue(f"must be less than 2**63, got a number of {_digits(value)} digits")
     return kind(value)
 
 
@@ -125,18 +127,18 @@ def _digits(value: int) -> int:
 def _choice(value: object, kind: type[Enum]) -> Enum:
     if isinstance(value, str) and value in kind.__members__:
         return kind[value]
-    raise Refused(no_choice(kind, value, shown(value)))
+    raise InvalidValue(no_choice(kind, value, quoted(value)))
 
 
 def _list(value: object, hint: Hint) -> list[object]:
     kind = next(iter(get_args(hint)), hint)  # without its range
-    wanted = f"must be a list of {NOUNS[kind]}s, got {shown(value)}"
+    wanted = f"must be a list of {NOUNS[kind]}s, got {quoted(value)}"
     if not isinstance(value, list):
-        raise Refused(f"{wanted}{_meant(value, kind)}")
+        raise InvalidValue(f"{wanted}{_meant(value, kind)}")
     try:
         items = [convert(item, kind) for item in value]
-    except Refused:
-        raise Refused(wanted) from None
+    except InvalidValue:
+        raise InvalidValue(wanted) from None
     return [convert(item, hint) for item in items]
 
 
@@ -152,7 +154,7 @@ def _meant(value: object, kind: type) -> str:
 
 def _mapping(value: object) -> dict[str, object]:
     if not isinstance(value, Mapping):
-        raise Refused(f"must be names with values, got {shown(value)}; write {{name: value}}")
+        raise InvalidValue(f"must be names with values, got {quoted(value)}; write {{name: value}}")
     return {str(key): convert(item, str) for key, item in value.items()}
 
 
@@ -164,14 +166,14 @@ def _mentions_interpolation(value: object) -> bool:
     return isinstance(value, str) and "${" in value
 
 
-def text(choice: object) -> str:
+def override_text(choice: object) -> str:
     """Return a value of YAML as the command line has it.
 
     >>> text([128, 64]), text(None), text(True), text("relu")
     ('[128,64]', 'null', 'true', 'relu')
     """
     if isinstance(choice, list):
-        return f"[{','.join(map(text, choice))}]"
+        return f"[{','.join(map(override_text, choice))}]"
     if choice is None:
         return "null"
     return str(choice).lower() if isinstance(choice, bool) else str(choice)

@@ -11,7 +11,7 @@ from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
 from digit_exp.config.constraints import conflicts
-from digit_exp.config.convert import Refused, convert, plain, shown
+from digit_exp.config.convert import InvalidValue, convert, plain, quoted
 from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS, RunConfig
 from digit_exp.config.suggestions import suggestions
 from digit_exp.registry import Component, ConfigError, Problem
@@ -106,7 +106,7 @@ class Reading:
         for group, cls in GROUPS.items():
             settings = mapping.get(group)
             if not isinstance(settings, Mapping):
-                self._refuse(group, f"must be a group of settings, got {shown(settings)}")
+                self._refuse(group, f"must be a group of settings, got {quoted(settings)}")
             elif group not in FAMILIES:
                 self._choices[group] = group
                 yield group, cls
@@ -138,7 +138,7 @@ class Reading:
                 continue
             try:
                 self._values[path] = convert(value, self._types[path])
-            except Refused as refused:
+            except InvalidValue as refused:
                 self._refuse(path, str(refused))
 
     def _fill_in_defaults(self) -> None:
@@ -160,7 +160,7 @@ class Reading:
     def _explain(self, path: str, value: object) -> str:
         """Say what is wrong with a key that does not exist, and which one may be meant."""
         if inner := [key for key in self._types if key.startswith(f"{path}.")]:
-            return f"holds several values, got {shown(value)}; write one of {', '.join(inner)}"
+            return f"holds several values, got {quoted(value)}; write one of {', '.join(inner)}"
         group, _, field = path.partition(".")
         if group not in self._choices:
             message, others = "no such key", []

@@ -116,7 +116,7 @@ def job_loader() -> JobLoader:
     publish()
     version.setbase("1.3")
     setup_globals()
-    return JobLoader(create_config_search_path(str(conf_dir())))
+    return JobLoader(create_config_search_path(str(conf_dir())), job_values)
 
 
 def job_values(loader: JobLoader, words: Sequence[str]) -> dict[str, Any]:

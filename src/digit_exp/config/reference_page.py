@@ -15,7 +15,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from digit_exp.config.convert import NOUNS, Hint, shown
+from digit_exp.config.convert import NOUNS, Hint, quoted
 from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, leaf_types, leaves
 from digit_exp.config.paths import choices, conf_dir
 from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS, RunConfig
@@ -135,7 +135,7 @@ def _table(
 ) -> Iterator[str]:
     yield "| key | default | may be | |\n|---|---|---|---|"
     for key, value in values.items():
-        written = value if isinstance(value, str) else shown(value)
+        written = value if isinstance(value, str) else quoted(value)
         default = "must be given" if value == ABSENT else f"`{written}`"
         cells = [f"`{prefix}{key}`", default, type_in_words(types[key]), said.get(key, "")]
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

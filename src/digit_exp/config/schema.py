@@ -58,7 +58,7 @@ class Backend(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Watch(Component):
+class MonitorSettings(Component):
     """What watches a metric, in the direction that is better for it."""
 
     monitor: Monitor = Monitor.val_acc
@@ -74,7 +74,7 @@ class Watch(Component):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EarlyStoppingSettings(Watch):
+class EarlyStoppingSettings(MonitorSettings):
     """When to stop before the last epoch (specification, section 6)."""
 
     enabled: bool = True
@@ -84,7 +84,7 @@ class EarlyStoppingSettings(Watch):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckpointSettings(Watch):
+class CheckpointSettings(MonitorSettings):
     """Which checkpoints to keep beside `last.npz` (specification, section 7)."""
 
     save_best_only: bool = True

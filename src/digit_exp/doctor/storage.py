@@ -27,10 +27,10 @@ def folder() -> Check:
 
 def runs() -> Check:
     """Read the note of every run below outputs/."""
-    from digit_exp.runs.folder import FILE, RecordError, RunRecord
+    from digit_exp.runs.folder import RECORD_FILE, RecordError, RunRecord
 
     count, damaged = 0, []
-    for note in Path("outputs").rglob(FILE):
+    for note in Path("outputs").rglob(RECORD_FILE):
         try:
             RunRecord.read(note.parent)
         except RecordError:

@@ -15,7 +15,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure as Figure  # for those who name the type of a figure
 from matplotlib.ticker import (
     FuncFormatter,
     LogLocator,

@@ -1,4 +1,4 @@
-"""What a configuration asks for before anything is trained: data, its splits, the network."""
+"""Data, splits and network of a run, built from its configuration."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from digit_exp.rng import Rng
 
 
 @lru_cache(maxsize=1)
-def load(source: DataSource) -> Dataset:
-    """Return the data set of `source`; the jobs of a sweep in one process read it once."""
+def load_data(source: DataSource) -> Dataset:
+    """Return the data set of `source`, cached for the jobs of a sweep."""
     return source.load()
 
 
-def splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
-    """Return the training and the validation set of a run."""
+def train_val_splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
+    """Return the training and the validation split of a run."""
     rng, data = Rng(config.seed)("split"), config.data
     train, val = train_val_split(
         dataset.train, val_ratio=data.val_ratio, rng=rng, stratified=data.stratified
@@ -34,8 +34,8 @@ def splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
     return train, val
 
 
-def untrained(config: RunConfig, dataset: Dataset, train: Split) -> Network:
-    """Return the network of a run, with its initial weights."""
+def build_network(config: RunConfig, dataset: Dataset, train: Split) -> Network:
+    """Return the network of a run with its initial weights."""
     standardize = None
     if config.data.normalize is Normalize.standardize:
         mean, std = pixel_statistics(train)

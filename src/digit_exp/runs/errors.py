@@ -1,13 +1,13 @@
-"""How a command may end early. What raises these is slow to import; what catches them is not."""
+"""Exceptions that end a run early. Quick to import, for the code that catches them."""
 
 import signal
 
 INTERRUPTED = 128 + signal.SIGINT
-"""Exit code after Ctrl-C, as the shell has it."""
+"""Exit code after Ctrl-C, as in a shell."""
 
 
 class JobFailed(Exception):
-    """A run failed, and its log says why."""
+    """A run failed; the reason is in its log."""
 
 
 class Interrupted(KeyboardInterrupt):

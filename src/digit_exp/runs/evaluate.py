@@ -8,21 +8,21 @@ from digit_exp.nn.network import Network
 from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
 
 
-def read_split(network: Network, split: Split) -> Predictions:
+def predict_split(network: Network, split: Split) -> Predictions:
     """Return the predictions of a network for the images of a split."""
     return Predictions(split.labels, network.logits(split.images[split.rows]))
 
 
-def read_test_set(network: Network, test: Split) -> tuple[Predictions, dict[str, float]]:
+def evaluate_test_set(network: Network, test: Split) -> tuple[Predictions, dict[str, float]]:
     """Return the predictions, and `test_loss` and `test_acc`."""
-    predictions = read_split(network, test)
+    predictions = predict_split(network, test)
     return predictions, {
         "test_loss": float(predictions.losses.mean()),
         "test_acc": float(predictions.is_right.mean()),
     }
 
 
-def calibration(val: Predictions) -> dict[str, float]:
+def calibrate(val: Predictions) -> dict[str, float]:
     """Fit the temperature on the validation predictions."""
     temperature = fit_temperature(val.logits, val.labels)
     return {

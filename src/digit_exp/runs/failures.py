@@ -1,44 +1,56 @@
-"""What a run could not write, so that it trains to its end nevertheless and then says so."""
+"""Files that a run cannot write: training goes on, and the run reports them at its end."""
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from digit_exp.arrays import Metrics
+from digit_exp.nn.network import Network
+from digit_exp.registry import ConfigError, Problem
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.state import TrainState
 
 log = logging.getLogger(__name__)
 
+CHECKPOINT_FILES = 3
+"""Checkpoints on disk at the same time: the last, the best, and a temporary file."""
 
-class Losses:
-    """Collects what could not be written or made, and why."""
+VECTORS_PER_FILE = 5
+"""Arrays of the size of the weights: weights, two moments, the average, the best weights."""
+
+OTHER_BYTES = 10_000_000
+"""Figures, logs and predictions, and the growth of the store."""
+
+
+class WriteFailures:
+    """Collects what could not be written or made, with the reasons."""
 
     def __init__(self) -> None:
         self._reasons: dict[str, str] = {}
 
     @contextmanager
-    def tolerated(self, what: str, kind: type[Exception] = OSError) -> Iterator[None]:
-        """Go on after the `with` block, even if it raised an error of that kind.
+    def collect(self, what: str, kind: type[Exception] = OSError) -> Iterator[None]:
+        """Record an exception of that kind in the `with` block and go on.
 
-        What is written later after all, such as a checkpoint, is no loss any more.
+        A later success with the same name, such as that of a checkpoint, removes the record.
         """
         try:
             yield
         except kind as error:
             reason = _reason(error)
             if what not in self._reasons:
-                log.warning("%s cannot be written: %s. The run goes on", what, reason)
+                log.warning("cannot write %s: %s. The run goes on", what, reason)
                 log.debug("the error", exc_info=error)
             self._reasons[what] = reason
         else:
             self._reasons.pop(what, None)
 
-    def sentences(self) -> list[str]:
-        """Return what is missing in the end, and why."""
+    def messages(self) -> list[str]:
+        """Return what is missing, each with the reason."""
         return [f"{what}: {reason}" for what, reason in self._reasons.items()]
 
 
@@ -48,15 +60,15 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class Tolerated(Callback):
-    """A callback that writes after epochs, and whose failing to is a loss and not the end.
+class BestEffort(Callback):
+    """Runs a callback that writes after epochs; records an OSError and goes on.
 
-    Before the first epoch it may fail: then nothing is lost by ending there.
+    An error before the first epoch is raised: nothing is lost yet.
     """
 
-    def __init__(self, callback: Callback, losses: Losses, what: Path) -> None:
+    def __init__(self, callback: Callback, failures: WriteFailures, what: Path) -> None:
         self._callback = callback
-        self._losses = losses
+        self._failures = failures
         self._what = str(what)
         self.monitor = callback.monitor
 
@@ -64,5 +76,19 @@ class Tolerated(Callback):
         self._callback.on_fit_start(state)
 
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
-        with self._losses.tolerated(self._what):
+        with self._failures.collect(self._what):
             self._callback.on_epoch_end(state, metrics)
+
+
+def require_free_space(folder: Path, network: Network) -> None:
+    """Raise ConfigError if the disk of `folder` is too full for a run of `network`."""
+    needed = CHECKPOINT_FILES * VECTORS_PER_FILE * network.parameters.storage.nbytes + OTHER_BYTES
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ConfigError(
+            Problem(
+                "",
+                f"the disk of {folder} has {free / 1e6:,.0f} MB free, and this run may write"
+                f" {needed / 1e6:,.0f} MB. Free some space, or start in a folder on another disk",
+            )
+        )

@@ -1,6 +1,6 @@
-"""A run's own note in its folder, `run.json`: who it is, whether it goes on, what came of it.
+"""The folder of a run: the names of its files, and `run.json` with its id, status and results.
 
-It makes a run findable without MLflow (`runs/reuse/lookup.py`), and resumable.
+`run.json` makes a run findable (`runs/reuse/lookup.py`) and resumable without MLflow.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ from digit_exp.tracking import ownership
 
 log = logging.getLogger(__name__)
 
-FILE = "run.json"
-OVER = ("diverged", "pruned")
-"""Why a run that did not finish is not to be resumed either."""
+RECORD_FILE = "run.json"
+FINAL_REASONS = ("diverged", "pruned")
+"""Stop reasons of runs that did not finish and cannot be resumed."""
 STOP_REASON = "digit_exp.stop_reason"
-"""The tag that says why training ended before its last epoch."""
+"""The tag with the reason why training ended before the last epoch."""
 DATA_DIGEST = "data.digest"
 """The tag that says on which data set a run was trained and tested."""
 ERROR = "digit_exp.error"
 """The tag that says why a run has FAILED; the whole traceback is in a file."""
 ERROR_LENGTH = 500
-CONFIG = "config.yaml"
-CHECKPOINT = Path("checkpoints") / "last.npz"
-PREDICTIONS = "test_predictions.npz"
-VAL_PREDICTIONS = "val_predictions.npz"
+CONFIG_FILE = "config.yaml"
+LAST_CHECKPOINT = Path("checkpoints") / "last.npz"
+PREDICTIONS_FILE = "test_predictions.npz"
+VAL_PREDICTIONS_FILE = "val_predictions.npz"
 """By these networks are compared; the test set has no part in a choice."""
-LOG = "digit_exp.log"
-NETWORK, DIFF, TRACEBACK = "network.txt", "git_diff.patch", "traceback.txt"
-SERVED = "model.npz"
+LOG_FILE = "digit_exp.log"
+NETWORK_FILE, DIFF_FILE, TRACEBACK = "network.txt", "git_diff.patch", "traceback.txt"
+MODEL_FILE = "model.npz"
 """The network as it is served."""
 
 
@@ -54,7 +54,7 @@ class RecordError(ValueError):
 
 @dataclass
 class RunRecord:
-    """What a run says about itself."""
+    """The content of `run.json`."""
 
     run_id: str | None
     status: str = "RUNNING"
@@ -63,12 +63,12 @@ class RunRecord:
     host: str = field(default_factory=platform.node)
     pid: int = field(default_factory=os.getpid)
     summary: dict[str, float] = field(default_factory=dict)
-    """The numbers that it came to."""
+    """The final metrics."""
     reason: str | None = None
     """Why it ended before its last epoch, or failed."""
     name: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
-    """With what it was made, and of which sweep it is: as MLflow would have them."""
+    """The same tags as in MLflow: provenance, sweep, the user's own."""
     ended: str | None = None
     taken_up: str | None = None
     """When its process took it up, if it has been interrupted; else that was when it started."""
@@ -78,7 +78,7 @@ class RunRecord:
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
         """Read the note of the run in `folder`; raise RecordError if there is none."""
-        note = folder / FILE
+        note = folder / RECORD_FILE
         try:
             if not note.is_file():  # opening a pipe would wait for ever
                 raise ValueError("it is not a file")
@@ -108,22 +108,22 @@ class RunRecord:
             raise ValueError("a value in it is of another kind")
 
     def write(self, folder: Path) -> None:
-        """Write the note, whole or not at all."""
-        write_text(folder / FILE, json.dumps(asdict(self), indent=2))
+        """Write the record atomically."""
+        write_text(folder / RECORD_FILE, json.dumps(asdict(self), indent=2))
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more would come of it: it finished, has diverged or was pruned."""
-        return self.status == "FINISHED" or self.reason in OVER
+        """Whether there is nothing to resume: the run finished, diverged or was pruned."""
+        return self.status == "FINISHED" or self.reason in FINAL_REASONS
 
     @property
     def is_alive(self) -> bool:
-        """Whether another process of this host is still at it."""
+        """Whether another process on this host still works on the run."""
         return self.status == "RUNNING" and ownership.is_another(self.owner)
 
     @property
     def is_dead(self) -> bool:
-        """Whether it says that it goes on, and its process on this host is gone."""
+        """Whether the status is RUNNING, but the process on this host is gone."""
         return self.status == "RUNNING" and ownership.is_gone(self.owner)
 
     @property
@@ -145,10 +145,10 @@ class RunRecord:
 
 
 @contextmanager
-def recorded(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
-    """Keep the note in `folder` true while the `with` block runs, and when it has ended.
+def keep_record(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
+    """Write the record when the `with` block starts and again when it ends.
 
-    The block sets `record.status`; an exception makes it KILLED or FAILED.
+    The block sets `record.status`; an exception sets it to KILLED or FAILED.
     """
     try:
         record.write(folder)
@@ -161,34 +161,36 @@ def recorded(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
         try:
             record.write(folder)
         except OSError as error:
-            log.warning("%s still says RUNNING: %s", folder / FILE, error.strerror)
+            log.warning(
+                "cannot write the final status to %s: %s", folder / RECORD_FILE, error.strerror
+            )
 
 
-def mark_dead(outputs: Path) -> None:
-    """Call those runs KILLED in their notes whose process on this machine is gone.
+def mark_dead_runs(outputs: Path) -> None:
+    """Set the status to KILLED for runs whose process on this machine is gone.
 
-    Looks where runs are put by default, below a day or a sweep.
+    Looks in the default places: below a day, and below a sweep.
     """
-    for note in [*outputs.glob(f"*/*/{FILE}"), *outputs.glob(f"sweeps/*/*/{FILE}")]:
-        with suppress(OSError, ValueError):  # not ours, or going away this moment
-            if '"RUNNING"' not in note.read_text(encoding="utf-8"):
+    for file in [*outputs.glob(f"*/*/{RECORD_FILE}"), *outputs.glob(f"sweeps/*/*/{RECORD_FILE}")]:
+        with suppress(OSError, ValueError):  # of another user, or being deleted
+            if '"RUNNING"' not in file.read_text(encoding="utf-8"):
                 continue
-            record = RunRecord.read(note.parent)
+            record = RunRecord.read(file.parent)
             if record.is_dead:
                 record.status, record.reason = "KILLED", "its process was killed"
-                record.write(note.parent)
+                record.write(file.parent)
 
 
 def record_in(folder: Path) -> RunRecord | None:
     """Return the note of the run in `folder`, or None; one that cannot be read is named once."""
     try:
-        return RunRecord.read(folder) if (folder / FILE).exists() else None
+        return RunRecord.read(folder) if (folder / RECORD_FILE).exists() else None
     except RecordError as error:
         _name_once(folder.absolute(), str(error))
         return None
 
 
-def runs(folder: Path, pattern: str = f"**/{FILE}") -> list[tuple[Path, RunRecord]]:
+def records_below(folder: Path, pattern: str = f"**/{RECORD_FILE}") -> list[tuple[Path, RunRecord]]:
     """Return the folder and note of every run below `folder`, the latest first.
 
     Of a folder that was copied, one is a run: that of the shorter name.
@@ -207,11 +209,11 @@ def _name_once(folder: Path, problem: str) -> None:
     log.warning("%s; it is skipped", problem)
 
 
-def from_here(path: Path) -> Path:
-    """Return a path as a person would type it where the command was started."""
+def relative_to_cwd(path: Path) -> Path:
+    """Return a path relative to the working directory, if it is below that."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
-def ended(status: str, reason: str | None) -> str:
-    """Return how a job ended, in the words of a report."""
-    return reason.upper() if reason in OVER else status
+def display_status(status: str, reason: str | None) -> str:
+    """Return the status as reports show it: DIVERGED or PRUNED instead of FAILED or KILLED."""
+    return reason.upper() if reason in FINAL_REASONS else status

@@ -1,4 +1,4 @@
-"""The log of a run, which a full disk cuts off and does not turn into a stream of tracebacks."""
+"""The log file of a run. If the disk is full, one message replaces a traceback per line."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import sys
 
 
 class LogFile(logging.FileHandler):
-    """A file that says once, on the terminal, that it can no longer be written."""
+    """A file handler that reports on the terminal, once, that its file cannot be written."""
 
     is_broken = False
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Answer an error of the file system; any other is a mistake in a message."""
+        """Report an error of the file system once; others are mistakes in a log call."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
         elif not self.is_broken:
             self.is_broken = True
-            print(f"the log {self.baseFilename} is cut off: {error.strerror}", file=sys.stderr)
+            print(f"cannot write to the log {self.baseFilename}: {error.strerror}", file=sys.stderr)

@@ -16,17 +16,17 @@ from typing import Any
 from digit_exp.arrays import Metrics
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flat, flatten, read_yaml
-from digit_exp.runs.failures import Losses
+from digit_exp.runs.failures import WriteFailures
 from digit_exp.runs.folder import (
-    CHECKPOINT,
-    CONFIG,
-    DIFF,
-    LOG,
-    NETWORK,
-    PREDICTIONS,
-    SERVED,
+    CONFIG_FILE,
+    DIFF_FILE,
+    LAST_CHECKPOINT,
+    LOG_FILE,
+    MODEL_FILE,
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
     TRACEBACK,
-    VAL_PREDICTIONS,
+    VAL_PREDICTIONS_FILE,
     RunRecord,
 )
 from digit_exp.tracking.base import Epoch, RunContents, Tracker
@@ -37,7 +37,15 @@ from digit_exp.training.state import TrainState
 METRICS = "metrics.jsonl"
 """A line for each epoch: its number `epoch`, its `time`, and its metrics, null if not finite."""
 
-FILES = (CONFIG, NETWORK, DIFF, LOG, TRACEBACK, PREDICTIONS, VAL_PREDICTIONS)
+FILES = (
+    CONFIG_FILE,
+    NETWORK_FILE,
+    DIFF_FILE,
+    LOG_FILE,
+    TRACEBACK,
+    PREDICTIONS_FILE,
+    VAL_PREDICTIONS_FILE,
+)
 FOLDERS = {"checkpoints": "*.npz", "figures": "*.png"}
 """What a tracker keeps copies of. Other files of the folder are none of a run's."""
 
@@ -88,9 +96,9 @@ class WriteEpochs(Callback):
     Ends training if another process has taken the run over.
     """
 
-    def __init__(self, run: OpenRun, losses: Losses) -> None:
+    def __init__(self, run: OpenRun, failures: WriteFailures) -> None:
         self._run = run
-        self._losses = losses
+        self._failures = failures
 
     def on_fit_start(self, state: TrainState) -> None:
         self._write(state)
@@ -102,7 +110,7 @@ class WriteEpochs(Callback):
         self._write(state)
 
     def _write(self, state: TrainState) -> None:
-        with self._losses.tolerated(METRICS):
+        with self._failures.collect(METRICS):
             self._run.write_epochs(state.history)
 
 
@@ -111,14 +119,22 @@ def discard_outcome(folder: Path) -> None:
 
     It would be taken for what the new run has come to.
     """
-    names = (METRICS, NETWORK, DIFF, TRACEBACK, PREDICTIONS, VAL_PREDICTIONS, SERVED)
+    names = (
+        METRICS,
+        NETWORK_FILE,
+        DIFF_FILE,
+        TRACEBACK,
+        PREDICTIONS_FILE,
+        VAL_PREDICTIONS_FILE,
+        MODEL_FILE,
+    )
     for path in [*(folder / name for name in names), *(folder / "figures").glob("*.png")]:
         path.unlink(missing_ok=True)
 
 
 def read_contents(folder: Path) -> RunContents:
     """Return what a folder holds of its run. Raises OSError or ValueError if that is no run."""
-    params = flat(read_yaml(folder / CONFIG))
+    params = flat(read_yaml(folder / CONFIG_FILE))
     return _contents(folder, RunRecord.read(folder), params, read_epochs(folder))
 
 
@@ -127,7 +143,7 @@ def read_epochs(folder: Path) -> list[Epoch]:
     try:
         lines = (folder / METRICS).read_bytes().splitlines()
     except (FileNotFoundError, NotADirectoryError):
-        return _epochs_of_checkpoint(folder / CHECKPOINT)
+        return _epochs_of_checkpoint(folder / LAST_CHECKPOINT)
     found: dict[int, Epoch] = {}
     for line in lines:
         try:
@@ -189,7 +205,7 @@ def _contents(
         summary=dict(record.summary),
         dataset=record.dataset,
         files=_files(folder),
-        network=folder / SERVED if (folder / SERVED).is_file() else None,
+        network=folder / MODEL_FILE if (folder / MODEL_FILE).is_file() else None,
     )
 
 

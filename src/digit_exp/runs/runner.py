@@ -1,4 +1,4 @@
-"""One run from configuration to result: its checkpoint, tracker, record and log around it."""
+"""One run from configuration to result, with its tracker, record and log."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
-from digit_exp.runs import summary as report
 from digit_exp.runs.errors import JobFailed
-from digit_exp.runs.experiment import Experiment, Result, Rivalry
-from digit_exp.runs.folder import TRACEBACK, RunRecord, recorded
+from digit_exp.runs.experiment import Experiment, PruningContext, Result
+from digit_exp.runs.folder import TRACEBACK, RunRecord, keep_record
 from digit_exp.runs.open_run import OpenRun, discard_outcome
 from digit_exp.runs.signals import Interruption
+from digit_exp.runs.summary import run_name, write_config
+from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.run import HURRY, PATIENCE, open_tracker
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
@@ -27,9 +28,9 @@ from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_
 log = logging.getLogger(__name__)
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
-"""Errors of the file system that a person understands without a traceback."""
+"""Errors of the file system that need no traceback to be understood."""
 
-SMALLER = "try a smaller model.hidden, trainer.batch_size or data.train_size"
+MEMORY_ADVICE = "try a smaller model.hidden, trainer.batch_size or data.train_size"
 
 
 def run_job(config: RunConfig, folder: Path, resume: Path | None = None) -> Result:
@@ -47,9 +48,9 @@ def run_job(config: RunConfig, folder: Path, resume: Path | None = None) -> Resu
     except JobFailed:
         raise
     except Exception as error:
-        raise logged(error) from error
+        raise log_failure(error) from error
     if where:
-        log.info("\n%s", "\n".join(["to look at this run:", *where]))
+        log.info("\n%s", "\n".join(["to view this run:", *where]))
     return result
 
 
@@ -59,31 +60,31 @@ def execute(
     interruption: Interruption,
     checkpoint: Checkpoint | None = None,
 ) -> tuple[Result, list[str]]:
-    """Run inside a tracked run, and return where that can be looked at as well.
+    """Run and track an experiment; return its result, and how to view it.
 
-    What can be refused is refused before the run is opened.
+    Errors of the configuration and the data are raised before the run is opened.
     """
     experiment = Experiment.prepare(config, folder, checkpoint)
-    with opened(config, folder, checkpoint=checkpoint) as run:
-        result = conduct(run, experiment, interruption)
+    with open_run(config, folder, checkpoint=checkpoint) as run:
+        result = execute_open(run, experiment, interruption)
     return result, run.tracker.where()
 
 
-def conduct(
+def execute_open(
     run: OpenRun,
     experiment: Experiment,
     interruption: Interruption,
-    rivalry: Rivalry | None = None,
+    pruning: PruningContext | None = None,
 ) -> Result:
-    """Run the experiment and write down what it came to; `rivalry` tells of its sweep."""
-    run.record.tags |= experiment.made_with
-    result = experiment.run(run, interruption, rivalry)
+    """Run the experiment and record its outcome; `pruning` is given for a job of a sweep."""
+    run.record.tags |= experiment.provenance
+    result = train_and_evaluate(experiment, run, interruption, pruning)
     run.record.status, run.record.reason = result.status, result.stop_reason
     return result
 
 
 @contextmanager
-def opened(
+def open_run(
     config: RunConfig,
     folder: Path,
     *,
@@ -96,9 +97,9 @@ def opened(
     In a sweep, `identity` are the tags that say which; the run must never be without them. An
     exception becomes JobFailed.
     """
-    report.write_config(config, folder)  # first: a run that is found has a configuration
+    write_config(config, folder)  # first: a run that is found has a configuration
     settings = config.tracking
-    record = RunRecord(None, name=name or report.run_name(config))
+    record = RunRecord(None, name=name or run_name(config))
     record.tags |= {**settings.tags, **(identity or {})}
     if checkpoint is None:
         discard_outcome(folder)
@@ -116,7 +117,7 @@ def opened(
     run.tracker.follow(run.contents)
     patience = PATIENCE
     try:
-        with recorded(folder, record):
+        with keep_record(folder, record):
             yield run
     except KeyboardInterrupt:
         patience = HURRY
@@ -124,7 +125,7 @@ def opened(
     except Exception as error:
         with suppress(OSError):
             write_text(folder / TRACEBACK, "".join(traceback.format_exception(error)))
-        raise logged(error) from error
+        raise log_failure(error) from error
     finally:
         run.tracker.close(patience)
 
@@ -139,21 +140,21 @@ def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def _load(file: Path) -> Checkpoint:
-    """Read a checkpoint that holds a run, not just a network."""
+    """Read a checkpoint of a run; a saved network alone is refused."""
     checkpoint = load_for_resuming(file)
     if not {"run", "run_id", "data_digest"} <= checkpoint.config.keys():
-        raise CheckpointError(file, "it holds a network, but no run that could go on")
+        raise CheckpointError(file, "it has a network, but no run to resume")
     return checkpoint
 
 
-def logged(error: Exception) -> JobFailed:
-    """Put into the log what went wrong: a sentence where that is enough, else the traceback."""
+def log_failure(error: Exception) -> JobFailed:
+    """Log an error: its message if that is enough, else the traceback."""
     if isinstance(error, ConfigError | DataError | CheckpointError | TrackingError):
         log.error("%s", error)
     elif isinstance(error, OSError) and error.filename and error.errno in DISK:
-        log.error("%s cannot be written: %s", error.filename, error.strerror)
+        log.error("cannot write %s: %s", error.filename, error.strerror)
     elif isinstance(error, MemoryError):
-        error = MemoryError(f"the memory is too small for this run ({error}): {SMALLER}")
+        error = MemoryError(f"not enough memory for this run ({error}): {MEMORY_ADVICE}")
         log.error("%s", error)
     else:
         log.error("the run failed", exc_info=error)

@@ -1,7 +1,7 @@
 """Signals that end a run: Ctrl-C, `kill`, a closed terminal.
 
-While the network is trained, the first signal lets the step finish and training end in order; at
-any other time, and for a second signal, it is an exception at once.
+During training, the first signal lets the step finish and ends training in order. A second signal,
+or one at any other time, raises Interrupted at once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM] + ([signal.SIGHUP] if hasattr(signal, 
 
 
 class Interruption(Callback):
-    """Takes the signals inside its `with` block and hands them to the training loop."""
+    """Handles the signals inside its `with` block and, as a callback, stops the training loop."""
 
     def __init__(self) -> None:
         self._signum: int | None = None
@@ -27,7 +27,7 @@ class Interruption(Callback):
         self._previous: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        # Only a process's main thread may install handlers; elsewhere signals stay as they are.
+        # Only the main thread of a process may install handlers.
         if threading.current_thread() is threading.main_thread():
             self._previous = {s: signal.signal(s, self._receive) for s in SIGNALS}
         return self

@@ -11,11 +11,11 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import (
-    CONFIG,
+    CONFIG_FILE,
     ERROR,
     STOP_REASON,
-    VAL_PREDICTIONS,
-    ended,
+    VAL_PREDICTIONS_FILE,
+    display_status,
     record_in,
 )
 from digit_exp.runs.open_run import read_epochs
@@ -46,13 +46,14 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
     return JobResult(
         number=int(trial.tags.get(JOB, 0)),
         run_id=trial.run_id,
-        status=ended(trial.status, reason),
+        status=display_status(trial.status, reason),
         config={key: value_of(text) for key, text in trial.params.items()},
         metrics=trial.metrics,
         history=lambda: sweep.history(trial, *CURVES),
         reason=_why(reason, trial.tags),
         predictions=lambda: (
-            _existing(place / VAL_PREDICTIONS) or sweep.fetch(trial, VAL_PREDICTIONS, place)
+            _existing(place / VAL_PREDICTIONS_FILE)
+            or sweep.fetch(trial, VAL_PREDICTIONS_FILE, place)
         ),
     )
 
@@ -76,12 +77,12 @@ def _from_folders(folder: Path) -> Iterator[JobResult]:
         yield JobResult(
             number=number,
             run_id=record.run_id,
-            status=ended(record.status, record.reason),
+            status=display_status(record.status, record.reason),
             config=config,
             metrics=record.summary,
             history=partial(folder_history, place),
             reason=record.reason,
-            predictions=partial(_existing, place / VAL_PREDICTIONS),
+            predictions=partial(_existing, place / VAL_PREDICTIONS_FILE),
         )
 
 
@@ -93,7 +94,7 @@ def job_folders(folder: Path) -> list[Path]:
 def _config(place: Path) -> dict[str, object] | None:
     """Return the configuration of a job, or None if it was killed before it wrote it."""
     try:
-        return flatten(from_mapping(read_yaml(place / CONFIG)))
+        return flatten(from_mapping(read_yaml(place / CONFIG_FILE)))
     except ConfigError:
         return None
 

@@ -16,7 +16,7 @@ VARIABLE = "DIGIT_EXP_SWEEP"
 
 
 @dataclass(frozen=True)
-class Ticket:
+class SweepContext:
     """The sweep that a job belongs to."""
 
     name: str
@@ -49,7 +49,7 @@ class Ticket:
         return {f"hydra.job.env_set.{VARIABLE}": text}
 
 
-def current_ticket() -> Ticket | None:
+def current_sweep() -> SweepContext | None:
     """Return the ticket of the sweep that this process works for, if any."""
     text = os.environ.get(VARIABLE)
-    return None if text is None else Ticket(**json.loads(base64.urlsafe_b64decode(text)))
+    return None if text is None else SweepContext(**json.loads(base64.urlsafe_b64decode(text)))

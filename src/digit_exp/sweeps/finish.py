@@ -11,19 +11,19 @@ from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Ranking, rank
 from digit_exp.analysis.results import JobResult
 from digit_exp.config.serialize import differences, from_flat
-from digit_exp.runs.folder import from_here
+from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.collect import results_in_folders, results_in_store
-from digit_exp.sweeps.context import Ticket
+from digit_exp.sweeps.context import SweepContext
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.saved_view import Comparison, comparison_lines
+from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_lines
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 
 log = logging.getLogger(__name__)
 
 
-def conclude(
-    ticket: Ticket, sweep: Sweep | None, status: Status, silent: Sequence[JobResult]
+def finish_sweep(
+    ticket: SweepContext, sweep: Sweep | None, status: Status, silent: Sequence[JobResult]
 ) -> Status:
     """Write the report, print the ranking, close the parent; return how the sweep has ended.
 
@@ -48,7 +48,7 @@ def conclude(
     return status if is_reported else Status.FAILED
 
 
-def _report(found: Sequence[JobResult], ticket: Ticket, sweep: Sweep | None) -> bool:
+def _report(found: Sequence[JobResult], ticket: SweepContext, sweep: Sweep | None) -> bool:
     """Rank the jobs, write and publish the report; return False if that failed, and say why."""
     try:
         from digit_exp.analysis.report.sweep_report import write_report  # pandas, matplotlib
@@ -80,20 +80,20 @@ def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
     return {key: value for key, value in config.items() if key in changed}
 
 
-def _print_ranking(ranking: Ranking, ticket: Ticket) -> None:
+def _print_ranking(ranking: Ranking, ticket: SweepContext) -> None:
     from digit_exp.analysis.report.terminal import terminal_table  # pandas
 
-    print(f"\n{terminal_table(ranking)}\n\nreport: {from_here(ticket.path) / 'report.html'}")
+    print(f"\n{terminal_table(ranking)}\n\nreport: {relative_to_cwd(ticket.path) / 'report.html'}")
     if ranking.winner is not None:
-        folder = shlex.quote(str(from_here(ticket.path)))
+        folder = shlex.quote(str(relative_to_cwd(ticket.path)))
         print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
 
 
-def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: Ticket) -> None:
+def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: SweepContext) -> None:
     """Put the report on the parent's page, and print where the jobs can be compared."""
     kept = {str(file.relative_to(ticket.path).as_posix()): file for file in files}
     sweep.publish(kept, (ticket.path / "report.md").read_text(encoding="utf-8"))
-    asked = Comparison(
+    asked = SavedView(
         sweep.name,
         ranking.parameters,
         metrics=[ticket.objective, "test_acc", "training_seconds"],

@@ -25,13 +25,13 @@ from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.data.idx import DataError
-from digit_exp.runs.build import load
-from digit_exp.runs.folder import from_here
+from digit_exp.runs.build import load_data
+from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
-from digit_exp.sweeps.context import Ticket
-from digit_exp.sweeps.finish import conclude
-from digit_exp.sweeps.outcomes import Ledger
-from digit_exp.sweeps.progress import Follower
+from digit_exp.sweeps.context import SweepContext
+from digit_exp.sweeps.finish import finish_sweep
+from digit_exp.sweeps.outcomes import OutcomeLog
+from digit_exp.sweeps.progress import ProgressPrinter
 from digit_exp.sweeps.search.check import require_search
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep
@@ -52,7 +52,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     plan.set_hydra(_settings(ticket, plan))
     _announce(plan, planned, ticket)
     status, silent = Status.KILLED, list[JobResult]()
-    follower = Follower(ticket, Ledger(ticket, sweep))
+    follower = ProgressPrinter(ticket, OutcomeLog(ticket, sweep))
     try:
         with follower, Interruption():
             is_whole = _launch(launch)
@@ -61,7 +61,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
         failed = silent or follower.failures or not is_whole
         status = Status.FAILED if failed else Status.FINISHED
     finally:
-        status = conclude(ticket, sweep, status, silent)
+        status = finish_sweep(ticket, sweep, status, silent)
     return int(status is not Status.FINISHED)
 
 
@@ -92,14 +92,16 @@ def _launch(launch: Launch) -> bool:
     return True
 
 
-def _say_what_was_not_begun(follower: Follower, ticket: Ticket) -> None:
+def _say_what_was_not_begun(follower: ProgressPrinter, ticket: SweepContext) -> None:
     left = ticket.jobs - len(follower.entries)
     if ticket.fail_fast and follower.failures and left > 0:
         jobs = "1 job was" if left == 1 else f"{left} jobs were"
         print(f"stopped at a failure: {jobs} not begun; the same command goes on with what is left")
 
 
-def _silent(planned: Sequence[JobResult], follower: Follower, ticket: Ticket) -> list[JobResult]:
+def _silent(
+    planned: Sequence[JobResult], follower: ProgressPrinter, ticket: SweepContext
+) -> list[JobResult]:
     """Return the jobs that a launcher took and that left no word, not even of a failure."""
     if ticket.is_search or (ticket.fail_fast and follower.failures):
         return []
@@ -126,9 +128,9 @@ def _swept(planned: Sequence[JobResult]) -> list[str]:
     return [*varied(planned), *(["seed"] if len(seeds) > 1 else [])]
 
 
-def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Ticket:
+def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> SweepContext:
     settings = plan.launch["sweep"]
-    return Ticket(
+    return SweepContext(
         name=name,
         command=uuid.uuid4().hex[:12],
         folder=str((FOLDER / name).absolute()),
@@ -154,7 +156,7 @@ def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     return f"{'-'.join(words or ['single'])[:80]}-{digest}"
 
 
-def _settings(ticket: Ticket, plan: Plan) -> Mapping[str, object]:
+def _settings(ticket: SweepContext, plan: Plan) -> Mapping[str, object]:
     """Return what Hydra must know: jobs have folders and logs of their own."""
     direction = "maximize" if Objective(ticket.objective).is_share else "minimize"
     search = {"hydra.sweeper.study_name": ticket.name, "hydra.sweeper.direction": direction}
@@ -170,9 +172,9 @@ def _settings(ticket: Ticket, plan: Plan) -> Mapping[str, object]:
     }
 
 
-def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
+def _announce(plan: Plan, planned: Sequence[JobResult], ticket: SweepContext) -> None:
     """Print what is about to happen: how many jobs, what varies, how large the networks are."""
-    print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {from_here(ticket.path)}")
+    print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {relative_to_cwd(ticket.path)}")
     for key in ticket.varied:
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
@@ -185,5 +187,5 @@ def _announce(plan: Plan, planned: Sequence[JobResult], ticket: Ticket) -> None:
 def _parameters(config: RunConfig) -> Iterator[int]:
     """Yield how many numbers a job trains, unless data or memory are missing: it will say so."""
     with suppress(DataError, MemoryError):
-        dataset = load(config.data)
+        dataset = load_data(config.data)
         yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from digit_exp.sweeps.context import Ticket
-from digit_exp.tracking.mailbox import FolderShelf, Shelf
+from digit_exp.sweeps.context import SweepContext
+from digit_exp.tracking.mailbox import FolderMailbox, Mailbox
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 
 FOLDER = "jobs"
@@ -23,7 +23,7 @@ ENTRY = re.compile(r"(\d+)(\.failed)?\.json")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Outcome:
     """How a job has ended."""
 
     number: int
@@ -36,32 +36,32 @@ class Entry:
     """Why it failed, if it did."""
 
 
-class Ledger:
+class OutcomeLog:
     """The entries of one command."""
 
-    def __init__(self, ticket: Ticket, sweep: Sweep | None) -> None:
+    def __init__(self, ticket: SweepContext, sweep: Sweep | None) -> None:
         folder = f"{FOLDER}/{ticket.command}"
-        self._shelf: Shelf = (
-            FolderShelf(Path(ticket.folder) / folder) if sweep is None else sweep.shelf(folder)
+        self._mailbox: Mailbox = (
+            FolderMailbox(Path(ticket.folder) / folder) if sweep is None else sweep.mailbox(folder)
         )
 
-    def enter(self, entry: Entry) -> None:
+    def add(self, entry: Outcome) -> None:
         """Write down that a job has ended."""
         failed = "" if entry.reason is None else FAILED
-        self._shelf.put(f"{entry.number}{failed}.json", json.dumps(asdict(entry)))
+        self._mailbox.put(f"{entry.number}{failed}.json", json.dumps(asdict(entry)))
 
-    def entries(self, known: Collection[int] = ()) -> Iterator[Entry]:
+    def entries(self, known: Collection[int] = ()) -> Iterator[Outcome]:
         """Yield what was written, except of jobs whose number is known."""
-        found = (ENTRY.fullmatch(name) for name in self._shelf.names())
+        found = (ENTRY.fullmatch(name) for name in self._mailbox.names())
         names = {int(match[1]): match[0] for match in found if match}
         for number in sorted(names):
             if number not in known:
                 try:
-                    yield Entry(**json.loads(self._shelf.get(names[number])))
+                    yield Outcome(**json.loads(self._mailbox.get(names[number])))
                 except ValueError:
                     continue  # it is just being written
 
     def has_failures(self) -> bool:
         """Tell whether a job failed. Their names say so: no entry is read."""
-        found = (ENTRY.fullmatch(name) for name in self._shelf.names())
+        found = (ENTRY.fullmatch(name) for name in self._mailbox.names())
         return any(match and match[2] for match in found)

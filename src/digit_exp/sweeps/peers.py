@@ -22,7 +22,7 @@ Histories = Mapping[int, Mapping[int, float]]
 """A metric by the number of a job's hash and by epoch."""
 
 
-class Rivals:
+class PeerHistories:
     """Looks up one metric of every job: in the store, or in folders if nothing is tracked.
 
     There are none while the store does not answer; it is asked again after a `pause` in seconds.

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from digit_exp.runs.folder import CHECKPOINT, OVER, STOP_REASON, record_in
+from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, STOP_REASON, record_in
 from digit_exp.tracking import ownership
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import Trial
@@ -20,7 +20,7 @@ from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_
 
 
 @dataclass(frozen=True)
-class Past:
+class PreviousRun:
     """One job, as earlier commands left it."""
 
     is_over: bool = False
@@ -33,22 +33,22 @@ class Past:
     trial: Trial | None = None
 
 
-def past_in_folder(folder: Path) -> Past:
+def previous_in_folder(folder: Path) -> PreviousRun:
     """Return what the record in `folder` says."""
     record = record_in(folder)
     if record is None or not record.is_over:
-        return Past()
-    return Past(is_over=True, summary={} if record.reason == "diverged" else record.summary)
+        return PreviousRun()
+    return PreviousRun(is_over=True, summary={} if record.reason == "diverged" else record.summary)
 
 
-def past_in_store(sweep: Sweep, config_hash: str, folder: Path) -> Past:
+def previous_in_store(sweep: Sweep, config_hash: str, folder: Path) -> PreviousRun:
     """Return what the store knows of the job with this hash."""
     trial = sweep.find(config_hash)
     if trial is None:
-        return Past()
+        return PreviousRun()
     record, reason = record_in(folder), trial.tags.get(STOP_REASON)
-    return Past(
-        is_over=trial.status == "FINISHED" or reason in OVER,
+    return PreviousRun(
+        is_over=trial.status == "FINISHED" or reason in FINAL_REASONS,
         summary={} if reason == "diverged" else trial.metrics,
         is_here=record is not None and record.run_id == trial.run_id,
         runner=ownership.described(trial.tags) if trial.is_running else None,
@@ -59,7 +59,7 @@ def past_in_store(sweep: Sweep, config_hash: str, folder: Path) -> Past:
 def checkpoint_in_folder(folder: Path) -> Checkpoint | None:
     """Return where an interrupted or failed run in this folder can go on, if it can."""
     try:
-        found = load_for_resuming(folder / CHECKPOINT)
+        found = load_for_resuming(folder / LAST_CHECKPOINT)
     except CheckpointError:
         return None
     return found if "run_id" in found.config else None  # else it is a network without a run
@@ -74,11 +74,13 @@ def checkpoint_in_store(sweep: Sweep, trial: Trial, folder: Path) -> Checkpoint 
     if local is not None and local.config["run_id"] != trial.run_id:
         local = None
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        found = sweep.fetch(trial, CHECKPOINT.parent.name, Path(place))
+        found = sweep.fetch(trial, LAST_CHECKPOINT.parent.name, Path(place))
         stored = None if found is None else checkpoint_in_folder(Path(place))
         if stored is None or (local is not None and local.state.epoch >= stored.state.epoch):
             return local
         shutil.copytree(
-            Path(place) / CHECKPOINT.parent, folder / CHECKPOINT.parent, dirs_exist_ok=True
+            Path(place) / LAST_CHECKPOINT.parent,
+            folder / LAST_CHECKPOINT.parent,
+            dirs_exist_ok=True,
         )
     return stored

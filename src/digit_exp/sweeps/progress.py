@@ -13,27 +13,27 @@ from types import TracebackType
 from typing import Self
 
 from digit_exp.analysis.objective import Objective
-from digit_exp.sweeps.context import Ticket
-from digit_exp.sweeps.outcomes import Entry, Ledger
+from digit_exp.sweeps.context import SweepContext
+from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
 from digit_exp.tracking.base import TrackingError
 
 log = logging.getLogger(__name__)
 
-SHORTEST, LONGEST = 0.2, 2.0
+MIN_SECONDS, MAX_SECONDS = 0.2, 2.0
 """Seconds from one look to the next."""
 
 SHARE = 50
 """Between these, looking takes one part in so many of a core."""
 
 
-class Follower:
+class ProgressPrinter:
     """Prints the jobs that end inside its `with` block, all of them before the block is left."""
 
-    def __init__(self, ticket: Ticket, ledger: Ledger) -> None:
+    def __init__(self, ticket: SweepContext, ledger: OutcomeLog) -> None:
         self._ticket = ticket
         self._ledger = ledger
         self._objective = Objective(ticket.objective)
-        self._entries: dict[int, Entry] = {}
+        self._entries: dict[int, Outcome] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -53,21 +53,21 @@ class Follower:
         self._look()
 
     @property
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Outcome]:
         """The jobs that have ended, in the order in which that was seen."""
         return list(self._entries.values())
 
     @property
-    def failures(self) -> list[Entry]:
+    def failures(self) -> list[Outcome]:
         """Those of them that failed."""
         return [entry for entry in self.entries if entry.reason is not None]
 
     def _follow(self) -> None:
-        pause = SHORTEST
+        pause = MIN_SECONDS
         while not self._over.wait(pause):
             began = time.thread_time()  # waiting for a server costs the jobs nothing
             self._look()
-            pause = min(max(SHORTEST, SHARE * (time.thread_time() - began)), LONGEST)
+            pause = min(max(MIN_SECONDS, SHARE * (time.thread_time() - began)), MAX_SECONDS)
 
     def _look(self) -> None:
         try:
@@ -77,7 +77,7 @@ class Follower:
         except TrackingError as error:  # the jobs may well go on
             log.warning("how far the jobs are is not known for now: %s", error)
 
-    def _line(self, entry: Entry) -> str:
+    def _line(self, entry: Outcome) -> str:
         width = len(str(self._ticket.jobs))
         place = f"[{len(self._entries):>{width}}/{self._ticket.jobs}]"
         parts = [f"{place} job {entry.number} {entry.word}: {entry.name}"]

@@ -20,27 +20,27 @@ from filelock import FileLock, Timeout
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.runs import summary as report
-from digit_exp.runs.build import load
+from digit_exp.runs.build import load_data
 from digit_exp.runs.errors import JobFailed
-from digit_exp.runs.experiment import Experiment, Rivalry
-from digit_exp.runs.folder import LOG
+from digit_exp.runs.experiment import Experiment, PruningContext
+from digit_exp.runs.folder import LOG_FILE
 from digit_exp.runs.log_file import LogFile
 from digit_exp.runs.open_run import OpenRun
-from digit_exp.runs.runner import conduct, logged, opened
+from digit_exp.runs.runner import execute_open, log_failure, open_run
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps import previous
-from digit_exp.sweeps.context import Ticket
+from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import config_hash
-from digit_exp.sweeps.outcomes import Entry, Ledger
-from digit_exp.sweeps.peers import Rivals, number_of
-from digit_exp.sweeps.previous import Past
+from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
+from digit_exp.sweeps.peers import PeerHistories, number_of
+from digit_exp.sweeps.previous import PreviousRun
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
 from digit_exp.tracking.mlflow.trials import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
 from digit_exp.training.checkpoint import Checkpoint
 
 
-def run_trial(values: Mapping[str, Any], ticket: Ticket, number: int) -> float:
+def run_trial(values: Mapping[str, Any], ticket: SweepContext, number: int) -> float:
     """Bring a job to its end and return its objective, NaN if it has none.
 
     A job that fails says so in the ledger and does not end the sweep. If that is asked for, those
@@ -48,7 +48,7 @@ def run_trial(values: Mapping[str, Any], ticket: Ticket, number: int) -> float:
     """
     config = from_mapping(values)
     sweep = _joined(config, ticket)
-    ledger = Ledger(ticket, sweep)
+    ledger = OutcomeLog(ticket, sweep)
     if ticket.fail_fast and ledger.has_failures():
         return math.nan
     name = report.run_name(config, ticket.varied)
@@ -56,17 +56,17 @@ def run_trial(values: Mapping[str, Any], ticket: Ticket, number: int) -> float:
         try:
             outcome = _Job(config, ticket, number, name, sweep).finish(interruption)
         except Exception as error:
-            failure = error if isinstance(error, JobFailed) else logged(error)
-            ledger.enter(Entry(number, name, "failed", reason=str(failure)))
+            failure = error if isinstance(error, JobFailed) else log_failure(error)
+            ledger.add(Outcome(number, name, "failed", reason=str(failure)))
             if ticket.is_search:  # the search asks for it again when it is started again
                 raise failure from error
             return math.nan
     value = outcome.summary.get(ticket.objective, math.nan)
-    ledger.enter(Entry(number, name, outcome.word, value if math.isfinite(value) else None))
+    ledger.add(Outcome(number, name, outcome.word, value if math.isfinite(value) else None))
     return value
 
 
-def _joined(config: RunConfig, ticket: Ticket) -> Sweep | None:
+def _joined(config: RunConfig, ticket: SweepContext) -> Sweep | None:
     if ticket.parent_id is None:
         return None
     settings = config.tracking
@@ -89,39 +89,39 @@ class _Job:
     """A configuration at its place in a sweep."""
 
     config: RunConfig
-    ticket: Ticket
+    ticket: SweepContext
     number: int
     name: str
     sweep: Sweep | None
 
     def finish(self, interruption: Interruption) -> _Outcome:
         """Return the outcome of the job, from an earlier run if there is one."""
-        unread = self._home(None)
+        unread = self._location(None)
         try:
-            digest = load(self.config.data).digest
+            digest = load_data(self.config.data).digest
         except Exception as error:
             unread.fail(error)
         unread.forget_failure()  # now the data can be read
-        return self._home(digest).finish(interruption)
+        return self._location(digest).finish(interruption)
 
-    def _home(self, data_digest: str | None) -> _Home:
+    def _location(self, data_digest: str | None) -> _JobLocation:
         name = config_hash(self.config, data_digest)
-        return _Home(self, name, self.ticket.path / name)
+        return _JobLocation(self, name, self.ticket.path / name)
 
 
 @dataclass(frozen=True)
-class _Home:
+class _JobLocation:
     """Where a job is kept, in the store and in a folder, under the hash of what it is."""
 
     job: _Job
     identity: str
     folder: Path
 
-    def past(self) -> Past:
+    def past(self) -> PreviousRun:
         """Return what earlier commands left of the job."""
         if self.job.sweep is None:
-            return previous.past_in_folder(self.folder)
-        return previous.past_in_store(self.job.sweep, self.identity, self.folder)
+            return previous.previous_in_folder(self.folder)
+        return previous.previous_in_store(self.job.sweep, self.identity, self.folder)
 
     def finish(self, interruption: Interruption) -> _Outcome:
         """Return the outcome of the job, unless another process of this machine is at it."""
@@ -137,14 +137,14 @@ class _Home:
         if earlier.runner is not None:
             return _Outcome(f"is running elsewhere ({earlier.runner})")
         if self.job.ticket.rerun:
-            self.forget(earlier)
-            earlier = Past()
+            self.discard(earlier)
+            earlier = PreviousRun()
         if earlier.is_over:
             where = "" if earlier.is_here else ", elsewhere"
             return _Outcome(f"was done before{where}", earlier.summary)
         checkpoint = self._checkpoint(earlier)
         if checkpoint is None:
-            self.forget(earlier)
+            self.discard(earlier)
         return self._run(checkpoint, interruption)
 
     def _run(self, checkpoint: Checkpoint | None, interruption: Interruption) -> _Outcome:
@@ -152,7 +152,7 @@ class _Home:
             if self._is_taken(run):
                 return _Outcome("is running elsewhere")
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
-            result = conduct(run, experiment, interruption, self._rivalry())
+            result = execute_open(run, experiment, interruption, self._pruning_context())
         if result.stop_reason == "pruned":
             return _Outcome("pruned", result.summary)
         if result.is_failure:
@@ -162,16 +162,16 @@ class _Home:
     def fail(self, error: Exception) -> NoReturn:
         """Leave a run that has FAILED, of a job that cannot begin."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.forget(self.past())
+        self.discard(self.past())
         with self._opened(None):
             raise error
 
     def forget_failure(self) -> None:
         """Put away what is left of the job if it had failed; most have not, so the store rests."""
         has_failed = self.identity in self.job.ticket.failed
-        self.forget(self.past() if has_failed else Past())
+        self.discard(self.past() if has_failed else PreviousRun())
 
-    def forget(self, earlier: Past) -> None:
+    def discard(self, earlier: PreviousRun) -> None:
         """Put away what earlier commands left of this job."""
         if earlier.trial is not None and self.job.sweep is not None:
             self.job.sweep.supersede(earlier.trial)
@@ -185,14 +185,14 @@ class _Home:
     def _opened(self, checkpoint: Checkpoint | None) -> Iterator[OpenRun]:
         """Open the run of the job, with a log of its own."""
         job = self.job
-        opening = opened(
+        opening = open_run(
             job.config,
             self.folder,
             checkpoint=checkpoint,
             name=job.name,
             identity=self._tags(),
         )
-        with _logging_to(self.folder / LOG), opening as run:
+        with _logging_to(self.folder / LOG_FILE), opening as run:
             yield run
 
     def _tags(self) -> dict[str, str]:
@@ -212,7 +212,7 @@ class _Home:
         run.record.status = Status.KILLED
         return True
 
-    def _checkpoint(self, earlier: Past) -> Checkpoint | None:
+    def _checkpoint(self, earlier: PreviousRun) -> Checkpoint | None:
         """Return where an interrupted or failed run of this job can go on, if it can."""
         if self.job.sweep is None:
             return previous.checkpoint_in_folder(self.folder)
@@ -220,10 +220,10 @@ class _Home:
             return None
         return previous.checkpoint_in_store(self.job.sweep, earlier.trial, self.folder)
 
-    def _rivalry(self) -> Rivalry:
-        metric = report.monitored(self.job.config).monitor.value
-        rivals = Rivals(self.job.sweep, self.job.ticket.path, metric)
-        return Rivalry(number_of(self.identity), rivals)
+    def _pruning_context(self) -> PruningContext:
+        metric = report.monitor_of(self.job.config).monitor.value
+        rivals = PeerHistories(self.job.sweep, self.job.ticket.path, metric)
+        return PruningContext(number_of(self.identity), rivals)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from digit_exp.cli.entry import main
-from digit_exp.runs.reuse.champion import duel
+from digit_exp.runs.reuse.champion import compare_paired
 from digit_exp.runs.reuse.compare import compare
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
@@ -55,7 +55,7 @@ def test_a_program_reads_what_differs_and_how_sure_that_is(tmp_path, train, caps
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [(["one"], "a comparison needs two runs"), (["one", "tow"], "'tow' is neither")],
+    [(["one"], "a comparison needs two"), (["one", "tow"], "'tow' is not")],
 )
 def test_what_cannot_be_compared_is_refused(tmp_path, train, capsys, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
@@ -65,15 +65,15 @@ def test_what_cannot_be_compared_is_refused(tmp_path, train, capsys, monkeypatch
 
 
 def test_a_network_alone_is_no_run_and_refused_with_a_sentence(tmp_path, train):
-    run = Runs().one(str(train(tmp_path / "run")))
+    run = Runs().find(str(train(tmp_path / "run")))
     lonely = save_network(tmp_path / "network.npz", run.network())
-    alone = Runs().one(str(lonely))
+    alone = Runs().find(str(lonely))
     for work in (
         lambda: compare([run, alone]),
         lambda: compare([alone, run]),
         lambda: reproduce(alone, tmp_path / "again", track=False, tolerance=0.1),
-        lambda: duel(run, alone),
-        lambda: duel(alone, run),
+        lambda: compare_paired(run, alone),
+        lambda: compare_paired(alone, run),
     ):
         with pytest.raises(RunError, match=r"network\.npz is a network without the run"):
             work()

@@ -45,7 +45,7 @@ def view(folder, page):
 def test_all_runs_are_shown_best_first_with_what_varies(folder):
     log_run(folder, "one", **{"optimizer.lr": 0.1})
     log_run(folder, "two", **{"optimizer.lr": 0.2, "seed": 2})
-    state = view(folder, page_of(Runs.around(folder), None))
+    state = view(folder, page_of(Runs.of_folder(folder), None))
     assert state["searchFilter"] == "tags.\"digit_exp.kind\" = 'trial'"
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`best_val_acc`", False)
     shown = ["params.`optimizer.lr`", "params.`seed`", "metrics.`best_val_acc`"]
@@ -65,14 +65,14 @@ def test_runs_killed_before_they_wrote_anything_do_not_close_the_page(folder, le
             RunRecord(run.run_id).write(place)
     for number in range(left):
         log_run(folder, "whole", **{"optimizer.lr": 0.1 * (number + 1)})
-    shown = view(folder, page_of(Runs.around(folder), None))["selectedColumns"]
+    shown = view(folder, page_of(Runs.of_folder(folder), None))["selectedColumns"]
     assert ("params.`optimizer.lr`" in shown) is bool(left)
 
 
 def test_the_only_run_is_shown_on_its_own_page(folder):
     run_id = log_run(folder, "one")
     page = f"/#/experiments/1/runs/{run_id}?workflowType=machine_learning"
-    assert page_of(Runs.around(folder), None) == page
+    assert page_of(Runs.of_folder(folder), None) == page
 
 
 def test_one_run_is_shown_on_its_own_page_and_a_sweep_by_its_comparison(folder):
@@ -80,7 +80,7 @@ def test_one_run_is_shown_on_its_own_page_and_a_sweep_by_its_comparison(folder):
     for number in range(2):
         identity = {**sweep.identity(f"{number}"), OBJECTIVE: "best_val_loss"}
         run_id = log_run(folder, f"job {number}", identity)
-    runs = Runs.around(folder)
+    runs = Runs.of_folder(folder)
     for text in ("latest", run_id, "job 1"):
         page = f"/#/experiments/1/runs/{run_id}?workflowType=machine_learning"
         assert page_of(runs, text) == page
@@ -90,14 +90,14 @@ def test_one_run_is_shown_on_its_own_page_and_a_sweep_by_its_comparison(folder):
 
 
 def test_what_is_not_tracked_cannot_be_shown(folder):
-    with pytest.raises(RunError, match="no run is tracked here yet"):
-        page_of(Runs.around(folder), None)
+    with pytest.raises(RunError, match="no run is tracked"):
+        page_of(Runs.of_folder(folder), None)
     place = folder / "outputs" / "one"
     place.mkdir(parents=True)
     RunRecord(None, name="mine").write(place)
     for text in ("mine", str(place)):
         with pytest.raises(RunError, match="the run mine is not in the store; its files are in"):
-            page_of(Runs.around(folder), text)
+            page_of(Runs.of_folder(folder), text)
 
 
 def test_a_taken_port_is_passed_over():

@@ -9,7 +9,7 @@ from digit_exp.cli.entry import main
 from digit_exp.optim.optimizers import Adam
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.reproduce import Verdict, compared, first_difference
+from digit_exp.runs.reuse.reproduce import Verdict, compare_runs, first_difference
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def train_otherwise(monkeypatch, factor):
 def test_the_same_program_comes_to_the_same_bits(original, capsys):
     assert main(["reproduce", "one"]) == Verdict.identical.value == 0
     printed = capsys.readouterr().out
-    assert "made with: the same code, versions and machine" in printed
-    assert "epochs: 3 compared, every metric the same to the last bit" in printed
-    assert printed.count("the same to the last bit") == 3
+    assert "environment: same" in printed
+    assert "epochs: 3 compared, every metric bit-identical" in printed
+    assert printed.count("bit-identical") == 4
     assert printed.rstrip().endswith("verdict: bit-identical")
     (again,) = original.parent.glob("reproductions/*")
     assert RunRecord.read(again).tags["digit_exp.reproduces"] == "one"
@@ -78,7 +78,7 @@ def test_other_data_are_refused_before_training(original, capsys):
     config = original / "config.yaml"
     config.write_text(config.read_text().replace("samples: 200", "samples: 201"))
     assert main(["reproduce", "one"]) == 2
-    assert "the data of one are not those of now" in capsys.readouterr().err
+    assert "the data set has changed since one" in capsys.readouterr().err
     assert not (original.parent / "reproductions").exists()
 
 
@@ -88,9 +88,9 @@ def test_a_folder_that_exists_is_not_written_into(original, capsys):
 
 
 def test_one_that_broke_off_is_compared_as_far_as_it_came(tmp_path, train):
-    whole = Runs().one(str(train(tmp_path / "whole")))
-    part = Runs().one(str(train(tmp_path / "part", "trainer.epochs=2", "schedule=constant")))
-    found = compared(part, whole)
+    whole = Runs().find(str(train(tmp_path / "whole")))
+    part = Runs().find(str(train(tmp_path / "part", "trainer.epochs=2", "schedule=constant")))
+    found = compare_runs(part, whole)
     assert found.epochs == 2
     assert found.weights is None
 

@@ -15,7 +15,7 @@ from sick import Refusing, Sick
 
 from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.network import NetworkBuilder
-from digit_exp.runs.folder import SERVED
+from digit_exp.runs.folder import MODEL_FILE
 from digit_exp.tracking.base import RunContents
 from digit_exp.tracking.mlflow import mirror as mirror_module
 from digit_exp.tracking.mlflow import mlflow_tracker
@@ -73,7 +73,7 @@ def contents(tmp_path):
         summary={"test_acc": 0.5},
         dataset={"name": "tiny", "digest": "0123" * 16, "train": [7, 4, 5], "test": [3, 4, 5]},
         files=FILES,
-        network=Classifier(network, (8, 8), 1.0).save(place / SERVED),
+        network=Classifier(network, (8, 8), 1.0).save(place / MODEL_FILE),
     )
 
 

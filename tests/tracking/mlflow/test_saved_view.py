@@ -12,7 +12,7 @@ import pytest
 
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.saved_view import (
-    Comparison,
+    SavedView,
     comparison_lines,
     plain_link,
     save_view,
@@ -23,7 +23,7 @@ from digit_exp.tracking.mlflow.trials import Trial
 from tracked_runs import epochs, tracked
 
 GRID = ["optimizer.lr", "trainer.batch_size", "model.hidden"]
-ASKED = Comparison("grid", GRID, ["test_acc", "training_seconds"], "best_val_acc", ascending=False)
+ASKED = SavedView("grid", GRID, ["test_acc", "training_seconds"], "best_val_acc", ascending=False)
 ONLY_TRIALS = "tags.\"digit_exp.sweep\" = 'grid' AND tags.\"digit_exp.kind\" = 'trial'"
 
 

@@ -19,12 +19,12 @@ from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.layers import Layer
 from digit_exp.nn.network import NetworkBuilder
-from digit_exp.runs.folder import SERVED
+from digit_exp.runs.folder import MODEL_FILE
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.queries import RunStore
+from digit_exp.tracking.mlflow.registered_models import RegisteredModel
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import PACKAGE, model_of
-from digit_exp.tracking.model.registry import Models
 from digit_exp.vision.normalize import read
 from tracked_runs import tracked
 
@@ -51,15 +51,15 @@ def network():
 @pytest.fixture
 def champion(folder, network):
     """The folder of a store whose champion is `network`."""
-    file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
+    file = Classifier(network, (28, 28), 1.5).save(folder / MODEL_FILE)
     with tracked(folder) as run:
         run.now(network=file)
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()
-    models = Models(runs, "digits")
+    models = RegisteredModel(runs, "digits")
     assert models.champion() is None
-    assert models.crown(trial, file).number == "1"
-    assert models.crown(trial, file).number == "1"  # once more changes nothing
+    assert models.set_champion(trial, file).number == "1"
+    assert models.set_champion(trial, file).number == "1"  # once more changes nothing
     assert len(runs.client.search_model_versions("name = 'digits'")) == 1
     assert model_of(runs.client, trial.run_id)
     return folder
@@ -143,15 +143,15 @@ def test_it_runs_without_the_project(champion, network):
 
 
 def test_what_cannot_be_served_is_not_promoted(folder, network, monkeypatch):
-    file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
+    file = Classifier(network, (28, 28), 1.5).save(folder / MODEL_FILE)
     with tracked(folder):
         pass
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()
     monkeypatch.setattr("digit_exp.tracking.model.log.SERVED_CODE", ("arrays.py",))
     with pytest.raises(TrackingError, match="cannot be served, so it is not promoted"):
-        Models(runs, "digits").crown(trial, file)
-    assert Models(runs, "digits").champion() is None
+        RegisteredModel(runs, "digits").set_champion(trial, file)
+    assert RegisteredModel(runs, "digits").champion() is None
 
 
 def test_an_activation_that_is_registered_can_be_served(folder, monkeypatch):
@@ -177,12 +177,15 @@ class Absolute(Layer):
     monkeypatch.setattr(Layer, "kinds", dict(Layer.kinds))
     exec(compile(added[len(source) :], "added", "exec"), vars(activations) | {"__name__": "added"})
     network = NetworkBuilder().input(28, 28).dense(16, "absolute").dense(10).build(seed=3)
-    file = Classifier(network, (28, 28), 1.5).save(folder / SERVED)
+    file = Classifier(network, (28, 28), 1.5).save(folder / MODEL_FILE)
     with tracked(folder):
         pass
     runs = RunStore(locate(None, folder))
     (trial,) = runs.trials()
-    assert Models(runs, "digits").crown(trial, file) == Models(runs, "digits").champion()
+    assert (
+        RegisteredModel(runs, "digits").set_champion(trial, file)
+        == RegisteredModel(runs, "digits").champion()
+    )
 
 
 def test_its_requirements_are_pinned(model):

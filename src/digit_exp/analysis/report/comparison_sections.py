@@ -7,17 +7,17 @@ from functools import partial
 
 import pandas as pd
 
-from digit_exp.analysis.objective import NOTHING, Objective
+from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.report.sections import Section
 from digit_exp.analysis.run_comparison import (
-    Contender,
-    Duel,
+    ComparedRun,
     Interval,
+    PairedTest,
     accuracy_interval,
     differing,
-    duels,
     loss_interval,
+    paired_tests,
 )
 from digit_exp.analysis.statistics import SIGNIFICANCE
 from digit_exp.arrays import Labels, Pixels
@@ -40,20 +40,20 @@ METHOD = [
 ]
 
 
-def sections(contenders: Sequence[Contender], images: Pixels | None) -> Iterator[Section]:
+def sections(contenders: Sequence[ComparedRun], images: Pixels | None) -> Iterator[Section]:
     """Yield the sections. `images` are those of the test set, `(n, height, width)`, if at hand."""
     yield Section("runs", "Runs", tables=[runs_table(contenders)])
     yield Section("metrics", "What they came to", tables=[metrics_table(contenders)])
     yield _configuration(contenders)
     yield _curves(contenders)
-    found = duels(contenders)
+    found = paired_tests(contenders)
     yield _predictions(contenders, found)
     if images is not None:
         yield from _pictures(contenders, found[:PICTURES], images)
     yield Section("method", "How this was computed", METHOD)
 
 
-def runs_table(contenders: Sequence[Contender]) -> pd.DataFrame:
+def runs_table(contenders: Sequence[ComparedRun]) -> pd.DataFrame:
     """Return the runs by number, and how they ended."""
     rows = [
         {
@@ -70,16 +70,16 @@ def runs_table(contenders: Sequence[Contender]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _measured(one: Contender, metric: str, style: str) -> str:
-    return f"{one.metrics[metric]:{style}}" if metric in one.metrics else NOTHING
+def _measured(one: ComparedRun, metric: str, style: str) -> str:
+    return f"{one.metrics[metric]:{style}}" if metric in one.metrics else NO_VALUE
 
 
-def metrics_table(contenders: Sequence[Contender]) -> pd.DataFrame:
+def metrics_table(contenders: Sequence[ComparedRun]) -> pd.DataFrame:
     """Return the accuracies and the test loss of each run, with intervals."""
     return pd.DataFrame([{"#": str(n), **_metrics(one)} for n, one in enumerate(contenders, 1)])
 
 
-def _metrics(one: Contender) -> dict[str, str]:
+def _metrics(one: ComparedRun) -> dict[str, str]:
     found = one.readings
     return {
         CHOSEN.label: _number(one, CHOSEN),
@@ -91,23 +91,23 @@ def _metrics(one: Contender) -> dict[str, str]:
     }
 
 
-def _number(one: Contender, objective: Objective) -> str:
+def _number(one: ComparedRun, objective: Objective) -> str:
     value = one.metrics.get(objective.metric)
-    return NOTHING if value is None else objective.text(value)
+    return NO_VALUE if value is None else objective.text(value)
 
 
 def _interval(limits: Interval | None, objective: Objective) -> str:
     if limits is None:
-        return NOTHING
+        return NO_VALUE
     return " to ".join(objective.text(limit).removesuffix(" %") for limit in limits)
 
 
-def config_table(contenders: Sequence[Contender]) -> pd.DataFrame:
+def config_table(contenders: Sequence[ComparedRun]) -> pd.DataFrame:
     """Return the values in which the runs differ, a row for each key, a column for each run."""
     rows = [
         {"key": key}
         | {
-            f"#{place}": text(one.config[key]) if key in one.config else NOTHING
+            f"#{place}": text(one.config[key]) if key in one.config else NO_VALUE
             for place, one in enumerate(contenders, 1)
         }
         for key in differing(contenders)
@@ -115,14 +115,14 @@ def config_table(contenders: Sequence[Contender]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _configuration(contenders: Sequence[Contender]) -> Section:
+def _configuration(contenders: Sequence[ComparedRun]) -> Section:
     table = config_table(contenders)
     same = ["The same in every value."] if table.empty else []
     tables = [] if table.empty else [table]
     return Section("configuration", "What differs in the configuration", same, tables=tables)
 
 
-def _curves(contenders: Sequence[Contender]) -> Section:
+def _curves(contenders: Sequence[ComparedRun]) -> Section:
     shown = [
         (f"#{place}  {one.name}", [one.history])
         for place, one in enumerate(contenders, 1)
@@ -135,12 +135,12 @@ def _curves(contenders: Sequence[Contender]) -> Section:
     )
 
 
-def duel_table(found: Sequence[Duel]) -> pd.DataFrame:
+def duel_table(found: Sequence[PairedTest]) -> pd.DataFrame:
     """Return the tests of the first run against each other one."""
     return pd.DataFrame([_duel_row(duel) for duel in found])
 
 
-def _duel_row(duel: Duel) -> dict[str, str]:
+def _duel_row(duel: PairedTest) -> dict[str, str]:
     better = f"#{(duel.first if duel.difference > 0 else duel.second) + 1} reads better"
     return {
         "runs": f"#{duel.first + 1}, #{duel.second + 1}",
@@ -153,7 +153,7 @@ def _duel_row(duel: Duel) -> dict[str, str]:
     }
 
 
-def _predictions(contenders: Sequence[Contender], found: Sequence[Duel]) -> Section:
+def _predictions(contenders: Sequence[ComparedRun], found: Sequence[PairedTest]) -> Section:
     words = ["Points: the accuracy of the first less that of the second, in percentage points."]
     if len(found) < len(contenders) - 1:
         words.append(
@@ -165,7 +165,7 @@ def _predictions(contenders: Sequence[Contender], found: Sequence[Duel]) -> Sect
 
 
 def _pictures(
-    contenders: Sequence[Contender], found: Sequence[Duel], images: Pixels
+    contenders: Sequence[ComparedRun], found: Sequence[PairedTest], images: Pixels
 ) -> Iterator[Section]:
     for duel in found:
         first, second = contenders[duel.first].readings, contenders[duel.second].readings

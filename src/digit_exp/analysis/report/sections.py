@@ -10,7 +10,7 @@ from itertools import combinations
 import pandas as pd
 
 from digit_exp.analysis.effects import Level, main_effect, pair_means, values_of
-from digit_exp.analysis.objective import NOTHING, Objective
+from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.replicates import Group
 from digit_exp.analysis.report.findings import method
@@ -180,8 +180,8 @@ def _effects_table(levels: Mapping[str, Sequence[Level]], objective: Objective) 
         {
             "parameter": parameter if index == 0 else "",
             "value": text(level.value),
-            objective.label: objective.text(found.mean) if found else NOTHING,
-            "95 % interval": objective.interval(found) if found else NOTHING,
+            objective.label: objective.text(found.mean) if found else NO_VALUE,
+            "95 % interval": objective.interval(found) if found else NO_VALUE,
             "jobs": str(found.n if found else 0),
         }
         for parameter, some in levels.items()

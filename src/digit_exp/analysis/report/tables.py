@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from digit_exp.analysis.objective import NOTHING, Objective
+from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config, Group
 from digit_exp.analysis.results import JobResult
@@ -50,11 +50,11 @@ def ranking_table(ranking: Ranking) -> pd.DataFrame:
             **head(ranking, position),
             goal.label: mean(place, goal),
             "std": _spread(place, goal),
-            "95 % interval": goal.interval(place.summary) if place.summary else NOTHING,
+            "95 % interval": goal.interval(place.summary) if place.summary else NO_VALUE,
             "n": str(place.summary.n if place.summary else 0),
             SEEN.label: seen(place),
             "behind #1": _behind(place, ranking),
-            "p (Holm)": p_text(place.comparison.corrected) if place.comparison else NOTHING,
+            "p (Holm)": p_text(place.comparison.corrected) if place.comparison else NO_VALUE,
             "compared with #1": verdict(place, ranking),
         }
         for position, place in enumerate(ranking.places)
@@ -109,7 +109,7 @@ def unfinished_table(ranking: Ranking) -> pd.DataFrame:
 def head(ranking: Ranking, position: int) -> dict[str, str]:
     """Return the rank of a configuration and its parameters."""
     place = ranking.places[position]
-    rank = str(position + 1) if place.summary else NOTHING
+    rank = str(position + 1) if place.summary else NO_VALUE
     return {"#": rank, **_values(place.group.parameters, ranking.parameters)}
 
 
@@ -129,13 +129,13 @@ def verdict(place: Place, ranking: Ranking) -> str:
 
 def mean(place: Place, objective: Objective) -> str:
     """Write the mean score of a configuration."""
-    return NOTHING if place.summary is None else objective.text(place.summary.mean)
+    return NO_VALUE if place.summary is None else objective.text(place.summary.mean)
 
 
 def seen(place: Place) -> str:
     """Write the test accuracy of a configuration, which has no part in its rank."""
     found = place.group.only("FINISHED").summary(SEEN.metric)
-    return NOTHING if found is None else SEEN.text(found.mean)
+    return NO_VALUE if found is None else SEEN.text(found.mean)
 
 
 def p_text(p: float) -> str:
@@ -149,25 +149,25 @@ def p_text(p: float) -> str:
 
 def _spread(place: Place, objective: Objective) -> str:
     found = place.summary
-    return objective.spread(found.std) if found and found.n > 1 else NOTHING
+    return objective.spread(found.std) if found and found.n > 1 else NO_VALUE
 
 
 def _margin(place: Place, objective: Objective) -> str:
     found = place.summary
     if found is None or found.n == 1:
-        return NOTHING
+        return NO_VALUE
     return objective.spread(max(found.high - found.mean, found.mean - found.low))
 
 
 def _values(config: Config, parameters: Sequence[str]) -> Mapping[str, str]:
     names = zip(short_names(parameters), parameters, strict=True)
-    return {name: text(config[key]) if key in config else NOTHING for name, key in names}
+    return {name: text(config[key]) if key in config else NO_VALUE for name, key in names}
 
 
 def _behind(place: Place, ranking: Ranking) -> str:
     first, goal = ranking.winner, ranking.objective
     if place is first or not first or not first.summary or not place.summary:
-        return NOTHING
+        return NO_VALUE
     return goal.spread(goal.loss(place.summary.mean) - goal.loss(first.summary.mean))
 
 
@@ -176,14 +176,14 @@ def _replicate(group: Group, seed: object, objective: Objective) -> str:
     if seed in scores:
         return objective.text(scores[seed])
     found = [job.status.lower() for job in group.results if job.config.get("seed") == seed]
-    return found[-1] if found else NOTHING
+    return found[-1] if found else NO_VALUE
 
 
 def _reason(job: JobResult, objective: Objective) -> str:
     if job.reason:
         return job.reason
     if job.status != "FINISHED":
-        return NOTHING
+        return NO_VALUE
     value = objective.measured(job)
     return f"{objective.metric} {'was not measured' if value is None else f'is {value}'}"
 

@@ -39,8 +39,8 @@ def _compare(options: Namespace) -> int:
     from digit_exp.runs.reuse.json_shapes import comparison_json
     from digit_exp.runs.reuse.lookup import Runs
 
-    runs = Runs.around(uri=options.uri)
-    found = compare([run for text in options.runs for run in runs.several(text)])
+    runs = Runs.of_folder(uri=options.uri)
+    found = compare([run for text in options.runs for run in runs.all_matching(text)])
     if options.json:
         print_json(comparison_json(found, found.write(options.out)))
         return 0

@@ -28,7 +28,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _doctor(options: Namespace) -> int:
-    from digit_exp.doctor.check import Level, examine
+    from digit_exp.doctor.check import Level
+    from digit_exp.doctor.examine import examine
 
     found = []
     for check in examine(options.uri):

@@ -66,7 +66,7 @@ def _list(options: Namespace) -> int:
     from digit_exp.runs.reuse import listing
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 
-    found = Runs(OUTPUTS) if options.local else Runs.around(uri=options.uri).briefly()
+    found = Runs(OUTPUTS) if options.local else Runs.of_folder(uri=options.uri).briefly()
     wanted = listing.Filter(options.sweep, options.status, options.data)
     runs = [run for run in found.all if wanted.matches(run)]
     grouped = options.sweep is None and options.best is None and not options.all
@@ -135,11 +135,11 @@ def _sweep_table(sweeps: Sequence[SweepSummary]) -> str:
 
 def _handle(run: FoundRun, runs: Sequence[FoundRun]) -> str:
     """Return what can be typed for this run and no other of the list."""
-    from digit_exp.runs.folder import from_here
+    from digit_exp.runs.folder import relative_to_cwd
     from digit_exp.tracking.mlflow.links import ID_LENGTH
 
     if run.run_id is None:
-        return str(from_here(run.folder)) if run.folder else run.name
+        return str(relative_to_cwd(run.folder)) if run.folder else run.name
     others = [other.run_id for other in runs if other.run_id not in (None, run.run_id)]
     length = ID_LENGTH
     while any(str(other).startswith(run.run_id[:length]) for other in others):

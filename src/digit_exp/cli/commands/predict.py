@@ -37,28 +37,28 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _predict(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.predict import Reader, as_table, pictures
+    from digit_exp.runs.reuse.predict import Predictor, prediction_lines, read_files
 
-    run = Runs.around(uri=options.uri).lightly().one(options.run)
-    reader = Reader.of(run)
+    run = Runs.of_folder(uri=options.uri).without_store().find(options.run)
+    predictor = Predictor.of(run)
     print(f"data set: {run.data}", file=sys.stderr if options.json else sys.stdout)
-    readings = [reader.read(name, data) for name, data in pictures(options.images)]
+    predictions = [predictor.predict(name, data) for name, data in read_files(options.images)]
     if options.json:
-        print(*(json.dumps(reading.plain()) for reading in readings), sep="\n")
+        print(*(json.dumps(each.plain()) for each in predictions), sep="\n")
     else:
-        calibrated = reader.temperature is not None
+        calibrated = predictor.temperature is not None
         print(f"run {run.label}, confidence {'calibrated' if calibrated else 'not calibrated'}")
-        print(*as_table(readings), sep="\n")
+        print(*prediction_lines(predictions), sep="\n")
     if options.show:
         from digit_exp.plots.canvas import draw
         from digit_exp.plots.seen import seen
 
         drawn = [
             (r.name, r.levels, r.seen, r.problem or f"{r.digit}, {r.confidence:.1%}")
-            for r in readings
+            for r in predictions
         ]
         print(f"drawn in {draw(lambda: seen(drawn), options.show)}", file=sys.stderr)
-    return 0 if all(reading.digit is not None for reading in readings) else 1
+    return 0 if all(each.digit is not None for each in predictions) else 1
 
 
 COMMAND = Command(

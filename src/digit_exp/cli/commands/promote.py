@@ -40,25 +40,25 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _promote(options: Namespace) -> int:
-    from digit_exp.runs.folder import SERVED
+    from digit_exp.runs.folder import MODEL_FILE
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.serving import served_file
+    from digit_exp.runs.reuse.predict import write_model_of
 
-    runs = Runs.around(uri=options.uri)
-    run = runs.one(options.run)
+    runs = Runs.of_folder(uri=options.uri)
+    run = runs.find(options.run)
     if run.store is None and run.run_id is not None:  # found by its folder
-        run = runs.one(run.run_id)
+        run = runs.find(run.run_id)
     if run.store is None or run.trial is None:
         raise RunError(f"{run.label} is not tracked in MLflow, where the champion is kept")
     if run.status != "FINISHED":
         raise RunError(f"{run.label} is {run.status.lower()}; only a finished run is promoted")
-    from digit_exp.tracking.model.registry import CHAMPION, PREVIOUS, Models
+    from digit_exp.tracking.mlflow.registered_models import CHAMPION, PREVIOUS, RegisteredModel
 
     name = options.name or _name(run)
     if not re.fullmatch(r"[\w .-]{1,200}", name):
         raise RunError(f"--name {name!r}: a model has a name of letters, digits, '.', '-' and '_'")
-    models = Models(run.store, name)
+    models = RegisteredModel(run.store, name)
     old = models.champion()
     if old is not None and old.run_id == run.run_id:
         print(f"{run.label} is the champion already: version {old.number} of {name}")
@@ -66,10 +66,10 @@ def _promote(options: Namespace) -> int:
     champion = next((one for one in runs.all if old and one.run_id == old.run_id), None)
     if champion is not None:
         _require_same_data(run, champion, name)
-    if old is not None and not options.force and not _stands(run, runs.one(old.run_id)):
+    if old is not None and not options.force and not _stands(run, runs.find(old.run_id)):
         return REFUSED
     with tempfile.TemporaryDirectory() as work:
-        new = models.crown(run.trial, served_file(run, Path(work) / SERVED))
+        new = models.set_champion(run.trial, write_model_of(run, Path(work) / MODEL_FILE))
     print(
         f"{run.label}, trained on {run.data}, is version {new.number} of {name} and the champion:"
         f" models:/{name}@{CHAMPION}"
@@ -103,9 +103,9 @@ def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
 def _stands(run: FoundRun, champion: FoundRun) -> bool:
     """Compare with the champion, and say what came of it."""
     print(f"challenger: {run.label}\nchampion:   {champion.label}")
-    from digit_exp.runs.reuse.champion import duel
+    from digit_exp.runs.reuse.champion import compare_paired
 
-    result = duel(run, champion)
+    result = compare_paired(run, champion)
     print(*result.lines(), sep="\n")
     if result.is_worse:
         print("the challenger is worse; the champion stays (--force promotes it all the same)")

@@ -51,7 +51,7 @@ def _reproduce(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
     from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 
-    original = Runs.around(uri=options.uri).one(options.run)
+    original = Runs.of_folder(uri=options.uri).find(options.run)
     folder = options.out or OUTPUTS / "reproductions" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
     if folder.exists():
         print(f"the folder {folder} exists already; name a new one", file=sys.stderr)

@@ -34,7 +34,7 @@ def _show(options: Namespace) -> int:
     from digit_exp.runs.reuse.details import Details
     from digit_exp.runs.reuse.lookup import Runs
 
-    details = Details(Runs.around(uri=options.uri).briefly().one(options.run))
+    details = Details(Runs.of_folder(uri=options.uri).briefly().find(options.run))
     if options.json:
         print_json(details.as_json())
     else:
@@ -43,19 +43,19 @@ def _show(options: Namespace) -> int:
 
 
 def _sections(details: Details) -> Iterator[list[str]]:
-    from digit_exp.config.convert import shown
+    from digit_exp.config.convert import quoted
 
     run = details.run
     yield [run.name, *_aligned(_identity(details))]
     yield _titled("metrics", {name: f"{value:.6g}" for name, value in run.metrics.items()})
     if details.is_valid:
         changed = {
-            key: f"{shown(value)}  (default {shown(default)})"
+            key: f"{quoted(value)}  (default {quoted(default)})"
             for key, (default, value) in details.changed.items()
         }
         yield _titled("differs from the default configuration", changed or {"nothing": ""})
     else:
-        values = {key: shown(value) for key, value in details.config.items()}
+        values = {key: quoted(value) for key, value in details.config.items()}
         yield _titled("configuration, which this version cannot run", values or {"lost": ""})
     yield _titled("made with", details.provenance)
     yield _titled("files", {name: _size(size) for name, size in details.files.items()})

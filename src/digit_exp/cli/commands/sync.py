@@ -15,7 +15,7 @@ from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun
-    from digit_exp.runs.sync import Synced
+    from digit_exp.runs.reuse.sync import Synced
 
 DESCRIPTION = """\
 Sends what MLflow lacks of runs: metrics, parameters, tags, files, the model, the status. All of it
@@ -48,8 +48,8 @@ def _sync(options: Namespace) -> int:
     from digit_exp.runs.reuse.json_shapes import synced_json
     from digit_exp.runs.reuse.lookup import Runs
 
-    runs = Runs.around(uri=options.uri)
-    found = [run for text in options.runs for run in runs.several(text)]
+    runs = Runs.of_folder(uri=options.uri)
+    found = [run for text in options.runs for run in runs.all_matching(text)]
     results = []
     for run in found:
         results.append(_sync_one(run, options.to or options.uri))
@@ -63,7 +63,7 @@ def _sync(options: Namespace) -> int:
 
 def _sync_one(run: FoundRun, to: str | None) -> Synced:
     from digit_exp.runs.reuse.found_run import RunError
-    from digit_exp.runs.sync import sync
+    from digit_exp.runs.reuse.sync import sync
 
     if run.folder is None:
         raise RunError(f"{run.label} has no folder here; sync where it was run")

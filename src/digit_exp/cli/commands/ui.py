@@ -42,12 +42,12 @@ def _show(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.mlflow_page import page_of
     from digit_exp.runs.signals import SIGNALS
-    from digit_exp.tracking.mlflow.saved_view import as_table
+    from digit_exp.tracking.mlflow.saved_view import table_link
     from digit_exp.tracking.mlflow.ui_server import free_port, web_page
     from digit_exp.tracking.mlflow.uri import locate
 
     store = locate(options.uri, Path.cwd())
-    page = page_of(Runs.around(uri=options.uri), options.run)
+    page = page_of(Runs.of_folder(uri=options.uri), options.run)
     if store.is_server:
         print(f"{store.address.rstrip('/')}{page}")
         return 0
@@ -62,7 +62,7 @@ def _show(options: Namespace) -> int:
             origin = f"http://{HOST}:{port}"
             address = f"{origin}{page}"
             print(address)
-            if (table := as_table(page)) is not None:
+            if (table := table_link(page)) is not None:
                 print(f"the same as a table, with parameters and metrics:\n{origin}{table}")
             print("(Ctrl-C stops it)", flush=True)
             if not options.no_browser and _has_screen():

@@ -7,7 +7,7 @@ preset files as people write them: with dotted keys, and with `@package` below o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,14 @@ PACKAGE = re.compile(r"#\s*@package\s+(\S+)\s*")
 class JobLoader(ConfigLoaderImpl):
     """Composes configurations, until `plan` has: then it returns what that composed."""
 
-    def __init__(self, search_path: ConfigSearchPath) -> None:
+    def __init__(
+        self,
+        search_path: ConfigSearchPath,
+        job_values: Callable[[JobLoader, Sequence[str]], dict[str, Any]],
+    ) -> None:
+        """Take `job_values`, which composes the values of a job that a search has chosen."""
         super().__init__(search_path)
+        self._job_values = job_values
         self.composed: DictConfig | None = None
         """The configuration of the run, or of a sweep's first job, with Hydra's own part."""
         self.jobs: dict[tuple[str, ...], dict[str, Any]] = {}
@@ -72,11 +78,9 @@ class JobLoader(ConfigLoaderImpl):
         self, master_config: DictConfig, sweep_overrides: list[str]
     ) -> DictConfig:
         """Return the configuration of a job: of a grid as it was planned, else composed here."""
-        from digit_exp.config.plan import job_values
-
         values = self.jobs.get(tuple(sweep_overrides))
         if values is None:  # a search has chosen it
-            values = job_values(self, sweep_overrides)
+            values = self._job_values(self, sweep_overrides)
         found = with_values(master_config, values, sweep_overrides)
         OmegaConf.copy_cache(from_config=master_config, to_config=found)
         return found

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import IntervalSweep, Override, ValueType
 from hydra.errors import HydraException
 
-from digit_exp.config.convert import shown
+from digit_exp.config.convert import quoted
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.parse import GROUPS, ROOT, leaf_types
 from digit_exp.config.schema import FAMILIES, LAUNCH
@@ -56,7 +56,7 @@ def _require_key(word: str, key: str, equals: str, value: str) -> None:
     if not re.fullmatch(r"[~+]*[\w./@-]+", key):
         raise WrongWord(key, f"is not a key, got {word!r}; write KEY=VALUE")
     if not is_text(key) and any(value.count(pair[0]) != value.count(pair[1]) for pair in BRACKETS):
-        raise WrongWord(key, f"has brackets that do not match, got {shown(value)}")
+        raise WrongWord(key, f"has brackets that do not match, got {quoted(value)}")
 
 
 def _as_text(key: str, value: str, parser: OverridesParser) -> Override:
@@ -162,4 +162,4 @@ def unknown_choice(group: str, choice: object, options: list[str]) -> Problem:
     """Return which choices a group has, for one that it has not."""
     near = did_you_mean(choice, options) if isinstance(choice, str) else ""
     known = ", ".join(options)
-    return Problem(group, f"unknown {group} {shown(choice)}.{near} Known: {known}")
+    return Problem(group, f"unknown {group} {quoted(choice)}.{near} Known: {known}")

@@ -1,4 +1,4 @@
-"""Runs that were found, side by side: gathered, printed, and written as a page with pictures."""
+"""Runs side by side: collected, printed as tables, and written as a page with figures."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from digit_exp.analysis.objective import NOTHING
+from digit_exp.analysis.objective import NO_VALUE
 from digit_exp.analysis.report.comparison_sections import sections
 from digit_exp.analysis.report.render import Page, write
 from digit_exp.analysis.report.sections import Section
 from digit_exp.analysis.report.terminal import text_table
-from digit_exp.analysis.run_comparison import Contender
+from digit_exp.analysis.run_comparison import ComparedRun
 from digit_exp.arrays import Pixels
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
-from digit_exp.runs.build import load, splits
+from digit_exp.runs.build import load_data, train_val_splits
 from digit_exp.runs.folder import DATA_DIGEST
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS
@@ -26,16 +26,16 @@ from digit_exp.training.checkpoint import CheckpointError
 FOLDER = OUTPUTS / "comparisons"
 LONGEST_NAME = 100
 """Characters of the name of a comparison's folder."""
-NAMED = 3
-"""Runs that the name of a comparison's folder names."""
+MAX_NAMED = 3
+"""Runs that the name of the folder lists."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What there is to say about some runs."""
+    """The comparison of some runs, section by section."""
 
     runs: Sequence[FoundRun]
-    compared: Sequence[Contender]
+    compared: Sequence[ComparedRun]
     """The same runs, with what is compared of them."""
     sections: Sequence[Section]
 
@@ -49,50 +49,54 @@ class Comparison:
         return "\n\n".join(parts)
 
     def write(self, folder: Path | None = None) -> list[Path]:
-        """Write the page and the pictures; return the files, the page first."""
+        """Write the page and the figures; return the files, the page first."""
         labels = " · ".join(run.label for run in self.runs)
         page = Page(f"Comparison of {len(self.runs)} runs", labels, self.sections)
         return write(page, folder or FOLDER / _name(self.runs), "comparison")
 
 
 def compare(runs: Sequence[FoundRun]) -> Comparison:
-    """Put runs side by side. Raises RunError for fewer than two different ones."""
+    """Compare runs. Raises RunError for fewer than two different ones."""
     places = {run.run_id or run.folder or run.checkpoint_file: run for run in runs}
     different = list(places.values())
     if len(different) < 2:
         names = ", ".join(run.label for run in different)
-        raise RunError(f"a comparison needs two runs, or the name of a sweep; got only {names}")
-    contenders = [_contender(run) for run in different]
-    return Comparison(different, contenders, list(sections(contenders, _images(different[0]))))
+        raise RunError(
+            f"a comparison needs two different runs, or the name of a sweep; got only {names}"
+        )
+    compared = [_compared_run(run) for run in different]
+    return Comparison(different, compared, list(sections(compared, _images(different[0]))))
 
 
-def _contender(run: FoundRun) -> Contender:
+def _compared_run(run: FoundRun) -> ComparedRun:
     try:
-        readings = run.predictions()
+        predictions = run.predictions()
     except RunError:  # it did not finish
-        readings = None
+        predictions = None
     try:
         history = run.history()
     except (RunError, CheckpointError):
         history = []
     val = _val_images(run)
-    run_id = (run.run_id or NOTHING)[:ID_LENGTH]
-    return Contender(run.name, run_id, run.status, run.config, run.metrics, history, readings, val)
+    run_id = (run.run_id or NO_VALUE)[:ID_LENGTH]
+    return ComparedRun(
+        run.name, run_id, run.status, run.config, run.metrics, history, predictions, val
+    )
 
 
 def _val_images(run: FoundRun) -> int | None:
-    """Return the size of the validation set, if the run's data can still be had."""
+    """Return the size of the validation split, if the data of the run are available."""
     try:
         config = run.run_config()
-        return len(splits(config, load(config.data))[1]) or None
+        return len(train_val_splits(config, load_data(config.data))[1]) or None
     except (RunError, ConfigError, DataError, CheckpointError):
         return None
 
 
 def _images(run: FoundRun) -> Pixels | None:
-    """Return the images of the test set, if they are still those that the run has read."""
+    """Return the images of the test set, if the data have not changed since the run."""
     try:
-        dataset = load(run.run_config().data)
+        dataset = load_data(run.run_config().data)
     except (RunError, ConfigError, DataError, CheckpointError):
         return None
     if run.tags.get(DATA_DIGEST, dataset.digest) != dataset.digest:
@@ -102,7 +106,7 @@ def _images(run: FoundRun) -> Pixels | None:
 
 
 def _name(runs: Sequence[FoundRun]) -> str:
-    words = [run.run_id[:8] if run.run_id else run.name for run in runs[:NAMED]]
-    more = [f"and-{len(runs) - NAMED}-more"] if len(runs) > NAMED else []
+    words = [run.run_id[:8] if run.run_id else run.name for run in runs[:MAX_NAMED]]
+    more = [f"and-{len(runs) - MAX_NAMED}-more"] if len(runs) > MAX_NAMED else []
     # a name that every file system takes, whatever the locale
     return re.sub(r"[^A-Za-z0-9._=,-]+", "_", "-".join([*words, *more]))[:LONGEST_NAME]

@@ -16,7 +16,7 @@ from digit_exp.analysis.report.rerun import command
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import CHECKPOINT, OVER, STOP_REASON, from_here
+from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, STOP_REASON, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.listing import as_json, recorded_config
 from digit_exp.tracking.mlflow.links import ID_LENGTH
@@ -76,7 +76,7 @@ class Details:
             commands["resume"] = f"digit-exp resume={handle}"
         if run.run_id is not None:
             commands["open"] = f"digit-exp ui {handle}"
-        if self._is_here(CHECKPOINT) or run.store is not None:
+        if self._is_here(LAST_CHECKPOINT) or run.store is not None:
             commands["reproduce"] = f"digit-exp reproduce {handle}"
             commands["predict"] = f"digit-exp predict {handle} IMAGE"
         if self.is_valid:
@@ -108,13 +108,15 @@ class Details:
         if self.run.run_id is not None:
             return self.run.run_id[:ID_LENGTH]
         place = self.run.folder or self.run.checkpoint_file
-        return shlex.quote(self.run.name if place is None else str(from_here(place)))
+        return shlex.quote(self.run.name if place is None else str(relative_to_cwd(place)))
 
     @property
     def _can_resume(self) -> bool:
         ended = self.run.status in ("FINISHED", "RUNNING", "UNKNOWN")
         return (
-            not ended and self.run.tags.get(STOP_REASON) not in OVER and self._is_here(CHECKPOINT)
+            not ended
+            and self.run.tags.get(STOP_REASON) not in FINAL_REASONS
+            and self._is_here(LAST_CHECKPOINT)
         )
 
     def _is_here(self, file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""A run that was found: what is known of it, and its files, from its folder or from the store."""
+"""A run that was found: its configuration, metrics and files, from its folder or from the store."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from digit_exp.data.sources import DataSource
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import (
-    CHECKPOINT,
-    CONFIG,
+    CONFIG_FILE,
     DATA_DIGEST,
-    PREDICTIONS,
+    LAST_CHECKPOINT,
+    PREDICTIONS_FILE,
     STOP_REASON,
     RunRecord,
 )
@@ -33,7 +33,7 @@ from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_chec
 
 
 class RunError(LookupError):
-    """No such run, or more than one, or one without the file that is needed; and what to do."""
+    """No such run, more than one, or one without a file that is needed."""
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,34 @@ class FoundRun:
     status: str
     started: datetime
     metrics: Mapping[str, float]
-    """The summary: best_val_acc, best_epoch, test_acc, ...; of the store, also the last epoch."""
+    """The summary: best_val_acc, best_epoch, test_acc, ...; from the store also the last epoch."""
     tags: Mapping[str, str]
     folder: Path | None = None
-    """Where its files lie on this machine, if they do."""
+    """Its folder on this machine, if there is one."""
     trial: Trial | None = None
-    """What the store knows of it."""
+    """The run as the store has it."""
     store: RunStore | None = None
     checkpoint_file: Path | None = None
-    """The checkpoint that was asked for; without it, `network` is the one that was tested."""
+    """The checkpoint that the user named; without one, `network` is the tested network."""
 
     @property
     def label(self) -> str:
-        """How it is called in a sentence: its name and the beginning of its id."""
+        """Its name and the beginning of its id, for messages."""
         return f"{self.name} ({self.run_id[:8]})" if self.run_id else self.name
 
     @property
     def sweep(self) -> str | None:
-        """The name of the sweep that it is a job of."""
+        """The name of its sweep, if it is a job of one."""
         return self.tags.get(SWEEP)
 
     @cached_property
     def config(self) -> Mapping[str, object]:
-        """Every value by its key on the command line, as it was written, valid today or not."""
-        if self.trial is not None and self.checkpoint_file is None and not self._is_here(CONFIG):
+        """Every value by its key on the command line; not checked."""
+        if (
+            self.trial is not None
+            and self.checkpoint_file is None
+            and not self._is_here(CONFIG_FILE)
+        ):
             return {key: value_of(text) for key, text in self.trial.params.items()}
         return flat(self._written())
 
@@ -108,7 +112,7 @@ class FoundRun:
         return not any(key.split(".")[0] == "data" and key not in used for key in changed)
 
     def run_config(self) -> RunConfig:
-        """Return the checked configuration; raises ConfigError if it is not valid any more."""
+        """Return the checked configuration; raises ConfigError if it is no longer valid."""
         values = self._written()
         if (trainer := values.get("trainer")) and trainer.get("threads", 1) is None:
             # as version 0.1 wrote it: any number of processes gave the result of one thread
@@ -116,30 +120,30 @@ class FoundRun:
         return from_mapping(values)
 
     def history(self) -> Sequence[Metrics]:
-        """Return the metrics of each epoch, those of the trainer where the checkpoint is here."""
-        if self.trial is None or self.store is None or self._is_here(CHECKPOINT):
+        """Return the metrics of each epoch, from the checkpoint if its folder is here."""
+        if self.trial is None or self.store is None or self._is_here(LAST_CHECKPOINT):
             return self.checkpoint().state.history
         return self.store.history(self.trial.run_id, self.metrics)
 
     def checkpoint(self) -> Checkpoint:
-        """Return the state with which training ended, or that of the file that was asked for."""
-        return load_checkpoint(self.checkpoint_file or self.file(CHECKPOINT))
+        """Return the last checkpoint, or the one that the user named."""
+        return load_checkpoint(self.checkpoint_file or self.file(LAST_CHECKPOINT))
 
     def network(self) -> Network:
-        """Return the network that was tested, or that of the checkpoint file that was asked for."""
+        """Return the network that was tested, or that of the checkpoint that the user named."""
         checkpoint = self.checkpoint()
         return checkpoint.network if self.checkpoint_file else checkpoint.outcome
 
     def predictions(self) -> Predictions:
-        """Return what the network made of the test set; raises RunError if it never read it."""
-        file = self.file(Path(PREDICTIONS))
+        """Return the test predictions; raises RunError if the run was not tested."""
+        file = self.file(Path(PREDICTIONS_FILE))
         try:
             return read_predictions(file)
         except ArchiveError as error:
             raise RunError(f"cannot use {file}: {error}") from error
 
     def file(self, name: Path) -> Path:
-        """Return a file of the run, fetched from the store if it is not here.
+        """Return a file of the run, downloaded from the store if it is not in the folder.
 
         Raises RunError if there is none, TrackingError if the store does not answer.
         """
@@ -153,13 +157,13 @@ class FoundRun:
         return found
 
     def page(self) -> list[str]:
-        """Return the lines that tell how to open its page in MLflow; none if it is not tracked."""
+        """Return how to open its page in MLflow; nothing if it is not tracked."""
         return [] if self.store is None or self.trial is None else self.store.page(self.trial)
 
     def _written(self) -> dict[str, Any]:
         if self.folder is None and self.checkpoint_file is not None:
             return dict(self._memo()["run"])
-        file = self.file(Path(CONFIG))
+        file = self.file(Path(CONFIG_FILE))
         try:
             return read_yaml(file)
         except ConfigError as error:
@@ -180,7 +184,7 @@ class FoundRun:
 
 
 def in_folder(folder: Path, record: RunRecord) -> FoundRun:
-    """Return a run by what it says of itself."""
+    """Return the run of a folder."""
     reason = {} if record.reason is None else {STOP_REASON: record.reason}
     return FoundRun(
         run_id=record.run_id,
@@ -194,7 +198,7 @@ def in_folder(folder: Path, record: RunRecord) -> FoundRun:
 
 
 def in_store(store: RunStore, trial: Trial, folder: Path | None) -> FoundRun:
-    """Return a run by what the store knows of it."""
+    """Return a run of the store."""
     return FoundRun(
         run_id=trial.run_id,
         name=trial.name,
@@ -209,10 +213,10 @@ def in_store(store: RunStore, trial: Trial, folder: Path | None) -> FoundRun:
 
 
 def at_checkpoint(file: Path) -> FoundRun:
-    """Return the run of a checkpoint file, as far as the file alone tells."""
-    memo = load_checkpoint(file).config
+    """Return the run of a checkpoint file that is not in the folder of a run."""
+    metadata = load_checkpoint(file).config
     return FoundRun(
-        run_id=memo.get("run_id"),
+        run_id=metadata.get("run_id"),
         name=file.name,
         status="UNKNOWN",
         started=datetime.fromtimestamp(file.stat().st_mtime, UTC),
@@ -223,12 +227,12 @@ def at_checkpoint(file: Path) -> FoundRun:
 
 
 def with_checkpoint(run: FoundRun, file: Path) -> FoundRun:
-    """Return a run of which one checkpoint counts."""
+    """Return a run whose network is that of one checkpoint."""
     return replace(run, checkpoint_file=file)
 
 
 def value_of(text: str) -> object:
-    """Read a parameter as MLflow keeps it, all text: numbers, lists and null are JSON."""
+    """Return the value of an MLflow parameter, a text: numbers, lists and null are JSON."""
     try:
         return json.loads(text)
     except ValueError:

@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from digit_exp.analysis.run_comparison import (
-    Contender,
-    Duel,
+    ComparedRun,
+    PairedTest,
     accuracy_interval,
     differing,
-    duels,
     loss_interval,
+    paired_tests,
 )
 from digit_exp.analysis.statistics import SIGNIFICANCE
-from digit_exp.runs.folder import from_here
+from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.reuse.compare import Comparison
 from digit_exp.runs.reuse.found_run import FoundRun
 from digit_exp.runs.reuse.listing import as_json
 from digit_exp.runs.reuse.reproduce import Reproduction
-from digit_exp.runs.sync import Synced
+from digit_exp.runs.reuse.sync import Synced
 
 
 def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
     """Return what `compare --json` prints; `files` are the page and its figures."""
-    page, *figures = [str(from_here(file)) for file in files]
+    page, *figures = [str(relative_to_cwd(file)) for file in files]
     runs = zip(found.runs, found.compared, strict=True)
     return {
         "runs": [{**as_json(run), "intervals": _intervals(one)} for run, one in runs],
@@ -33,13 +33,13 @@ def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
             key: [one.config.get(key) for one in found.compared]
             for key in differing(found.compared)
         },
-        "pairs": [_pair(test) for test in duels(found.compared)],
+        "pairs": [_pair(test) for test in paired_tests(found.compared)],
         "page": page,
         "figures": figures,
     }
 
 
-def _intervals(one: Contender) -> dict[str, Any]:
+def _intervals(one: ComparedRun) -> dict[str, Any]:
     read = one.readings
     return {
         "best_val_acc": one.validation,
@@ -48,7 +48,7 @@ def _intervals(one: Contender) -> dict[str, Any]:
     }
 
 
-def _pair(test: Duel) -> dict[str, Any]:
+def _pair(test: PairedTest) -> dict[str, Any]:
     better = test.first if test.difference > 0 else test.second
     return {
         "first": test.first,

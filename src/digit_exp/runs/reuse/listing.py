@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.registry import ConfigError, Problem, did_you_mean
-from digit_exp.runs.folder import STOP_REASON, ended, from_here
+from digit_exp.runs.folder import STOP_REASON, display_status, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.tracking.mlflow.trials import OBJECTIVE
@@ -110,7 +110,7 @@ def sort(runs: Sequence[FoundRun], key: str) -> list[FoundRun]:
 
 def status(run: FoundRun) -> str:
     """Return running, finished, failed, killed, diverged or pruned."""
-    return ended(run.status, run.tags.get(STOP_REASON)).lower()
+    return display_status(run.status, run.tags.get(STOP_REASON)).lower()
 
 
 def data_name(run: FoundRun) -> str | None:
@@ -130,7 +130,7 @@ def as_json(run: FoundRun) -> dict[str, Any]:
         "started": run.started.isoformat(),
         "data": data_name(run),
         "sweep": run.sweep,
-        "folder": None if run.folder is None else str(from_here(run.folder)),
+        "folder": None if run.folder is None else str(relative_to_cwd(run.folder)),
         "metrics": dict(run.metrics),
     }
 
@@ -141,7 +141,7 @@ def table(uri: str | None = None) -> pd.DataFrame:
     Runs are those below `outputs/` of this folder and those in the MLflow store, at `uri` or where
     the command line looks for it.
     """
-    return as_table(Runs.around(uri=uri).briefly().all)
+    return as_table(Runs.of_folder(uri=uri).briefly().all)
 
 
 def as_table(runs: Sequence[FoundRun]) -> pd.DataFrame:

@@ -1,7 +1,7 @@
-"""Which run a person means: by id, name, `latest`, `best`, a sweep, a folder or a checkpoint.
+"""Find a run by id, name, `latest`, `best`, sweep, folder or checkpoint.
 
-A tracked run is found in its store, and its files where they are: below `outputs/` of this folder,
-or among the store's artifacts. A run without tracking is found below `outputs/`.
+A tracked run is looked up in its store, its files below `outputs/` of this folder or among the
+store's artifacts. A run without tracking is looked up below `outputs/`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pathlib import Path
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.results import JobResult
 from digit_exp.runs.folder import (
-    CHECKPOINT,
     DATA_DIGEST,
-    FILE,
+    LAST_CHECKPOINT,
+    RECORD_FILE,
     STOP_REASON,
     RecordError,
     RunRecord,
-    ended,
-    from_here,
+    display_status,
     record_in,
-    runs,
+    records_below,
+    relative_to_cwd,
 )
 from digit_exp.runs.reuse.found_run import (
     FoundRun,
@@ -40,30 +40,30 @@ from digit_exp.tracking.mlflow.uri import Store, locate
 
 OUTPUTS = Path("outputs")
 LATEST, BEST = "latest", "best"
-LISTED = 5
-"""Runs that an error shows."""
+MAX_LISTED = 5
+"""Runs that an error message lists."""
 
 
 class Runs:
-    """The runs below `outputs`, and those in a store, which is opened when it is needed."""
+    """The runs below `outputs` and in a store, which is opened when it is needed."""
 
     def __init__(self, outputs: Path = OUTPUTS, store: Store | None = None) -> None:
         self._outputs = outputs
         self._store = store
 
     @classmethod
-    def around(cls, folder: Path | None = None, uri: str | None = None) -> Runs:
-        """Return the runs of a folder, by default this one, and of the store at `uri` or there.
+    def of_folder(cls, folder: Path | None = None, uri: str | None = None) -> Runs:
+        """Return the runs of a folder, by default the current one, and of a store, by default its.
 
         Raises ConfigError if `uri` is not the address of a store.
         """
         folder = folder or Path.cwd()
         return cls(folder / OUTPUTS, locate(uri, folder))
 
-    def lightly(self) -> Runs:
-        """Return the same runs by their folders alone, without MLflow, if all of them have theirs.
+    def without_store(self) -> Runs:
+        """Return the same runs without opening the store, if all of them have folders here.
 
-        A FoundRun then has the files and numbers of the run, but no page and no `trial`.
+        A FoundRun then has files and metrics, but no page and no `trial`. Spares importing MLflow.
         """
         here = {run.run_id for run in self._local if _has_network(run)}
         known = trial_ids(self._store) if self._store and here else None
@@ -78,11 +78,11 @@ class Runs:
         known = trial_ids(self._store) if self._store else None
         return self if known is None or not known <= here else Runs(self._outputs)
 
-    def one(self, text: str) -> FoundRun:
-        """Return the run that is meant; of a sweep, the winner.
+    def find(self, text: str) -> FoundRun:
+        """Return the run that `text` names; for a sweep, its winner.
 
-        Raises RunError if there is none or more than one, with those that may be meant, and
-        TrackingError if the store cannot be read.
+        Raises RunError if there is none or more than one, and lists candidates; TrackingError if
+        the store cannot be read.
         """
         if (found := _at(Path(text))) is not None:
             return found
@@ -90,15 +90,17 @@ class Runs:
             return self._latest() if text == LATEST else self._best()
         matches = self._matching(text)
         if len(matches) > 1:
-            raise RunError(_listed(f"{text!r} may be one of these runs; say its id:", matches))
+            raise RunError(
+                _listed(f"{text!r} is ambiguous; use the id of one of these runs:", matches)
+            )
         if matches:
             return matches[0]
         return winner(self._jobs(text))
 
-    def several(self, text: str) -> list[FoundRun]:
-        """Return all jobs of a sweep, the oldest first, or the one run that is meant."""
+    def all_matching(self, text: str) -> list[FoundRun]:
+        """Return all jobs of a sweep, the oldest first, or the one run that `text` names."""
         if _at(Path(text)) or text in (LATEST, BEST) or self._matching(text):
-            return [self.one(text)]
+            return [self.find(text)]
         return self._jobs(text)[::-1]
 
     @cached_property
@@ -113,7 +115,7 @@ class Runs:
     @cached_property
     def _local(self) -> Sequence[FoundRun]:
         """The runs below `outputs`."""
-        return [in_folder(folder, record) for folder, record in runs(self._outputs)]
+        return [in_folder(folder, record) for folder, record in records_below(self._outputs)]
 
     def _tracked(self, folders: dict[str, Path | None]) -> Iterator[FoundRun]:
         if self._store is None or (self._store.database and not self._store.database.exists()):
@@ -132,7 +134,7 @@ class Runs:
         scored = [run for run in self.all if run.status == "FINISHED" and metric in run.metrics]
         if not scored:
             raise self._missing(BEST)
-        # of equals the first: a run that was reproduced is not bested by its copy
+        # the first of equals: a reproduced run stays ahead of its copy
         ranked = sorted(scored, key=lambda run: (-run.metrics[metric], run.started))
         best = _first_on_each_data_set(ranked)
         if len(best) > 1:  # accuracies on different images do not compare
@@ -143,7 +145,7 @@ class Runs:
         return best[0]
 
     def _matching(self, text: str) -> list[FoundRun]:
-        """Return the runs of that id, else those of that name, else those whose id begins so."""
+        """Return the runs with this id, else with this name, else with an id that starts so."""
         tests: list[Callable[[FoundRun], bool]] = [
             lambda run: run.run_id == text,
             lambda run: run.name == text,
@@ -153,8 +155,8 @@ class Runs:
         return next((some for some in found if some), [])
 
     def _jobs(self, text: str) -> list[FoundRun]:
-        """Return the jobs of the sweep with that name or folder, the latest first."""
-        found = runs(Path(text), f"*/{FILE}") if text else []
+        """Return the jobs of the sweep with this name or folder, the latest first."""
+        found = records_below(Path(text), f"*/{RECORD_FILE}") if text else []
         jobs = [in_folder(place, record) for place, record in found]
         jobs = jobs or [run for run in self.all if run.sweep == text]
         if not jobs:
@@ -170,12 +172,12 @@ class Runs:
         names = {run.name for run in self.all} | {run.sweep or run.name for run in self.all}
         near = [repr(name) for name in get_close_matches(text, sorted(names), n=3)]
         meant = f" Did you mean {' or '.join(near)}?" if near else ""
-        what = "neither the id or name of a run, nor a sweep, a folder or a checkpoint"
-        return RunError(_listed(f"{text!r} is {what}.{meant} The latest runs:", self.all))
+        what = "is not the id or name of a run, nor a sweep, a folder or a checkpoint"
+        return RunError(_listed(f"{text!r} {what}.{meant} The latest runs:", self.all))
 
 
 def winner(jobs: Sequence[FoundRun]) -> FoundRun:
-    """Return the best replicate of the configuration that the sweep's report puts first."""
+    """Return the best replicate of the configuration that ranks first."""
     from digit_exp.analysis.ranking import rank  # SciPy: most of a second
 
     every, sweep = jobs, jobs[0].sweep
@@ -194,8 +196,8 @@ def winner(jobs: Sequence[FoundRun]) -> FoundRun:
 
 
 def job_result(run: FoundRun, number: int) -> JobResult:
-    """Return a run as the rooms of a sweep know it."""
-    status = ended(run.status, run.tags.get(STOP_REASON))
+    """Return a run as the analysis takes it."""
+    status = display_status(run.status, run.tags.get(STOP_REASON))
     return JobResult(number, run.run_id, status, run.config, run.metrics)
 
 
@@ -211,7 +213,7 @@ def _at(path: Path) -> FoundRun | None:
         if record is None:
             return at_checkpoint(path)
         return with_checkpoint(in_folder(path.parent.parent, record), path)
-    if not (path / FILE).exists():
+    if not (path / RECORD_FILE).exists():
         return None
     try:
         return in_folder(path, RunRecord.read(path))
@@ -220,21 +222,21 @@ def _at(path: Path) -> FoundRun | None:
 
 
 def _has_network(run: FoundRun) -> bool:
-    return run.folder is not None and (run.folder / CHECKPOINT).is_file()
+    return run.folder is not None and (run.folder / LAST_CHECKPOINT).is_file()
 
 
 def _listed(sentence: str, runs: Sequence[FoundRun]) -> str:
-    """Return a sentence and a table of the first runs under it."""
-    width = max(len(run.name) for run in runs[:LISTED])
+    """Return a sentence with a table of the first runs below it."""
+    width = max(len(run.name) for run in runs[:MAX_LISTED])
     several = len(_first_on_each_data_set(runs)) > 1
     lines = [
         f"  {(run.run_id or '')[:12]:<12}  {run.name:<{width}}"
         f"  {_accuracy(run):>7}  {run.status.lower():<8}  {run.started.astimezone():%Y-%m-%d %H:%M}"
         + (f"  on {run.data}" if several else "")
-        + ("" if run.run_id or run.folder is None else f"  {from_here(run.folder)}")
-        for run in runs[:LISTED]
+        + ("" if run.run_id or run.folder is None else f"  {relative_to_cwd(run.folder)}")
+        for run in runs[:MAX_LISTED]
     ]
-    more = [f"  ... and {len(runs) - LISTED} more"] if len(runs) > LISTED else []
+    more = [f"  ... and {len(runs) - MAX_LISTED} more"] if len(runs) > MAX_LISTED else []
     return "\n".join([sentence, *lines, *more])
 
 

@@ -1,4 +1,4 @@
-"""Which page of MLflow shows what a person asked to look at: all runs, a sweep, or one run."""
+"""The page of MLflow that shows all runs, a sweep, or one run."""
 
 from __future__ import annotations
 
@@ -8,37 +8,36 @@ from digit_exp.analysis.objective import Objective
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import BEST, LATEST, Runs, job_result
 from digit_exp.tracking.mlflow.links import run_page
-from digit_exp.tracking.mlflow.saved_view import Comparison, comparison_page
+from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_page
 from digit_exp.tracking.mlflow.trials import OBJECTIVE
 
 COLUMNS = ("test_acc", "best_epoch", "training_seconds")
-"""Metrics that are shown beside the objective."""
+"""Metrics shown next to the objective."""
 
-MOST_PARAMETERS = 12
-"""Columns of parameters that a table of all runs has at most."""
+MAX_PARAMETERS = 12
+"""The most parameter columns in a table of all runs."""
 
 
 def page_of(runs: Runs, text: str | None) -> str:
-    """Return the address, from the `/#` on, of what is meant; of all runs without `text`.
+    """Return the address, from `/#` on, of what `text` names; without `text`, of all runs.
 
-    If there is only one run, all runs are its page: there is nothing to compare.
-
-    Raises RunError if there is nothing to look at, or nothing that is in the store.
+    A single run has nothing to be compared with, so its own page is returned.
+    Raises RunError if there is no such run, or if it is not in the store.
     """
     if text is None:
         latest = next((run for run in runs.all if run.trial is not None), None)
         if latest is None or latest.trial is None:
-            raise RunError("no run is tracked here yet; python -m digit_exp makes one")
+            raise RunError("no run is tracked here. Start one with: python -m digit_exp")
         home = latest.trial.experiment_id
         tracked = [r for r in runs.all if r.trial and r.trial.experiment_id == home]
         if len(tracked) == 1:
             return run_page(home, latest.trial.run_id)
         return _comparison(tracked, None)
-    found = runs.several(text)
+    found = runs.all_matching(text)
     if len(found) == 1 and (text in (LATEST, BEST) or found[0].sweep != text):
         run = found[0]
         if run.run_id is not None and run.trial is None:  # by its folder
-            run = runs.one(run.run_id)
+            run = runs.find(run.run_id)
         if run.trial is None:
             raise RunError(
                 f"the run {run.label} is not in the store; its files are in {run.folder}"
@@ -50,7 +49,7 @@ def page_of(runs: Runs, text: str | None) -> str:
 
 
 def _comparison(found: Sequence[FoundRun], sweep: str | None) -> str:
-    """Return the page that shows runs of one experiment with what varies, the best first."""
+    """Return a page that compares runs of one experiment: what varies, the best first."""
     from digit_exp.analysis.replicates import varied  # SciPy
 
     store, trial = found[0].store, found[0].trial
@@ -62,9 +61,9 @@ def _comparison(found: Sequence[FoundRun], sweep: str | None) -> str:
     found = [run for run in found if run.has_config]  # else it was killed in its first second
     keys = varied([job_result(run, number) for number, run in enumerate(found)])
     seeds = {str(run.config.get("seed")) for run in found}
-    asked = Comparison(
+    asked = SavedView(
         sweep,
-        [*keys[:MOST_PARAMETERS], *(["seed"] if len(seeds) > 1 else [])],
+        [*keys[:MAX_PARAMETERS], *(["seed"] if len(seeds) > 1 else [])],
         COLUMNS,
         objective=objective.metric,
         ascending=not objective.is_share,

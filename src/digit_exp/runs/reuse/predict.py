@@ -1,4 +1,4 @@
-"""Pictures that a person names, and what a run's network reads in them."""
+"""Predictions of a run's network for picture files."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ import numpy as np
 from digit_exp.arrays import Array, Pixels
 from digit_exp.nn.network import Network
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.serving import image_shape
+from digit_exp.tracking.model.export import write_model
 from digit_exp.training.calibration import tempered
 from digit_exp.vision.decode import MAX_BYTES, Grey, PictureError, decode
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-"""Files of a folder that are taken for pictures."""
+"""Files of a folder that count as pictures."""
 UNREAD = (".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".ico", ".dng")
 """Pictures that cannot be read, which is said of each rather than leaving it out."""
 STDIN = "-"
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What came of one picture: a class with probabilities, or a problem."""
+class Prediction:
+    """The result for one picture: a class with probabilities, or a problem."""
 
     name: str
     probabilities: Array | None = None  # (classes,)
     problem: str | None = None
     levels: Grey | None = None
-    """The picture in grey, if it could be opened."""
+    """The picture in grey levels, if it could be decoded."""
     seen: Pixels | None = None
-    """What the network saw, if a digit was found."""
+    """The input of the network, if a digit was found."""
 
     @property
     def digit(self) -> int | None:
@@ -43,11 +43,11 @@ class Reading:
 
     @property
     def confidence(self) -> float:
-        """The probability of the class, 0 without one."""
+        """The probability of the class; 0 without one."""
         return 0.0 if self.probabilities is None else float(self.probabilities.max())
 
     def plain(self) -> dict[str, Any]:
-        """Return the reading as JSON has it, under the names that the served model uses."""
+        """Return plain values for JSON, with the names that the served model uses."""
         probabilities = [] if self.probabilities is None else self.probabilities.tolist()
         return {
             "image": self.name,
@@ -59,22 +59,22 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """The network of a run with the shape of its images and its temperature."""
+class Predictor:
+    """The network of a run, with its image shape and temperature."""
 
     network: Network
     shape: tuple[int, int]
     temperature: float | None
-    """None if the run has none: confidence is then the network's own."""
+    """None if the run has none; the probabilities are then not calibrated."""
 
     @classmethod
-    def of(cls, run: FoundRun) -> Reader:
-        """Take the network that was tested; raises RunError if their shape is unknown."""
+    def of(cls, run: FoundRun) -> Predictor:
+        """Return the predictor of a run; raises RunError if the image shape is unknown."""
         network = run.network()
         return cls(network, image_shape(run, network), run.metrics.get("temperature"))
 
-    def read(self, name: str, data: bytes) -> Reading:
-        """Read one picture; a problem with it is part of the answer."""
+    def predict(self, name: str, data: bytes) -> Prediction:
+        """Classify one picture; a problem with it is part of the result."""
         # here, because SciPy takes 0.2 s to import
         from digit_exp.vision.normalize import normalize
         from digit_exp.vision.segmentation import NoDigit
@@ -82,19 +82,19 @@ class Reader:
         try:
             levels = decode(data)
         except PictureError as error:
-            return Reading(name, problem=f"cannot be read: {error}")
+            return Prediction(name, problem=f"cannot be read: {error}")
         try:
             seen = normalize(levels, self.shape)
         except NoDigit as refusal:
-            return Reading(name, problem=f"no digit found: {refusal}", levels=levels)
+            return Prediction(name, problem=f"no digit found: {refusal}", levels=levels)
         probabilities = tempered(self.network.logits(seen[None]), self.temperature or 1.0)
-        return Reading(name, probabilities[0], levels=levels, seen=seen)
+        return Prediction(name, probabilities[0], levels=levels, seen=seen)
 
 
-def pictures(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of files, of the pictures in folders, and of standard input (`-`).
+def read_files(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield name and content of files, of pictures in folders, and of standard input (`-`).
 
-    Raises RunError for what is not there, before anything is read.
+    Raises RunError for a missing file before anything is read.
     """
     files = [file for name in names for file in _files(name)]
     for file in files:
@@ -110,24 +110,39 @@ def _files(name: str) -> list[str]:
     if name == STDIN or path.is_file():
         return [name]
     if not path.is_dir():
-        raise RunError(f"{name!r} is neither a file nor a folder; '-' is standard input")
+        raise RunError(f"{name!r} is not a file or folder; use '-' for standard input")
     found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES + UNREAD)
     if not found:
         raise RunError(f"the folder {name!r} has no pictures ({', '.join(SUFFIXES)})")
     return [str(file) for file in found]
 
 
-def as_table(readings: Sequence[Reading]) -> list[str]:
-    """Return a line for each reading: name, class, confidence and the runners-up."""
-    width = max((len(reading.name) for reading in readings), default=0)
+def prediction_lines(predictions: Sequence[Prediction]) -> list[str]:
+    """Return a line for each prediction: name, class, confidence, and the next three classes."""
+    width = max((len(each.name) for each in predictions), default=0)
     lines = []
-    for reading in readings:
-        if reading.probabilities is None:
-            lines.append(f"{reading.name:<{width}}  {reading.problem}")
+    for each in predictions:
+        if each.probabilities is None:
+            lines.append(f"{each.name:<{width}}  {each.problem}")
             continue
-        order = np.argsort(-reading.probabilities, kind="stable")[1:4]
-        others = ", ".join(f"{k} {reading.probabilities[k]:.1%}" for k in order)
-        lines.append(
-            f"{reading.name:<{width}}  {reading.digit}  {reading.confidence:7.2%}   then {others}"
-        )
+        order = np.argsort(-each.probabilities, kind="stable")[1:4]
+        others = ", ".join(f"{k} {each.probabilities[k]:.1%}" for k in order)
+        lines.append(f"{each.name:<{width}}  {each.digit}  {each.confidence:7.2%}   then {others}")
     return lines
+
+
+def write_model_of(run: FoundRun, path: Path) -> Path:
+    """Write the served network of a run to `path`."""
+    network = run.network()
+    temperature = run.metrics.get("temperature", 1.0)
+    return write_model(path, network, image_shape(run, network), temperature)
+
+
+def image_shape(run: FoundRun, network: Network) -> tuple[int, int]:
+    """Return height and width of the images of a run; raises RunError if they are not known."""
+    if network.shift_averaging is not None:
+        return network.shift_averaging.height, network.shift_averaging.width
+    side = round(network.inputs**0.5)
+    if side**2 != network.inputs:
+        raise RunError(f"{run.label} reads {network.inputs} pixels, which make no square image")
+    return side, side

@@ -1,7 +1,7 @@
-"""A run trained again, and a verdict: the same to the last bit, within tolerance, or not.
+"""Train a run again and compare: bit-identical, within tolerance, or different.
 
-Two runs of the same configuration, data and threads differ only if code, libraries or machine
-round otherwise. Where they first do is found by comparing each epoch's metrics.
+Two runs with the same configuration, data and threads differ only if the code, the libraries or
+the machine round differently. Comparing the metrics of each epoch shows where that starts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
-from digit_exp.runs.build import load
+from digit_exp.runs.build import load_data
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute
@@ -24,22 +24,29 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.provenance import SOURCE
 
 TOLERANCE = 0.005
-"""How far accuracies may be apart, as a share: half a percentage point."""
+"""The largest difference of accuracies, as a share: half a percentage point."""
 
-TIMES = ("epoch_seconds", "images_per_second")
-"""Metrics that no run has twice."""
+TIMING_METRICS = ("epoch_seconds", "images_per_second")
+"""Metrics that measure time, which no two runs share."""
 
-SHOWN = 4
-"""Metrics that are shown of the first epoch that differs."""
+MAX_SHOWN = 4
+"""Metrics shown for the first epoch that differs."""
 
-MADE_WITH = ("version.", "machine.", "mlflow.source.git.commit", "git.dirty", SOURCE, "threads")
-"""Tags, or their beginnings, that say with what a run was made."""
+PROVENANCE_TAGS = (
+    "version.",
+    "machine.",
+    "mlflow.source.git.commit",
+    "git.dirty",
+    SOURCE,
+    "threads",
+)
+"""Tags, or prefixes of tags, that record code, versions and machine."""
 
-JUDGED = ("best_val_acc", "test_acc")
+JUDGED_METRICS = ("best_val_acc", "test_acc")
 
 
 class Verdict(Enum):
-    """What became of the attempt, and the exit code that says so."""
+    """The verdict, with its exit code."""
 
     identical = 0
     different = 1
@@ -48,11 +55,11 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Difference:
-    """The first epoch in which the two runs measured something else."""
+    """The first epoch in which metrics of the two runs differ."""
 
     epoch: int
     values: Mapping[str, tuple[float, float]]
-    """Then and now, by metric."""
+    """The values of the original and the new run, by metric."""
 
 
 @dataclass(frozen=True)
@@ -62,53 +69,53 @@ class Reproduction:
     original: FoundRun
     again: FoundRun
     epochs: int
-    """How many epochs both have."""
+    """The number of epochs that both runs have."""
     first: Difference | None
-    """None if all of them are the same."""
+    """None if all are the same."""
     changed: Mapping[str, tuple[str, str]]
-    """What the runs were made with, where it differs: then and now."""
+    """The provenance tags that differ: original and new value."""
     weights: float | None
-    """The largest difference of a weight; None if the runs are not equally long."""
+    """The largest difference of a weight; None if the numbers of epochs differ."""
     predictions: float | None
-    """The largest difference of a probability; None if one of them never read the test set."""
+    """The largest difference of a probability; None if one run was not tested."""
     tolerance: float
 
     @property
     def verdict(self) -> Verdict:
-        """The same in all that was compared, or near enough in what a run is judged by."""
+        """Identical in everything compared, or close enough in the judged metrics."""
         both_over = self.original.status == self.again.status
         if both_over and self.first is None and self.weights == 0 and self.predictions in (0, None):
             return Verdict.identical
         then, now = self.original.metrics, self.again.metrics
-        known = [name for name in JUDGED if name in then and name in now]
+        known = [name for name in JUDGED_METRICS if name in then and name in now]
         near = all(abs(then[name] - now[name]) <= self.tolerance for name in known)
         return Verdict.tolerable if known and near else Verdict.different
 
     def lines(self) -> Iterator[str]:
-        """Yield what a person is told."""
-        yield from self._made_with()
+        """Yield the comparison as lines of text."""
+        yield from self._environment_lines()
         if self.first is None:
-            yield f"epochs: {self.epochs} compared, every metric the same to the last bit"
+            yield f"epochs: {self.epochs} compared, every metric bit-identical"
         else:
             yield f"epochs: {self.epochs} compared, epoch {self.first.epoch} is the first to differ"
-            for name, (then, now) in list(self.first.values.items())[:SHOWN]:
+            for name, (then, now) in list(self.first.values.items())[:MAX_SHOWN]:
                 yield f"  {name}: {then!r} then, {now!r} now"
-            if (more := len(self.first.values) - SHOWN) > 0:
+            if (more := len(self.first.values) - MAX_SHOWN) > 0:
                 yield f"  and {more} more"
-        yield f"weights: {_apart(self.weights)}"
-        yield f"test predictions: {_apart(self.predictions)}"
-        for name in JUDGED:
+        yield f"weights: {_difference_text(self.weights)}"
+        yield f"test predictions: {_difference_text(self.predictions)}"
+        for name in JUDGED_METRICS:
             then, now = (run.metrics.get(name, math.nan) for run in (self.original, self.again))
             yield f"{name}: {then:.4f} then, {now:.4f} now"
         yield f"verdict: {self._sentence()}"
 
-    def _made_with(self) -> Iterator[str]:
+    def _environment_lines(self) -> Iterator[str]:
         if not self.original.tags:
-            yield "made with: the run does not say"
+            yield "environment: not recorded by the run"
         elif not self.changed:
-            yield "made with: the same code, versions and machine, as far as runs record them"
+            yield "environment: same code, versions and machine, as far as runs record them"
         else:
-            yield "made with other:"
+            yield "environment differs:"
             for name, (then, now) in self.changed.items():
                 yield f"  {name}: {then} then, {now} now"
 
@@ -123,20 +130,23 @@ class Reproduction:
 def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float) -> Reproduction:
     """Train a run again in `folder`, which must not exist, and compare.
 
-    Raises RunError if its data are not there any more, ConfigError if its configuration is not
-    valid any more, JobFailed if training fails for another reason than that it diverges.
+    Raises RunError if its data have changed, ConfigError if its configuration is no longer valid,
+    JobFailed if training fails (divergence is no failure here).
     """
     config = original.run_config()
     digest = original.data_digest
-    if load(config.data).digest != digest:
-        raise RunError(f"the data of {original.label} are not those of now: {digest[:12]} then")
+    if load_data(config.data).digest != digest:
+        raise RunError(
+            f"the data set has changed since {original.label} was trained"
+            f" (its digest was {digest[:12]})"
+        )
     folder.mkdir(parents=True)
     with Interruption() as interruption:
-        execute(_again(config, original, track), folder, interruption)
-    return compared(original, Runs().one(str(folder)), tolerance)
+        execute(_reproduction_config(config, original, track), folder, interruption)
+    return compare_runs(original, Runs().find(str(folder)), tolerance)
 
 
-def compared(original: FoundRun, again: FoundRun, tolerance: float = TOLERANCE) -> Reproduction:
+def compare_runs(original: FoundRun, again: FoundRun, tolerance: float = TOLERANCE) -> Reproduction:
     """Compare two runs of one configuration."""
     then, now = (run.checkpoint().state.history for run in (original, again))
     return Reproduction(
@@ -152,17 +162,17 @@ def compared(original: FoundRun, again: FoundRun, tolerance: float = TOLERANCE) 
 
 
 def first_difference(then: Sequence[Metrics], now: Sequence[Metrics]) -> Difference | None:
-    """Return the first epoch that both have and in which a metric differs by a bit or more."""
+    """Return the first common epoch in which a metric differs in at least one bit."""
     for before, after in zip(then, now, strict=False):
-        keys = [key for key in dict.fromkeys([*before, *after]) if key not in TIMES]
+        keys = [key for key in dict.fromkeys([*before, *after]) if key not in TIMING_METRICS]
         values = {key: (before.get(key, math.nan), after.get(key, math.nan)) for key in keys}
-        apart = {key: pair for key, pair in values.items() if not _same(*pair)}
+        apart = {key: pair for key, pair in values.items() if not _is_same(*pair)}
         if apart:
             return Difference(int(before["epoch"]), apart)
     return None
 
 
-def _again(config: RunConfig, original: FoundRun, track: bool) -> RunConfig:
+def _reproduction_config(config: RunConfig, original: FoundRun, track: bool) -> RunConfig:
     """Return the configuration under another name, tracked only if asked."""
     backend = config.tracking.backend if track else Backend.none
     tags = {**config.tracking.tags, "digit_exp.reproduces": original.run_id or original.name}
@@ -171,19 +181,19 @@ def _again(config: RunConfig, original: FoundRun, track: bool) -> RunConfig:
     return replace(config, run_name=name, tracking=tracking)
 
 
-def _same(then: float, now: float) -> bool:
+def _is_same(then: float, now: float) -> bool:
     return then == now or (math.isnan(then) and math.isnan(now))
 
 
 def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    keys = [key for key in dict.fromkeys([*then, *now]) if key.startswith(MADE_WITH)]
+    keys = [key for key in dict.fromkeys([*then, *now]) if key.startswith(PROVENANCE_TAGS)]
     pairs = {key: (then.get(key, "unknown"), now.get(key, "unknown")) for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
 def _weights(original: FoundRun, again: FoundRun) -> float:
     then, now = (run.network().parameters.storage for run in (original, again))
-    return _furthest(then, now)
+    return _max_difference(then, now)
 
 
 def _predictions(original: FoundRun, again: FoundRun) -> float | None:
@@ -191,17 +201,17 @@ def _predictions(original: FoundRun, again: FoundRun) -> float | None:
         then, now = (run.predictions().probabilities for run in (original, again))
     except RunError:
         return None
-    return _furthest(then, now)
+    return _max_difference(then, now)
 
 
-def _furthest(then: Array, now: Array) -> float:
-    """Return the largest difference; 0 only if all bits are the same, or not a number in both."""
+def _max_difference(then: Array, now: Array) -> float:
+    """Return the largest difference; 0 only if the arrays are equal (NaN equals NaN)."""
     if np.array_equal(then, now, equal_nan=True):
         return 0.0
     return float(np.nanmax(np.abs(then - now)))
 
 
-def _apart(largest: float | None) -> str:
+def _difference_text(largest: float | None) -> str:
     if largest is None:
         return "cannot be compared"
-    return "the same to the last bit" if largest == 0 else f"differ by up to {largest:.3g}"
+    return "bit-identical" if largest == 0 else f"differ by up to {largest:.3g}"

@@ -52,9 +52,9 @@ def connect(store: Store) -> MlflowClient:
 
     for told in ("urllib3", "mlflow.store.db.utils"):  # of each try, the latter with a traceback
         logging.getLogger(told).setLevel(logging.CRITICAL)
-    with explained(store):
+    with translate_errors(store):
         if store.is_server:
-            with hurried():
+            with short_timeout():
                 client = MlflowClient(store.uri)
                 client.search_experiments(max_results=1)
         elif store.database:
@@ -66,7 +66,7 @@ def connect(store: Store) -> MlflowClient:
 
 
 @contextmanager
-def hurried() -> Iterator[None]:
+def short_timeout() -> Iterator[None]:
     """Give a server five seconds for an answer, unless the environment says otherwise.
 
     For the start of a run, when a person waits to see whether it starts.
@@ -86,7 +86,7 @@ def hurried() -> Iterator[None]:
 
 
 @contextmanager
-def explained(store: Store) -> Iterator[None]:
+def translate_errors(store: Store) -> Iterator[None]:
     """Turn what MLflow, SQLAlchemy and the file system raise into a sentence for a person."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from digit_exp.arrays import Metrics
 from digit_exp.tracking.mlflow import links
-from digit_exp.tracking.mlflow.connect import connect, explained
+from digit_exp.tracking.mlflow.connect import connect, translate_errors
 from digit_exp.tracking.mlflow.trials import Trial, epochs_of, is_trial_of, search
 from digit_exp.tracking.mlflow.uri import Store
 
@@ -25,20 +25,20 @@ class RunStore:
 
     def trials(self) -> list[Trial]:
         """Return every run of this program, the latest first; parents of sweeps are none."""
-        with explained(self.store):
+        with translate_errors(self.store):
             experiments = [found.experiment_id for found in self.client.search_experiments()]
             found = search(self.client, experiments, is_trial_of(None))
             return list(found)[::-1]
 
     def history(self, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
         """Return these metrics of each epoch, as a trainer's history."""
-        with explained(self.store):
+        with translate_errors(self.store):
             return epochs_of(self.client, run_id, metrics)
 
     def fetch(self, run_id: str, file: PurePosixPath) -> Path | None:
         """Return a copy of an artifact, which this process may read; None if there is none."""
         parent = str(file.parent) if file.parent.parts else None
-        with explained(self.store):
+        with translate_errors(self.store):
             kept = [item.path for item in self.client.list_artifacts(run_id, parent)]
             if str(file) not in kept:
                 return None

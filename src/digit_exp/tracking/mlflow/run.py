@@ -50,10 +50,15 @@ def open_tracker(
     if backend == "none":
         return Tracker()
     store = locate(uri, folder or Path.cwd())
-    from digit_exp.tracking.mlflow.connect import connect, experiment_id, explained, hurried
+    from digit_exp.tracking.mlflow.connect import (
+        connect,
+        experiment_id,
+        short_timeout,
+        translate_errors,
+    )
 
     client = connect(store)
-    with explained(store), hurried():
+    with translate_errors(store), short_timeout():
         mark_dead(client)
         if contents.run_id is None:
             run = _create(client, experiment_id(client, store, experiment), contents)
@@ -70,10 +75,15 @@ def mirror_once(
     It has begun and goes on until the tracker is closed.
     """
     store = locate(uri, Path.cwd())
-    from digit_exp.tracking.mlflow.connect import connect, experiment_id, explained, hurried
+    from digit_exp.tracking.mlflow.connect import (
+        connect,
+        experiment_id,
+        short_timeout,
+        translate_errors,
+    )
 
     client = connect(store)
-    with explained(store), hurried():
+    with translate_errors(store), short_timeout():
         run = _find(client, contents)
         if run is None or run.info.run_id != contents.run_id:
             tags = {name: text for name, text in contents.tags.items() if name != PARENT}

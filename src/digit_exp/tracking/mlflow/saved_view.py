@@ -41,7 +41,7 @@ Json = dict[str, object]
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SavedView:
     """What a person compares: the trials of a sweep, or all runs if that is None.
 
     The columns are the parameters and the metrics; the best of the objective is first.
@@ -55,13 +55,13 @@ class Comparison:
     """Whether a smaller objective is better."""
 
 
-def comparison_lines(sweep: Sweep, asked: Comparison) -> list[str]:
+def comparison_lines(sweep: Sweep, asked: SavedView) -> list[str]:
     """Save the view; return the command that starts MLflow's page, if any, and the link to it."""
     page = comparison_page(sweep.client, sweep.experiment_id, asked)
     return links.opening(sweep.store, page, sweep.name)
 
 
-def comparison_page(client: MlflowClient, experiment_id: str, asked: Comparison) -> str:
+def comparison_page(client: MlflowClient, experiment_id: str, asked: SavedView) -> str:
     """Save the view, and return its address, from the `/#` on; the plain one, if that fails."""
     key = save_view(client, experiment_id, asked)
     if key is not None:
@@ -69,7 +69,7 @@ def comparison_page(client: MlflowClient, experiment_id: str, asked: Comparison)
     return plain_link(experiment_id, asked)
 
 
-def save_view(client: MlflowClient, experiment_id: str, asked: Comparison) -> str | None:
+def save_view(client: MlflowClient, experiment_id: str, asked: SavedView) -> str | None:
     """Save the view with the experiment and return its key; None if it cannot be saved."""
     try:
         done = trials(client, experiment_id, asked.sweep)
@@ -90,7 +90,7 @@ def comparison_link(experiment_id: str, key: str) -> str:
     return _link(experiment_id, {"viewStateShareKey": key})
 
 
-def as_table(page: str) -> str | None:
+def table_link(page: str) -> str | None:
     """Return the address of the same runs in a table, if `page` shows some in charts.
 
     MLflow shows the columns of a view beside its charts only as far as there is room: the names.
@@ -103,7 +103,7 @@ def as_table(page: str) -> str | None:
     return None if table == page else table
 
 
-def plain_link(experiment_id: str, asked: Comparison) -> str:
+def plain_link(experiment_id: str, asked: SavedView) -> str:
     """Return the address of the same trials, best first, in charts that MLflow chooses."""
     # sorted by a metric, trials are rows of their own; by time, they are folded under the parent
     search = {
@@ -114,7 +114,7 @@ def plain_link(experiment_id: str, asked: Comparison) -> str:
     return _link(experiment_id, search)
 
 
-def view_state(asked: Comparison, done: Sequence[Trial]) -> Json:
+def view_state(asked: SavedView, done: Sequence[Trial]) -> Json:
     """Return the state of MLflow's page in which the runs that are done can be compared."""
     objective = asked.objective
     columns = dict.fromkeys([objective, *asked.metrics])

@@ -21,8 +21,7 @@ from digit_exp.arrays import Metrics
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mailbox import RunShelf
-from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, explained
+from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, translate_errors
 from digit_exp.tracking.mlflow.entities import NOTE, TAG_LENGTH
 from digit_exp.tracking.mlflow.run import PARENT, author
 from digit_exp.tracking.mlflow.trials import (
@@ -45,6 +44,30 @@ NAME = re.compile(r"[^'\"`\\\x00-\x1f]{1,200}")
 
 
 @dataclass(frozen=True)
+class RunMailbox:
+    """Texts as artifacts of a run, in one folder."""
+
+    client: MlflowClient
+    store: Store
+    run_id: str
+    folder: str
+
+    def put(self, name: str, text: str) -> None:
+        with translate_errors(self.store):
+            self.client.log_text(self.run_id, text, f"{self.folder}/{name}")
+
+    def names(self) -> list[str]:
+        with translate_errors(self.store):
+            files = self.client.list_artifacts(self.run_id, self.folder)
+        return [Path(file.path).name for file in files]
+
+    def get(self, name: str) -> str:
+        with translate_errors(self.store), tempfile.TemporaryDirectory() as folder:
+            path = self.client.download_artifacts(self.run_id, f"{self.folder}/{name}", folder)
+            return Path(path).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
 class Sweep:
     """One sweep in one experiment, and its parent run."""
 
@@ -60,19 +83,19 @@ class Sweep:
         """Return the tags that make a run a trial of this sweep."""
         return {PARENT: self.parent_id, **identity(self.name, config_hash)}
 
-    def shelf(self, folder: str) -> RunShelf:
+    def mailbox(self, folder: str) -> RunMailbox:
         """Return a place for texts, in a folder of the parent's artifacts."""
-        return RunShelf(self.client, self.store, self.parent_id, folder)
+        return RunMailbox(self.client, self.store, self.parent_id, folder)
 
     def children(self) -> list[Trial]:
         """Return all trials, the oldest first."""
-        with explained(self.store):
+        with translate_errors(self.store):
             return trials(self.client, self.experiment_id, self.name)
 
     def failed(self) -> list[str]:
         """Return the hashes of the trials that have failed."""
         failed = f"attributes.status = '{Status.FAILED}'"
-        with explained(self.store):
+        with translate_errors(self.store):
             found = trials(self.client, self.experiment_id, self.name, failed)
         return [trial.tags[CONFIG_HASH] for trial in found]
 
@@ -89,7 +112,7 @@ class Sweep:
 
     def _with(self, config_hash: str) -> list[Trial]:
         condition = f"tags.\"{CONFIG_HASH}\" = '{config_hash}'"
-        with explained(self.store):
+        with translate_errors(self.store):
             return trials(self.client, self.experiment_id, self.name, condition)
 
     def history(self, trial: Trial, *metrics: str) -> list[Metrics]:
@@ -100,7 +123,7 @@ class Sweep:
         key = (trial.run_id, *metrics)
         if key in self._histories:
             return self._histories[key]
-        with explained(self.store):
+        with translate_errors(self.store):
             found = epochs_of(self.client, trial.run_id, metrics)
         if trial.status != "RUNNING":
             self._histories[key] = found
@@ -109,7 +132,7 @@ class Sweep:
     def fetch(self, trial: Trial, path: str, folder: Path) -> Path | None:
         """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
         parent = str(Path(path).parent)
-        with explained(self.store):
+        with translate_errors(self.store):
             known = self.client.list_artifacts(trial.run_id, None if parent == "." else parent)
             if path not in {file.path for file in known}:
                 return None
@@ -118,26 +141,26 @@ class Sweep:
 
     def supersede(self, trial: Trial) -> None:
         """Take a trial out of the sweep, because its configuration is run anew. It stays a run."""
-        with explained(self.store):
+        with translate_errors(self.store):
             self.client.set_tag(trial.run_id, KIND, SUPERSEDED)
 
     def running(self) -> list[Trial]:
         """Return the trials that are RUNNING, or were when their process died without a word."""
         running = "attributes.status = 'RUNNING'"
-        with explained(self.store):
+        with translate_errors(self.store):
             return trials(self.client, self.experiment_id, self.name, running)
 
     def mark_dead(self) -> list[Trial]:
         """Call those trials KILLED whose process died without a word; see `owner`."""
         dead = [trial for trial in self.running() if not trial.is_running]
-        with explained(self.store):
+        with translate_errors(self.store):
             for trial in dead:
                 self.client.set_terminated(trial.run_id, str(Status.KILLED))
         return dead
 
     def publish(self, files: Mapping[str, Path], note: str) -> None:
         """Keep files on the parent's page, by their paths there, and a note that it shows."""
-        with explained(self.store):
+        with translate_errors(self.store):
             for name, file in files.items():
                 folder = str(PurePosixPath(name).parent)
                 self.client.log_artifact(
@@ -147,7 +170,7 @@ class Sweep:
 
     def end(self, status: Status) -> None:
         """Write on the parent how the sweep ended."""
-        with explained(self.store):
+        with translate_errors(self.store):
             self.client.set_terminated(self.parent_id, str(status))
 
 
@@ -164,7 +187,7 @@ def open_sweep(
         )
     store = locate(uri, folder or Path.cwd())
     client = connect(store)
-    with explained(store), FileLock(_lock(store), timeout=LOCK_SECONDS):
+    with translate_errors(store), FileLock(_lock(store), timeout=LOCK_SECONDS):
         experiment = experiment_id(client, store, experiment)
         run_id = _parent(client, experiment, name)
     return Sweep(name, client, store, experiment, run_id)
@@ -176,7 +199,7 @@ def join_sweep(
     """Return a sweep that another process has opened, for one of its jobs."""
     store = locate(uri, Path.cwd())
     client = connect(store)
-    with explained(store):
+    with translate_errors(store):
         number = experiment_id(client, store, experiment)
     return Sweep(name, client, store, number, parent_id)
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 import pytest
 
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import CHECKPOINT, RunRecord
-from digit_exp.runs.resume import find_checkpoint, run_folder, unsent_folder
+from digit_exp.runs.folder import LAST_CHECKPOINT, RunRecord
+from digit_exp.runs.reuse.resume import find_checkpoint, run_folder, unsent_folder
 
 NOW = datetime.now(UTC).isoformat()
 
 
 def make_run(outputs, run_id, status="KILLED", started="2026-01-01", **fields):
     folder = outputs / run_id
-    (folder / CHECKPOINT).parent.mkdir(parents=True)
-    (folder / CHECKPOINT).write_bytes(b"")
+    (folder / LAST_CHECKPOINT).parent.mkdir(parents=True)
+    (folder / LAST_CHECKPOINT).write_bytes(b"")
     RunRecord(run_id, status, started, **fields).write(folder)
     return folder
 
@@ -23,14 +23,14 @@ def make_run(outputs, run_id, status="KILLED", started="2026-01-01", **fields):
 def test_latest_is_the_run_that_started_last(tmp_path):
     make_run(tmp_path, "old", started="2026-01-01")
     new = make_run(tmp_path, "new", started="2026-01-02")
-    assert find_checkpoint("latest", tmp_path) == new / CHECKPOINT
+    assert find_checkpoint("latest", tmp_path) == new / LAST_CHECKPOINT
 
 
-@pytest.mark.parametrize("as_text", [lambda f: f.name, str, lambda f: str(f / CHECKPOINT)])
+@pytest.mark.parametrize("as_text", [lambda f: f.name, str, lambda f: str(f / LAST_CHECKPOINT)])
 def test_a_run_is_named_by_its_id_its_folder_or_its_checkpoint(tmp_path, as_text):
     folder = make_run(tmp_path, "abc")
     checkpoint = find_checkpoint(as_text(folder), tmp_path)
-    assert checkpoint == folder / CHECKPOINT
+    assert checkpoint == folder / LAST_CHECKPOINT
     assert run_folder(checkpoint) == folder
 
 
@@ -45,7 +45,7 @@ def test_a_checkpoint_outside_a_run_has_no_folder(tmp_path):
     ("fields", "reason"),
     [
         ({"status": "FINISHED"}, "is finished; there is nothing to resume"),
-        ({"status": "RUNNING", "pid": os.getppid(), "started": NOW}, "is still going on"),
+        ({"status": "RUNNING", "pid": os.getppid(), "started": NOW}, "is still running"),
     ],
 )
 def test_a_run_that_is_finished_or_alive_is_refused(tmp_path, fields, reason):
@@ -61,7 +61,7 @@ def test_a_file_of_a_stranger_is_not_read_to_see_whether_something_is_unsent(tmp
 
 def test_an_unknown_id_is_refused_with_the_latest_one(tmp_path):
     make_run(tmp_path, "abc")
-    with pytest.raises(ConfigError, match=r"resume: 'xyz' is neither .* latest runs:\n  abc"):
+    with pytest.raises(ConfigError, match=r"resume: 'xyz' is not .* latest runs:\n  abc"):
         find_checkpoint("xyz", tmp_path)
 
 
@@ -71,5 +71,5 @@ def test_without_any_run_there_is_nothing_to_resume(tmp_path):
 
 
 def test_a_folder_without_checkpoint_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="holds no checkpoint"):
+    with pytest.raises(ConfigError, match="has no checkpoint"):
         find_checkpoint(str(tmp_path), tmp_path)

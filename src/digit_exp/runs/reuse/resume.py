@@ -1,24 +1,26 @@
-"""Which checkpoint `resume=...` means, and whether its run may go on."""
+"""Resuming: the checkpoint that `resume=...` names, and whether its run may continue."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import CHECKPOINT, FILE, RunRecord, record_in
+from digit_exp.runs.folder import LAST_CHECKPOINT, RECORD_FILE, RunRecord, record_in
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
-from digit_exp.runs.sync import sync, unsent
+from digit_exp.runs.reuse.sync import sync, unsent
 
 
 def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
     """Return the checkpoint for "latest", a run's id, name or folder, or a checkpoint file.
 
-    Raises ConfigError if there is none, or if its run is finished or still going on.
+    Raises ConfigError if there is none, or if its run has ended or is still running.
     """
-    checkpoint = Path(resume) if Path(resume).is_file() else _folder(resume, outputs) / CHECKPOINT
+    checkpoint = (
+        Path(resume) if Path(resume).is_file() else _folder(resume, outputs) / LAST_CHECKPOINT
+    )
     if not checkpoint.is_file():
-        raise _refusal(f"{checkpoint.parent.parent} holds no checkpoint to resume from")
+        raise _refusal(f"{checkpoint.parent.parent} has no checkpoint to resume from")
     folder = run_folder(checkpoint)
     if folder is not None and (record := record_in(folder)) is not None:
         _require_unfinished(resume, record)
@@ -26,14 +28,14 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
 
 
 def unsent_folder(resume: str, outputs: Path = OUTPUTS) -> Path | None:
-    """Return the folder of a run that is over, but of which the store has not got everything."""
-    is_file = Path(resume).is_file()  # of a stranger perhaps: it is not opened for this
+    """Return the folder of a run that has ended, but is not completely in the store."""
+    is_file = Path(resume).is_file()  # may come from somebody else: not opened here
     folder = run_folder(Path(resume)) if is_file else _folder(resume, outputs)
     return folder if folder is not None and unsent(folder) else None
 
 
 def send(folder: Path) -> int:
-    """Send what the store has not got of a run that is over, and return the exit code."""
+    """Send what the store lacks of a run that has ended, and return the exit code."""
     synced = sync(folder)
     if not synced.is_all:
         return 1
@@ -42,16 +44,16 @@ def send(folder: Path) -> int:
 
 
 def run_folder(checkpoint: Path) -> Path | None:
-    """Return the folder of the run that a checkpoint belongs to, if it still lies there."""
+    """Return the folder of the run that a checkpoint belongs to, if it is still in one."""
     folder = checkpoint.parent.parent
-    return folder if (folder / FILE).is_file() else None
+    return folder if (folder / RECORD_FILE).is_file() else None
 
 
 def _folder(resume: str, outputs: Path) -> Path:
     if Path(resume).is_dir():
         return Path(resume)
     try:
-        found = Runs(outputs).one(resume)
+        found = Runs(outputs).find(resume)
     except RunError as error:
         raise _refusal(str(error)) from error
     return found.folder or Path(resume)
@@ -62,9 +64,7 @@ def _require_unfinished(resume: str, record: RunRecord) -> None:
         how = "finished" if record.status == "FINISHED" else record.reason
         raise _refusal(f"the run {record.run_id or resume} is {how}; there is nothing to resume")
     if record.is_alive:
-        raise _refusal(
-            f"the run {record.run_id or resume} is still going on (process {record.pid})"
-        )
+        raise _refusal(f"the run {record.run_id or resume} is still running (process {record.pid})")
 
 
 def _refusal(message: str) -> ConfigError:

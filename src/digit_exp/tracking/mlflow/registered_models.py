@@ -10,7 +10,7 @@ import numpy as np
 
 from digit_exp.nn.classifier import Classifier
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.connect import explained
+from digit_exp.tracking.mlflow.connect import translate_errors
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.trials import Trial
 from digit_exp.tracking.model.log import log_model
@@ -26,7 +26,7 @@ class Version:
     run_id: str
 
 
-class Models:
+class RegisteredModel:
     """A registered model of a store."""
 
     def __init__(self, runs: RunStore, name: str) -> None:
@@ -36,7 +36,7 @@ class Models:
 
     def champion(self) -> Version | None:
         """Return the version that is called champion, if one is."""
-        with explained(self._store):
+        with translate_errors(self._store):
             found = self._client.search_registered_models(filter_string=f"name = '{self.name}'")
             number = found[0].aliases.get(CHAMPION) if found else None
             if number is None:
@@ -45,14 +45,14 @@ class Models:
                 str(number), str(self._client.get_model_version(self.name, number).run_id)
             )
 
-    def crown(self, trial: Trial, network: Path) -> Version:
+    def set_champion(self, trial: Trial, network: Path) -> Version:
         """Make a run's model the champion, and the champion the previous one.
 
         `network` is logged as the run's model if the run has none. Raises TrackingError, and
         leaves the champion, if the model cannot be loaded or does not answer.
         """
         old = self.champion()
-        with explained(self._store):
+        with translate_errors(self._store):
             new = self._version(trial, network)
             self._try(new, Classifier.load(network).shape)
             if old is not None and old != new:

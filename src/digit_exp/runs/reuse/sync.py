@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from digit_exp.config.serialize import read_yaml
-from digit_exp.runs.folder import CONFIG, RecordError, RunRecord, record_in
+from digit_exp.runs.folder import CONFIG_FILE, RecordError, RunRecord, record_in
 from digit_exp.runs.open_run import read_contents
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.run import PATIENCE, mirror_once
@@ -40,7 +40,7 @@ def sync(folder: Path, to: str | None = None) -> Synced:
         raise TrackingError(str(error)) from error
     if record.is_alive:
         raise TrackingError(f"the run in {folder} is still going on (process {record.pid})")
-    settings: dict[str, Any] = read_yaml(folder / CONFIG).get("tracking", {})
+    settings: dict[str, Any] = read_yaml(folder / CONFIG_FILE).get("tracking", {})
     tracker = mirror_once(
         read_contents(folder),
         uri=to or settings.get("uri"),

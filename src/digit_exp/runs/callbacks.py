@@ -1,0 +1,101 @@
+"""The callbacks of a run, in the order in which the trainer calls them."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from digit_exp.config.schema import RunConfig
+from digit_exp.config.serialize import resolved
+from digit_exp.pruning.callback import PruneLosing
+from digit_exp.runs.experiment import Experiment, PruningContext
+from digit_exp.runs.failures import BestEffort
+from digit_exp.runs.folder import LAST_CHECKPOINT
+from digit_exp.runs.open_run import OpenRun, WriteEpochs
+from digit_exp.runs.signals import Interruption
+from digit_exp.runs.summary import monitor_of
+from digit_exp.training.callbacks import (
+    Callback,
+    EarlyStopping,
+    LastCheckpoint,
+    ModelCheckpoint,
+    StopOnNonFinite,
+)
+from digit_exp.training.progress import Progress
+
+log = logging.getLogger(__name__)
+
+
+def callbacks_of(
+    experiment: Experiment,
+    run: OpenRun,
+    interruption: Interruption,
+    pruning: PruningContext | None = None,
+) -> list[Callback]:
+    """Return the callbacks of a run; `pruning` is given for a job of a sweep.
+
+    A checkpoint comes after the callbacks whose state it saves. An epoch is written after its
+    checkpoint: one that was saved but not written is written when the run is resumed.
+    """
+    settings = experiment.config.trainer
+    steps = math.ceil(len(experiment.train) / settings.batch_size)
+    return [
+        interruption,
+        StopOnNonFinite(),
+        *([_early_stopping(experiment.config)] if settings.early_stopping.enabled else []),
+        *([] if pruning is None else [_pruning(experiment.config, pruning)]),
+        *_checkpoints(experiment, run),
+        WriteEpochs(run, experiment.write_failures),
+        Progress(settings.epochs, steps, log.info),
+    ]
+
+
+def _early_stopping(config: RunConfig) -> EarlyStopping:
+    settings = config.trainer.early_stopping
+    return EarlyStopping(
+        settings.monitor.value,
+        mode=settings.mode.value,
+        patience=settings.patience,
+        min_delta=settings.min_delta,
+        restore_best=settings.restore_best,
+    )
+
+
+def _pruning(config: RunConfig, context: PruningContext) -> PruneLosing:
+    watched = monitor_of(config)
+    return PruneLosing(
+        config.pruner,
+        context.histories,
+        number=context.number,
+        epochs=config.trainer.epochs,
+        monitor=watched.monitor.value,
+        mode=watched.mode.value,
+    )
+
+
+def _checkpoints(experiment: Experiment, run: OpenRun) -> list[Callback]:
+    settings, folder = experiment.config.trainer.checkpoint, experiment.folder
+    metadata, failures = _checkpoint_metadata(experiment, run), experiment.write_failures
+    best = LAST_CHECKPOINT.parent / settings.filename
+    kept = ModelCheckpoint(
+        folder / best,
+        monitor=settings.monitor.value,
+        mode=settings.mode.value,
+        save_best_only=settings.save_best_only,
+        every=settings.every,
+        keep=settings.keep,
+        config=metadata,
+    )
+    last = LastCheckpoint(folder / LAST_CHECKPOINT, metadata)
+    return [BestEffort(kept, failures, best), BestEffort(last, failures, LAST_CHECKPOINT)]
+
+
+def _checkpoint_metadata(experiment: Experiment, run: OpenRun) -> Mapping[str, Any]:
+    """Return what a checkpoint needs, besides the state, for its run to be resumed."""
+    return {
+        "run_id": run.tracker.run_id,
+        "data_digest": experiment.dataset.digest,
+        "run": resolved(experiment.config),
+    }

@@ -1,0 +1,80 @@
+"""The figures of a run, written to `figures/` in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from digit_exp.analysis.predictions import Predictions
+from digit_exp.arrays import Array, Labels
+from digit_exp.data.batches import batches
+from digit_exp.data.splits import class_counts
+from digit_exp.rng import Rng
+from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.summary import best_epoch
+from digit_exp.training.state import TrainState
+
+if TYPE_CHECKING:
+    from digit_exp.plots.canvas import Figure
+
+
+def draw(experiment: Experiment, state: TrainState, predictions: Predictions | None) -> None:
+    """Draw the figures of a run into its folder."""
+    failures = experiment.write_failures
+    with failures.collect("figures", Exception):
+        from digit_exp.plots.canvas import draw as draw_file
+
+        for name, make in _figures(experiment, state, predictions):
+            path = experiment.folder / "figures" / f"{name}.png"
+            with failures.collect(str(path), Exception):
+                draw_file(make, path)
+
+
+def _figures(
+    experiment: Experiment, state: TrainState, predictions: Predictions | None
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    from digit_exp.plots import curves, data, weights
+    from digit_exp.plots import predictions as confusions
+
+    history, shape = state.history, experiment.dataset.image_shape
+    best = best_epoch(experiment.config, history)
+    marked = int(best["best_epoch"]) if best else None
+    yield "learning_curves", lambda: curves.learning_curves(history, marked)
+    yield "learning_rate", lambda: curves.learning_rate(history)
+    yield "gradient_norms", lambda: curves.gradient_norms(history)
+    yield "layer_statistics", lambda: curves.layer_statistics(history)
+
+    parameters = experiment.network.parameters
+    layers = {
+        name.removesuffix(".weight"): parameters.value(name) for name in parameters.weight_names
+    }
+    yield "weight_histograms", lambda: weights.weight_histograms(layers)
+    first = next(iter(layers.values()))
+    yield "first_layer_weights", lambda: weights.first_layer_weights(first, shape)
+
+    yield "class_distribution", lambda: data.class_distribution(_counts(experiment))
+    yield "augmentation", lambda: data.augmentation_examples(*_augmented(experiment))
+
+    if predictions is not None:
+        labels, probabilities = predictions.labels, predictions.probabilities
+        read, classes = predictions.read, experiment.dataset.classes
+        yield "confusion_matrix", lambda: confusions.confusion_matrix(labels, read, classes)
+        test = experiment.dataset.test
+        images = test.images[test.rows]
+        yield "misread_digits", lambda: confusions.misread_digits(images, labels, probabilities)
+
+
+def _counts(experiment: Experiment) -> dict[str, Labels]:
+    splits = {"train": experiment.train, "val": experiment.val, "test": experiment.dataset.test}
+    return {name: class_counts(split, experiment.dataset.classes) for name, split in splits.items()}
+
+
+def _augmented(experiment: Experiment, images: int = 10, variants: int = 4) -> tuple[Array, Array]:
+    """Return some training images, and augmented variants of them."""
+    some = experiment.train.select(np.arange(min(images, len(experiment.train))))
+    before = next(iter(batches(some, images)))[0].copy()
+    rng = Rng(experiment.config.seed)("figure")
+    change = experiment.config.augmentation
+    return before, np.stack([change(before.copy(), rng) for _ in range(variants)])

@@ -1,0 +1,143 @@
+"""The steps of a run: train, evaluate once on the test set, write the results into its folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from digit_exp.analysis.predictions import Predictions
+from digit_exp.atomic import write_text
+from digit_exp.pruning.callback import PruneLosing
+from digit_exp.runs.callbacks import callbacks_of
+from digit_exp.runs.evaluate import calibrate, evaluate_test_set, predict_split
+from digit_exp.runs.experiment import Experiment, PruningContext, Result
+from digit_exp.runs.figures import draw
+from digit_exp.runs.folder import (
+    DIFF_FILE,
+    MODEL_FILE,
+    NETWORK_FILE,
+    PREDICTIONS_FILE,
+    STOP_REASON,
+    VAL_PREDICTIONS_FILE,
+)
+from digit_exp.runs.open_run import OpenRun
+from digit_exp.runs.signals import Interruption
+from digit_exp.runs.summary import (
+    LAST_FINITE,
+    best_epoch,
+    log_end,
+    log_start,
+    markdown_note,
+    write_config,
+)
+from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.entities import NOTE
+from digit_exp.tracking.model.export import write_model
+from digit_exp.tracking.provenance import git_diff
+from digit_exp.training.checkpoint import save_network
+from digit_exp.training.state import TrainState
+from digit_exp.training.threads import blas_threads
+
+
+def train_and_evaluate(
+    experiment: Experiment,
+    run: OpenRun,
+    interruption: Interruption,
+    pruning: PruningContext | None = None,
+) -> Result:
+    """Carry out a run and return its outcome; `pruning` is given for a job of a sweep."""
+    log_start(experiment)
+    steps = _Steps(experiment, run)
+    steps.write_inputs()
+    started = time.perf_counter()
+    trainer = experiment.trainer(callbacks_of(experiment, run, interruption, pruning))
+    with blas_threads(experiment.config.trainer.threads):
+        state = trainer.fit(experiment.train, experiment.val, experiment.start)
+        seconds = time.perf_counter() - started
+        summary = {**best_epoch(experiment.config, state.history), "training_seconds": seconds}
+        result = Result(_status(state), summary, state.stop_reason)
+        predictions = None
+        if result.status is Status.FINISHED:
+            predictions, measured = evaluate_test_set(experiment.network, experiment.dataset.test)
+            summary |= measured | steps.validate()
+    steps.write_outcome(result, state, predictions)
+    result.not_written.extend(experiment.write_failures.messages())
+    interruption.raise_if_asked()
+    return result
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """What is written into the folder of a run before and after training."""
+
+    experiment: Experiment
+    run: OpenRun
+
+    def write_inputs(self) -> None:
+        """Write what is known before the first step."""
+        experiment, data, folder = self.experiment, self.experiment.dataset, self.run.folder
+        write_config(experiment.config, folder)
+        shapes = {
+            context: [len(split), *split.images.shape[1:]]
+            for context, split in (("train", data.train), ("test", data.test))
+        }
+        self.run.record.dataset = {"name": data.name, "digest": data.digest, **shapes}
+        if experiment.start is None:
+            write_text(folder / NETWORK_FILE, experiment.network.summary())
+            if (diff := git_diff()) is not None:
+                write_text(folder / DIFF_FILE, diff)
+        self.run.save()
+
+    def validate(self) -> dict[str, float]:
+        """Write the validation predictions; return their accuracy and calibration, if any."""
+        experiment, measured = self.experiment, dict[str, float]()
+        if len(experiment.val):
+            val = predict_split(experiment.network, experiment.val)
+            measured["final_val_acc"] = float(val.is_right.mean())
+            with experiment.write_failures.collect(VAL_PREDICTIONS_FILE, Exception):
+                val.write(experiment.folder / VAL_PREDICTIONS_FILE)
+            with experiment.write_failures.collect("the temperature", Exception):
+                measured |= calibrate(val)
+        return measured
+
+    def write_outcome(
+        self, result: Result, state: TrainState, predictions: Predictions | None
+    ) -> None:
+        """Write summary, test predictions, model and figures."""
+        experiment, record, failures = (
+            self.experiment,
+            self.run.record,
+            self.experiment.write_failures,
+        )
+        # a resumed run may have the reason of its first part in its record
+        if state.stop_reason is not None or experiment.start is not None:
+            record.tags |= {STOP_REASON: state.stop_reason or "completed", **_pruning_tags(state)}
+        record.summary = result.summary
+        record.tags |= {NOTE: markdown_note(experiment, result, state)}
+        if state.stop_reason == "diverged":
+            with failures.collect(str(LAST_FINITE), Exception):
+                save_network(experiment.folder / LAST_FINITE, experiment.network)
+        if predictions is not None:
+            with failures.collect(PREDICTIONS_FILE, Exception):
+                predictions.write(experiment.folder / PREDICTIONS_FILE)
+            with failures.collect(MODEL_FILE, Exception):
+                temperature = result.summary.get("temperature", 1.0)
+                shape, file = experiment.dataset.image_shape, experiment.folder / MODEL_FILE
+                write_model(file, experiment.network, shape, temperature)
+        draw(experiment, state, predictions)
+        log_end(experiment, result, state)
+
+
+def _status(state: TrainState) -> Status:
+    reasons = {
+        "diverged": Status.FAILED,
+        "interrupted": Status.KILLED,
+        "pruned": Status.KILLED,
+    }
+    return reasons.get(state.stop_reason or "", Status.FINISHED)
+
+
+def _pruning_tags(state: TrainState) -> dict[str, str]:
+    """Return the tags of a pruned run: the epoch, and the value that it had to reach."""
+    memory = state.callback_memory.get(PruneLosing.__name__, {})
+    return {f"pruned.{name}": f"{value:.6g}" for name, value in memory.items()}
