@@ -89,7 +89,7 @@ def test_confidence_is_calibrated_where_the_run_has_a_temperature(say, folder):
 def test_a_picture_that_is_not_there_is_named(say):
     code, printed = say("outputs/run", "nowhere.png")
     assert code == 2
-    assert "'nowhere.png' is neither a file nor a folder" in printed.err
+    assert "'nowhere.png' is not a file" in printed.err
 
 
 def test_a_picture_of_a_format_that_is_not_read_is_told_and_not_left_out(say, folder, tmp_path):
