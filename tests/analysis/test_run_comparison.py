@@ -13,7 +13,13 @@ from digit_exp.analysis.report.comparison_sections import (
     sections,
 )
 from digit_exp.analysis.report.terminal import WIDTH, text_table
-from digit_exp.analysis.run_comparison import ComparedRun, differing, paired_tests
+from digit_exp.analysis.run_comparison import (
+    ComparedRun,
+    better,
+    differing,
+    paired_tests,
+    validation_tests,
+)
 from digit_exp.analysis.statistics import bootstrap, wilson
 from digit_exp.plots.disagreements import MOST, Block, disagreements
 
@@ -29,9 +35,11 @@ def readings(*wrong, labels=LABELS, sure=0.8):
     return Predictions(labels, np.log(probabilities))
 
 
-def contender(name="a", *, found=None, history=(), metrics=None, **config):
+def contender(name="a", *, found=None, val=None, history=(), metrics=None, **config):
     config = {"seed": 1, "optimizer": "adam", "optimizer.lr": 0.1, **config}
-    return ComparedRun(name, "12345678", "FINISHED", config, metrics or {}, history, found, 500)
+    return ComparedRun(
+        name, "12345678", "FINISHED", config, metrics or {}, history, found, val, 500
+    )
 
 
 def test_wilsons_interval_is_that_of_its_formula():
@@ -71,7 +79,19 @@ def test_a_duel_counts_who_alone_is_right_and_tests_it():
     assert duel.difference == pytest.approx(9 / 60)
     assert duel.interval[0] < duel.difference < duel.interval[1]
     assert duel.p == pytest.approx(stats.binomtest(1, 11).pvalue)
-    assert duel_table([duel])["verdict"].item() == "#1 reads better"
+    assert better(duel) == 0
+
+
+def test_the_verdict_is_that_of_the_validation_images_and_never_of_the_test_set():
+    good, bad = readings(0), readings(*range(10, 30))
+    some = [contender(found=bad, val=good), contender(found=good, val=bad)]
+    table = duel_table(paired_tests(some), validation_tests(some))
+    assert table["images"].tolist() == ["validation", "test"]
+    assert table["verdict"].tolist() == ["#1 reads better", "–"]
+    old = [contender(found=bad), contender(found=good)]
+    (section,) = (one for one in sections(old, None) if one.key == "predictions")
+    assert section.tables[0]["verdict"].tolist() == ["–"]
+    assert any("No verdict" in line for line in section.text)
 
 
 def test_several_duels_are_corrected_and_other_test_sets_are_left_out():

@@ -9,7 +9,7 @@ import numpy as np
 
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.replicates import Config, decides, identity
-from digit_exp.analysis.statistics import bootstrap, holm, mcnemar, wilson
+from digit_exp.analysis.statistics import SIGNIFICANCE, bootstrap, holm, mcnemar, wilson
 from digit_exp.arrays import Labels, Metrics
 
 Interval = tuple[float, float]
@@ -27,6 +27,8 @@ class ComparedRun:
     history: Sequence[Metrics] = ()
     readings: Predictions | None = None
     """None if it never read a test set."""
+    val_readings: Predictions | None = None
+    """What it reads of its validation set; runs of earlier versions do not have it."""
     val_images: int | None = None
     """How many images its validation accuracy was measured on."""
 
@@ -76,14 +78,30 @@ def differing(contenders: Sequence[ComparedRun]) -> list[str]:
 
 
 def paired_tests(contenders: Sequence[ComparedRun]) -> list[PairedTest]:
-    """Compare the first run with each other one that read the same images."""
-    ours = contenders[0].readings
+    """Compare the first run with each other one that read the same test images."""
+    return _paired_tests([one.readings for one in contenders])
+
+
+def validation_tests(contenders: Sequence[ComparedRun]) -> list[PairedTest]:
+    """Compare the first run with each other one that has the same validation images."""
+    return _paired_tests([one.val_readings for one in contenders])
+
+
+def better(test: PairedTest) -> int | None:
+    """Return the place of the run that is shown to read better, if one is."""
+    if test.p >= SIGNIFICANCE:
+        return None
+    return test.first if test.difference > 0 else test.second
+
+
+def _paired_tests(readings: Sequence[Predictions | None]) -> list[PairedTest]:
+    ours = readings[0]
     if ours is None:
         return []
     pairs = [
-        (place, one.readings)
-        for place, one in enumerate(contenders[1:], 1)
-        if one.readings is not None and np.array_equal(one.readings.labels, ours.labels)
+        (place, theirs)
+        for place, theirs in enumerate(readings[1:], 1)
+        if theirs is not None and np.array_equal(theirs.labels, ours.labels)
     ]
     p_values = holm([mcnemar(ours.is_right, theirs.is_right) for _, theirs in pairs])
     return [_duel(ours, theirs, n, p) for (n, theirs), p in zip(pairs, p_values, strict=True)]

@@ -21,7 +21,7 @@ def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, ca
     assert main(["compare", "one", "two", "one", "--out", "side by side"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"optimizer +adam +sgd", printed)
-    assert re.search(r"#1, #2 +\d+ +\d+ ", printed)
+    assert re.search(r"#1, #2 +validation +\d+ +\d+ ", printed)
     page = (tmp_path / "side by side" / "comparison.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 2
     assert "Digits that only one of #1 and #2 reads" in page
@@ -46,6 +46,7 @@ def test_a_program_reads_what_differs_and_how_sure_that_is(tmp_path, train, caps
     assert report["differing"]["optimizer"] == ["adam", "sgd"]
     (pair,) = report["pairs"]
     assert (pair["first"], pair["second"], pair["better"]) == (0, 1, 0)
+    assert pair["validation"]["p"] < 0.05
     gain = pair["only_first"] - pair["only_second"]
     assert pair["difference"] == pytest.approx(gain / 50)
     assert pair["interval"][0] <= pair["difference"] <= pair["interval"][1]

@@ -15,11 +15,12 @@ from digit_exp.analysis.run_comparison import (
     Interval,
     PairedTest,
     accuracy_interval,
+    better,
     differing,
     loss_interval,
     paired_tests,
+    validation_tests,
 )
-from digit_exp.analysis.statistics import SIGNIFICANCE
 from digit_exp.arrays import Labels, Pixels
 from digit_exp.plots import sweeps
 from digit_exp.plots.disagreements import Block, disagreements
@@ -36,7 +37,9 @@ METHOD = [
     " the percentile bootstrap over the images, 2000 resamples.",
     "The test is McNemar's exact one, on the images that only one of the two reads right; p is"
     " corrected for the number of comparisons by Holm's method. It compares these two networks,"
-    " not the configurations behind them: for that, train several seeds of each in one sweep.",
+    " not the configurations behind them: for that, train several seeds of each in one sweep. The"
+    " verdict is that of the validation images. If you keep choosing by the test images, the test"
+    " accuracy is no longer an honest estimate.",
 ]
 
 
@@ -135,32 +138,44 @@ def _curves(contenders: Sequence[ComparedRun]) -> Section:
     )
 
 
-def duel_table(found: Sequence[PairedTest]) -> pd.DataFrame:
-    """Return the tests of the first run against each other one."""
-    return pd.DataFrame([_duel_row(duel) for duel in found])
+def duel_table(test: Sequence[PairedTest], validation: Sequence[PairedTest] = ()) -> pd.DataFrame:
+    """Return the tests of the first run against each other one; validation gives the verdict."""
+    rows = [{**_duel_row(duel, "validation"), "verdict": _verdict(duel)} for duel in validation]
+    rows += [{**_duel_row(duel, "test"), "verdict": NO_VALUE} for duel in test]
+    return pd.DataFrame(rows)
 
 
-def _duel_row(duel: PairedTest) -> dict[str, str]:
-    better = f"#{(duel.first if duel.difference > 0 else duel.second) + 1} reads better"
+def _duel_row(duel: PairedTest, images: str) -> dict[str, str]:
     return {
         "runs": f"#{duel.first + 1}, #{duel.second + 1}",
-        "only 1st right": str(len(duel.only_first)),
-        "only 2nd right": str(len(duel.only_second)),
+        "images": images,
+        "only 1st": str(len(duel.only_first)),
+        "only 2nd": str(len(duel.only_second)),
         "points": f"{100 * duel.difference:+.2f}",
         "95 %": " to ".join(f"{100 * limit:+.2f}" for limit in duel.interval),
         "p": f"{duel.p:.2g}",
-        "verdict": better if duel.p < SIGNIFICANCE else "no difference shown",
     }
 
 
+def _verdict(duel: PairedTest) -> str:
+    place = better(duel)
+    return "no difference shown" if place is None else f"#{place + 1} reads better"
+
+
 def _predictions(contenders: Sequence[ComparedRun], found: Sequence[PairedTest]) -> Section:
-    words = ["Points: the accuracy of the first less that of the second, in percentage points."]
-    if len(found) < len(contenders) - 1:
+    validation = validation_tests(contenders)
+    words = [
+        "Only 1st, only 2nd: images that one run alone reads right. Points: the accuracy of the"
+        " first less that of the second, in percentage points."
+    ]
+    if len(validation) < len(contenders) - 1:
         words.append(
-            "Runs that have not read the test set, or read another one than the first run, are"
-            " left out."
+            "No verdict where two runs do not have predictions for the same validation images:"
+            " they differ in seed or split, did not finish, or are of an earlier version."
         )
-    tables = [duel_table(found)] if found else []
+    if len(found) < len(contenders) - 1:
+        words.append("Runs without predictions for the test set of the first run are left out.")
+    tables = [duel_table(found, validation)] if found or validation else []
     return Section("predictions", "Who reads which digits", words, tables=tables)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from digit_exp.analysis.objective import NO_VALUE
+from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.report.comparison_sections import sections
 from digit_exp.analysis.report.render import Page, write
 from digit_exp.analysis.report.sections import Section
@@ -70,18 +71,22 @@ def compare(runs: Sequence[FoundRun]) -> Comparison:
 
 def _compared_run(run: FoundRun) -> ComparedRun:
     try:
-        predictions = run.predictions()
-    except RunError:  # it did not finish
-        predictions = None
-    try:
         history = run.history()
     except (RunError, CheckpointError):
         history = []
     val = _val_images(run)
     run_id = (run.run_id or NO_VALUE)[:ID_LENGTH]
+    read, val_read = _if_any(run.predictions), _if_any(run.val_predictions)
     return ComparedRun(
-        run.name, run_id, run.status, run.config, run.metrics, history, predictions, val
+        run.name, run_id, run.status, run.config, run.metrics, history, read, val_read, val
     )
+
+
+def _if_any(predictions: Callable[[], Predictions]) -> Predictions | None:
+    try:
+        return predictions()
+    except RunError:  # it did not finish, or is of a version that did not keep them
+        return None
 
 
 def _val_images(run: FoundRun) -> int | None:

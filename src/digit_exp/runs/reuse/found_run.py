@@ -24,6 +24,7 @@ from digit_exp.runs.folder import (
     LAST_CHECKPOINT,
     PREDICTIONS_FILE,
     STOP_REASON,
+    VAL_PREDICTIONS_FILE,
     RunRecord,
 )
 from digit_exp.tracking.mlflow.queries import RunStore
@@ -135,8 +136,15 @@ class FoundRun:
         return checkpoint.network if self.checkpoint_file else checkpoint.outcome
 
     def predictions(self) -> Predictions:
-        """Return the test predictions; raises RunError if the run was not tested."""
-        file = self.file(Path(PREDICTIONS_FILE))
+        """Return the predictions for the test set; raises RunError if there are none."""
+        return self._predictions(PREDICTIONS_FILE)
+
+    def val_predictions(self) -> Predictions:
+        """Return the predictions for the validation set; raises RunError if there are none."""
+        return self._predictions(VAL_PREDICTIONS_FILE)
+
+    def _predictions(self, name: str) -> Predictions:
+        file = self.file(Path(name))
         try:
             return read_predictions(file)
         except ArchiveError as error:

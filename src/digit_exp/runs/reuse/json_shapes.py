@@ -10,11 +10,12 @@ from digit_exp.analysis.run_comparison import (
     ComparedRun,
     PairedTest,
     accuracy_interval,
+    better,
     differing,
     loss_interval,
     paired_tests,
+    validation_tests,
 )
-from digit_exp.analysis.statistics import SIGNIFICANCE
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.reuse.compare import Comparison
 from digit_exp.runs.reuse.found_run import FoundRun
@@ -33,7 +34,7 @@ def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
             key: [one.config.get(key) for one in found.compared]
             for key in differing(found.compared)
         },
-        "pairs": [_pair(test) for test in paired_tests(found.compared)],
+        "pairs": _pairs(found),
         "page": page,
         "figures": figures,
     }
@@ -48,17 +49,28 @@ def _intervals(one: ComparedRun) -> dict[str, Any]:
     }
 
 
-def _pair(test: PairedTest) -> dict[str, Any]:
-    better = test.first if test.difference > 0 else test.second
+def _pairs(found: Comparison) -> list[dict[str, Any]]:
+    validation = {duel.second: duel for duel in validation_tests(found.compared)}
+    return [
+        {
+            "first": test.first,
+            "second": test.second,
+            **_counts(test),
+            "validation": _counts(judged) if judged else None,
+            "better": better(judged) if judged else None,
+        }
+        for test in paired_tests(found.compared)
+        for judged in [validation.get(test.second)]
+    ]
+
+
+def _counts(duel: PairedTest) -> dict[str, Any]:
     return {
-        "first": test.first,
-        "second": test.second,
-        "only_first": len(test.only_first),
-        "only_second": len(test.only_second),
-        "difference": test.difference,
-        "interval": test.interval,
-        "p": test.p,
-        "better": better if test.p < SIGNIFICANCE else None,
+        "only_first": len(duel.only_first),
+        "only_second": len(duel.only_second),
+        "difference": duel.difference,
+        "interval": duel.interval,
+        "p": duel.p,
     }
 
 
