@@ -4,7 +4,7 @@ import math
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from digit_exp.config.overrides import override
@@ -12,7 +12,9 @@ from digit_exp.config.plan import plan
 
 PARSER = OverridesParser.create()
 
-SINGLE = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats() | st.text()
+MARKS = st.text("\\'\"${}[](),:=~+# ab\n", max_size=6)
+NUMBERS = st.integers(-(2**63), 2**63) | st.floats()
+SINGLE = st.none() | st.booleans() | NUMBERS | st.text() | MARKS
 KEYS = st.from_regex(r"[a-z][a-z0-9_.]{0,8}", fullmatch=True).filter(
     lambda key: key not in ("null", "true", "false", "nan", "inf")
 )
@@ -34,6 +36,9 @@ def same(one, other):
     return type(one) is type(other) and one == other
 
 
+@example("a\\")
+@example("\\'")
+@example(["it's", {"a": "x=y,z"}])
 @given(VALUES)
 def test_hydra_reads_back_what_was_written(value):
     (found,) = PARSER.parse_overrides([override("key", value)])
