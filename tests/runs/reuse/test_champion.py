@@ -1,5 +1,7 @@
 """Promoting a run: only what is not worse on images that neither has learnt from, or by force."""
 
+import json
+
 import pytest
 
 from digit_exp.cli.entry import main
@@ -56,6 +58,15 @@ def test_the_champion_is_the_better_one(say):
     assert code == 0
     assert "300 validation images" in text
     assert "kept as models:/digits-synthetic@previous" in text
+    code, report = say("bad", "--json")
+    assert code == 1
+    report = json.loads(report)
+    assert {*report} == {"run", "model", "promoted", "version", "champion_before", "comparison"}
+    assert (report["promoted"], report["version"], report["champion_before"]) == (False, None, "2")
+    assert report["model"] == "digits-synthetic"
+    test = report["comparison"]
+    lost = test["only_champion"] - test["only_challenger"]
+    assert (test["images"], test["champion"] - test["challenger"]) == (300, lost)
     code, text = say("bad")
     assert code == 1
     assert "the challenger is worse; the champion stays" in text

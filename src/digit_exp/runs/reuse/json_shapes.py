@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from digit_exp.analysis.run_comparison import (
-    ComparedRun,
-    PairedTest,
-    accuracy_interval,
-    better,
-    differing,
-    loss_interval,
-    paired_tests,
-    validation_tests,
-)
 from digit_exp.runs.folder import relative_to_cwd
-from digit_exp.runs.reuse.compare import Comparison
-from digit_exp.runs.reuse.found_run import FoundRun
 from digit_exp.runs.reuse.listing import as_json
-from digit_exp.runs.reuse.reproduce import Reproduction
-from digit_exp.runs.reuse.sync import Synced
+
+if TYPE_CHECKING:  # each command needs one of them, and some are slow to import
+    from digit_exp.analysis.run_comparison import ComparedRun, PairedTest
+    from digit_exp.runs.reuse.compare import Comparison
+    from digit_exp.runs.reuse.found_run import FoundRun
+    from digit_exp.runs.reuse.promote import Promotion
+    from digit_exp.runs.reuse.reproduce import Reproduction
+    from digit_exp.runs.reuse.sync import Synced
 
 
 def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
     """Return what `compare --json` prints; `files` are the page and its figures."""
+    from digit_exp.analysis.run_comparison import differing
+
     page, *figures = [str(relative_to_cwd(file)) for file in files]
     runs = zip(found.runs, found.compared, strict=True)
     return {
@@ -41,6 +37,8 @@ def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
 
 
 def _intervals(one: ComparedRun) -> dict[str, Any]:
+    from digit_exp.analysis.run_comparison import accuracy_interval, loss_interval
+
     read = one.readings
     return {
         "best_val_acc": one.validation,
@@ -50,6 +48,8 @@ def _intervals(one: ComparedRun) -> dict[str, Any]:
 
 
 def _pairs(found: Comparison) -> list[dict[str, Any]]:
+    from digit_exp.analysis.run_comparison import better, paired_tests, validation_tests
+
     validation = {duel.second: duel for duel in validation_tests(found.compared)}
     return [
         {
@@ -71,6 +71,28 @@ def _counts(duel: PairedTest) -> dict[str, Any]:
         "difference": duel.difference,
         "interval": duel.interval,
         "p": duel.p,
+    }
+
+
+def promotion_json(found: Promotion) -> dict[str, Any]:
+    """Return what `promote --json` prints."""
+    test = found.comparison
+    return {
+        "run": as_json(found.run),
+        "model": found.model,
+        "promoted": found.is_champion,
+        "version": None if found.version is None else found.version.number,
+        "champion_before": None if found.champion is None else found.champion.number,
+        "comparison": None
+        if test is None
+        else {
+            "images": test.images,
+            "challenger": test.challenger,
+            "champion": test.champion,
+            "only_challenger": test.only_challenger,
+            "only_champion": test.only_champion,
+            "p_worse": test.p_worse,
+        },
     }
 
 

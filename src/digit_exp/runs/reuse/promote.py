@@ -1,0 +1,121 @@
+"""Make a run's model the champion, unless a paired test finds it worse than the present one."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from digit_exp.runs.folder import DATA_DIGEST, MODEL_FILE
+from digit_exp.runs.reuse.champion import PairedComparison, compare_paired
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.predict import write_model_of
+from digit_exp.tracking.mlflow.registered_models import (
+    CHAMPION,
+    PREVIOUS,
+    RegisteredModel,
+    Version,
+)
+from digit_exp.tracking.mlflow.trials import Trial
+from digit_exp.tracking.model.log import NAME
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What became of the attempt."""
+
+    run: FoundRun
+    model: str
+    """The name of the registered model."""
+    version: Version | None
+    """The version of the run; None if the champion stays."""
+    champion: Version | None = None
+    """The version that was the champion before, if any."""
+    champion_run: FoundRun | None = None
+    comparison: PairedComparison | None = None
+    """The test against the champion, if one was made."""
+
+    @property
+    def is_champion(self) -> bool:
+        """Whether the run is the champion."""
+        return self.version is not None
+
+    def lines(self) -> Iterator[str]:
+        """Yield the result as lines of text."""
+        if self.champion is not None and self.champion == self.version:
+            yield (
+                f"{self.run.label} is the champion already: version {self.champion.number}"
+                f" of {self.model}"
+            )
+            return
+        if self.comparison is not None and self.champion_run is not None:
+            yield f"challenger: {self.run.label}\nchampion:   {self.champion_run.label}"
+            yield from self.comparison.lines()
+        if self.version is None:
+            yield "the challenger is worse; the champion stays (--force promotes it all the same)"
+            return
+        yield (
+            f"{self.run.label}, trained on {self.run.data}, is version {self.version.number} of"
+            f" {self.model} and the champion: models:/{self.model}@{CHAMPION}"
+        )
+        if self.champion is not None:
+            yield f"version {self.champion.number} is kept as models:/{self.model}@{PREVIOUS}"
+
+
+def promote(runs: Runs, text: str, *, name: str | None = None, force: bool = False) -> Promotion:
+    """Make the run that `text` means the champion of the model `name`, or of that of its data set.
+
+    With `force` it is not compared with the champion. Raises RunError if it cannot be promoted.
+    """
+    run, trial = _finished(runs, text)
+    model = name or _model_name(run)
+    if not re.fullmatch(r"[\w .-]{1,200}", model):
+        raise RunError(f"--name {model!r}: a model has a name of letters, digits, '.', '-' and '_'")
+    assert run.store is not None
+    models = RegisteredModel(run.store, model)
+    old = models.champion()
+    if old is not None and old.run_id == run.run_id:
+        return Promotion(run, model, old, old)
+    champion = next((one for one in runs.all if old and one.run_id == old.run_id), None)
+    if champion is not None:
+        _require_same_data(run, champion, model)
+    comparison = None
+    if old is not None and not force:
+        champion = champion or runs.find(old.run_id)
+        comparison = compare_paired(run, champion)
+        if comparison.is_worse:
+            return Promotion(run, model, None, old, champion, comparison)
+    with tempfile.TemporaryDirectory() as work:
+        new = models.set_champion(trial, write_model_of(run, Path(work) / MODEL_FILE))
+    return Promotion(run, model, new, old, champion, comparison)
+
+
+def _finished(runs: Runs, text: str) -> tuple[FoundRun, Trial]:
+    """Return the run and what the store knows of it; only a finished one is promoted."""
+    run = runs.find(text)
+    if run.store is None and run.run_id is not None:  # found by its folder
+        run = runs.find(run.run_id)
+    if run.store is None or run.trial is None:
+        raise RunError(f"{run.label} is not tracked in MLflow, where the champion is kept")
+    if run.status != "FINISHED":
+        raise RunError(f"{run.label} is {run.status.lower()}; only a finished run is promoted")
+    return run, run.trial
+
+
+def _model_name(run: FoundRun) -> str:
+    """Return the registered model of the data set of a run."""
+    return NAME if run.is_on_default_data else f"{NAME}-{run.config.get('data', 'unknown')}"
+
+
+def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
+    """Refuse a run on another data set than the model's, whose users would not notice."""
+    ours, theirs = (one.tags.get(DATA_DIGEST) for one in (run, champion))
+    if ours != theirs:
+        raise RunError(
+            f"the model {name} belongs to the data set of its champion {champion.label},"
+            f" {champion.data}, and {run.label} was trained on another, {run.data}. Register it"
+            f" under a name of its own: digit-exp promote {run.run_id} --name NAME"
+        )
