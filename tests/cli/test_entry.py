@@ -142,3 +142,8 @@ def test_ctrl_c_while_it_is_starting_is_an_exit_code_and_no_traceback(monkeypatc
 
     monkeypatch.setattr(main, "main", pressed)
     assert entry.main(["trainer.epochs=0"]) == 130
+
+
+def test_every_command_is_documented():
+    text = (PROJECT.parent / "docs" / "commands.md").read_text("utf-8")
+    assert [name for name in COMMANDS if f"\n| `{name}" not in text] == []
