@@ -5,11 +5,14 @@ from digit_exp.runs.folder import VAL_PREDICTIONS_FILE, RunRecord
 from digit_exp.sweeps.collect import results_in_folders
 from tiny_runs import run
 
+JOB = "0123456789abcdef"
+"""A folder as a sweep names those of its jobs."""
+
 
 def test_jobs_are_compared_by_their_predictions_for_the_validation_images(tmp_path):
-    (tmp_path / "job").mkdir()
-    experiment, result = run(tmp_path / "job")
-    RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / "job")
+    (tmp_path / JOB).mkdir()
+    experiment, result = run(tmp_path / JOB)
+    RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / JOB)
     (job,) = results_in_folders(tmp_path)
     found = read_predictions(job.predictions())
     val = experiment.val
@@ -19,9 +22,9 @@ def test_jobs_are_compared_by_their_predictions_for_the_validation_images(tmp_pa
 
 
 def test_a_run_of_an_earlier_version_has_no_validation_predictions(tmp_path):
-    (tmp_path / "job").mkdir()
-    _, result = run(tmp_path / "job")
-    RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / "job")
-    (tmp_path / "job" / VAL_PREDICTIONS_FILE).unlink()
+    (tmp_path / JOB).mkdir()
+    _, result = run(tmp_path / JOB)
+    RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / JOB)
+    (tmp_path / JOB / VAL_PREDICTIONS_FILE).unlink()
     (job,) = results_in_folders(tmp_path)
     assert job.predictions() is None

@@ -124,6 +124,25 @@ def test_a_store_that_fails_at_the_nth_call_has_everything_once_for_every_n(
     assert n > 15
 
 
+def test_a_number_that_is_measured_now_is_not_doubled_when_the_answer_is_lost(client, contents):
+    lost = []
+
+    def log_batch(run_id, **kinds):
+        client.log_batch(run_id, **kinds)
+        if any(point.key == "test_acc" for point in kinds.get("metrics", ())) and not lost:
+            lost.append(kinds)
+            raise ConnectionResetError("the answer was lost")
+
+    run_id = new_run(client)
+    mirror = mirror_of(Refusing(client, log_batch=log_batch), run_id, contents)
+    going_on = replace(contents, status="RUNNING", ended=None)
+    with pytest.raises(ConnectionResetError):
+        mirror.send(going_on)
+    mirror.send(going_on)
+    assert lost
+    assert len(client.get_metric_history(run_id, "test_acc")) == 1
+
+
 def test_a_second_time_nothing_is_sent_whoever_asks(client, contents):
     run_id = new_run(client)
     first = mirror_of(client, run_id, contents)
