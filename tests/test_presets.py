@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from digit_exp.config.hydra_schema import conf_dir
+from digit_exp.config.paths import conf_dir
 from digit_exp.config.plan import plan
 from digit_exp.runs.experiment import Experiment
 from digit_exp.training.checkpoint import load_network
