@@ -40,8 +40,8 @@ def test_a_copy_is_no_job_of_the_report_and_no_rival(sweep):
 def test_a_copy_is_no_run_of_its_own(sweep):
     runs = Runs(sweep.parents[1])
     assert [run.folder for run in runs.all] == [sweep / JOB]
-    assert runs.one(runs.all[0].name).folder == sweep / JOB
-    assert [run.folder for run in runs.several(str(sweep))] == [sweep / JOB]
+    assert runs.find(runs.all[0].name).folder == sweep / JOB
+    assert [run.folder for run in runs.all_matching(str(sweep))] == [sweep / JOB]
 
 
 def test_a_job_killed_before_it_wrote_its_configuration_is_left_out(sweep, train):
