@@ -22,7 +22,7 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.runs.summary import run_name, write_config
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.run import HURRY, PATIENCE, open_tracker
+from digit_exp.tracking.mlflow.mirror.run import HURRY, PATIENCE, open_tracker
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 
 log = logging.getLogger(__name__)

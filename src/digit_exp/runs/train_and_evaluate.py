@@ -31,7 +31,7 @@ from digit_exp.runs.summary import (
     write_config,
 )
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.entities import NOTE
+from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.model.export import write_model
 from digit_exp.tracking.provenance import git_diff
 from digit_exp.training.checkpoint import save_network

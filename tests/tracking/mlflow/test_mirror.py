@@ -17,12 +17,12 @@ from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.network import NetworkBuilder
 from digit_exp.runs.folder import MODEL_FILE
 from digit_exp.tracking.base import RunContents
-from digit_exp.tracking.mlflow import mirror as mirror_module
-from digit_exp.tracking.mlflow import mlflow_tracker
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror import Mirror
-from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
-from digit_exp.tracking.mlflow.sent import NOTE, OUTBOX, is_unsent
+from digit_exp.tracking.mlflow.mirror import mirror as mirror_module
+from digit_exp.tracking.mlflow.mirror import mlflow_tracker
+from digit_exp.tracking.mlflow.mirror.mirror import Mirror
+from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
+from digit_exp.tracking.mlflow.mirror.sent import NOTE, OUTBOX, is_unsent
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
 from tracked_runs import epochs, tracked

@@ -9,8 +9,9 @@ from mlflow.entities import RunTag
 from digit_exp.registry import ConfigError
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status, TrackingError
-from digit_exp.tracking.mlflow import mlflow_tracker, trials
+from digit_exp.tracking.mlflow import trials
 from digit_exp.tracking.mlflow.connect import connect
+from digit_exp.tracking.mlflow.mirror import mlflow_tracker
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
 from digit_exp.tracking.mlflow.uri import locate
 from tracked_runs import epochs, tracked

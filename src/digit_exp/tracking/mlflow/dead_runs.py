@@ -1,4 +1,4 @@
-"""Runs whose process was killed before it could say how they ended."""
+"""Runs that are still RUNNING in the store although their process was killed."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MOST = 1000  # runs a call
+MAX_RUNS = 1000  # per call
 
 
 def mark_dead(client: MlflowClient) -> list[str]:
-    """Call those runs KILLED whose process on this machine is gone, and return their ids.
+    """Set runs to KILLED whose process on this machine is gone, and return their ids.
 
-    Of any experiment. At every start, so that nothing is called RUNNING for ever.
+    Covers every experiment, and is called at every start.
     """
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
     here = f"attributes.status = 'RUNNING' AND tags.\"{ownership.HOST}\" = '{platform.node()}'"
-    running = client.search_runs(experiments, here, max_results=MOST)
+    running = client.search_runs(experiments, here, max_results=MAX_RUNS)
     dead = [run.info.run_id for run in running if ownership.is_gone(run.data.tags)]
     for run_id in dead:
         client.set_terminated(run_id, str(Status.KILLED))
-        logger.info("the run %s was killed without a word; it is called KILLED", run_id)
+        logger.info("the process of the run %s is gone; the run is set to KILLED", run_id)
     return dead

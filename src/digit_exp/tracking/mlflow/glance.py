@@ -1,4 +1,4 @@
-"""A glance into a store without MLflow, whose import alone takes a second or two."""
+"""Reading the ids of runs without MLflow, whose import takes a second or two."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from digit_exp.tracking.mlflow.uri import Store
 
 
 def trial_ids(store: Store) -> set[str] | None:
-    """Return the ids of all runs of this program in a SQLite store; None if that takes MLflow."""
+    """Return the ids of all runs of this program in a SQLite store; None if only MLflow can."""
     if store.database is None:
         return None
     if not store.database.exists():
@@ -19,5 +19,5 @@ def trial_ids(store: Store) -> set[str] | None:
     try:
         with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as database:
             return {run_id for (run_id,) in database.execute(query, [KIND])}
-    except sqlite3.Error:  # locked, damaged, or with other tables: MLflow will say
+    except sqlite3.Error:  # locked, damaged, or another schema: MLflow reports it
         return None

@@ -22,8 +22,8 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, translate_errors
-from digit_exp.tracking.mlflow.entities import NOTE, TAG_LENGTH
-from digit_exp.tracking.mlflow.run import PARENT, author
+from digit_exp.tracking.mlflow.mirror.entities import NOTE, TAG_LENGTH
+from digit_exp.tracking.mlflow.mirror.run import PARENT, author
 from digit_exp.tracking.mlflow.trials import (
     CONFIG_HASH,
     KIND,

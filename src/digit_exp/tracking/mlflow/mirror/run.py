@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import RunContents, Status, Tracker, TrackingError
 from digit_exp.tracking.mlflow.dead_runs import mark_dead
-from digit_exp.tracking.mlflow.entities import TAG_LENGTH
-from digit_exp.tracking.mlflow.entities import tags as tags_of
+from digit_exp.tracking.mlflow.mirror.entities import TAG_LENGTH
+from digit_exp.tracking.mlflow.mirror.entities import tags as tags_of
 from digit_exp.tracking.mlflow.uri import Store, locate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
+    from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
 
 PATIENCE = 45.0
 """Seconds without progress, once a run has ended: a store that stalls may need them."""
@@ -118,8 +118,8 @@ def _tracker(
     *,
     keeps_checkpoints: bool = False,
 ) -> MLflowTracker:
-    from digit_exp.tracking.mlflow.mirror import Mirror
-    from digit_exp.tracking.mlflow.mlflow_tracker import MLflowTracker
+    from digit_exp.tracking.mlflow.mirror.mirror import Mirror
+    from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
 
     experiment = str(run.info.experiment_id)
     mirror = Mirror(client, str(run.info.run_id), experiment, contents.folder)

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Epoch, RunContents, TrackingError
-from digit_exp.tracking.mlflow import datasets, entities
 from digit_exp.tracking.mlflow.errors import Refusal, reason, refusal
-from digit_exp.tracking.mlflow.sent import SentFiles, Version, version_of
-from digit_exp.tracking.mlflow.stored_run import StoredRun, active, look
+from digit_exp.tracking.mlflow.mirror import datasets, entities
+from digit_exp.tracking.mlflow.mirror.sent import SentFiles, Version, version_of
+from digit_exp.tracking.mlflow.mirror.stored_run import StoredRun, active, look
 from digit_exp.tracking.model import log
 
 if TYPE_CHECKING:
