@@ -168,7 +168,7 @@ UNWATCHED = {"early_stopping": {"enabled": False}, "checkpoint": {"monitor": "tr
         {"model": {"hidden": [1]}},
         {"model": {"hidden": []}},
         {"model": {"hidden": [4] * 20}},
-        {"model": {"hidden": [4] * 20, "batch_norm": True}, "trainer": {"batch_size": 1}},
+        {"model": {"hidden": [4] * 20, "batch_norm": True}, "trainer": {"batch_size": 2}},
         {"optimizer": {"lr": 0.0}},
         {"data": {"val_ratio": 0.0}, "trainer": UNWATCHED},
         {"data": {"train_size": 1}},

@@ -80,7 +80,7 @@ def plain(value: object) -> object:
 def quoted(value: object) -> str:
     """Return how a value is written in YAML, with quotes around text.
 
-    >>> shown([None, True, "fast"])
+    >>> quoted([None, True, "fast"])
     "[null, true, 'fast']"
     """
     if isinstance(value, list):
@@ -138,6 +138,8 @@ def _list(value: object, hint: Hint) -> list[object]:
     try:
         items = [convert(item, kind) for item in value]
     except InvalidValue:
+        if all(type(item) is kind for item in value):  # of the right type, and out of range
+            raise
         raise InvalidValue(wanted) from None
     return [convert(item, hint) for item in items]
 
@@ -169,7 +171,7 @@ def _mentions_interpolation(value: object) -> bool:
 def override_text(choice: object) -> str:
     """Return a value of YAML as the command line has it.
 
-    >>> text([128, 64]), text(None), text(True), text("relu")
+    >>> override_text([128, 64]), override_text(None), override_text(True), override_text("relu")
     ('[128,64]', 'null', 'true', 'relu')
     """
     if isinstance(choice, list):

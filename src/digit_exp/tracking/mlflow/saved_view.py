@@ -95,9 +95,9 @@ def table_link(page: str) -> str | None:
 
     MLflow shows the columns of a view beside its charts only as far as there is room: the names.
 
-    >>> as_table("/#/experiments/1/runs?viewStateShareKey=7&compareRunsMode=CHART")
+    >>> table_link("/#/experiments/1/runs?viewStateShareKey=7&compareRunsMode=CHART")
     '/#/experiments/1/runs?viewStateShareKey=7'
-    >>> as_table("/#/experiments/1/runs/7")
+    >>> table_link("/#/experiments/1/runs/7")
     """
     table = page.removesuffix(CHARTS)
     return None if table == page else table
