@@ -86,7 +86,14 @@ def _main_effects(ranking: Ranking) -> Section:
     }
     lines = ["Each job counts once, whatever its other parameters are: the interval holds their"
              " effects as well."]  # fmt: skip
-    effects = [_effect(key, found) for key, found in levels.items()]
+    measured = {
+        key: found
+        for key, found in levels.items()
+        if sum(level.summary is not None for level in found) > 1
+    }
+    if not measured:
+        return Section("effects", "What each parameter does", ["No parameter has two values."])
+    effects = [_effect(key, found) for key, found in measured.items()]
     figure = partial(sweeps.main_effects, effects, _scale(ranking.objective))
     listed = {key: found for key, found in levels.items() if len(found) <= MOST_LEVELS}
     tables = [_effects_table(listed, ranking.objective)] if listed else []
