@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from digit_exp.arrays import Array
 from digit_exp.nn.losses import softmax
-from digit_exp.nn.network import PREDICTION_BATCH, SHIFT_AVERAGING, Network
+from digit_exp.nn.network import SHIFT_AVERAGING, Network
 from digit_exp.nn.shift_averaging import ShiftAveraging
 
 
@@ -39,15 +39,7 @@ class Classifier:
             raise ValueError(
                 f"images must have the shape (n, {height}, {width}), got {images.shape}"
             )
-        probabilities = np.empty((len(images), self.network.classes), np.float32)
-        for start in range(0, len(images), PREDICTION_BATCH):
-            some = images[start : start + PREDICTION_BATCH]
-            pixels: Array = some.astype(np.float32)
-            if some.dtype == np.uint8:
-                pixels *= np.float32(1 / 255)
-            logits = self.network.forward(pixels) / np.float32(self.temperature)
-            probabilities[start : start + len(some)] = softmax(logits)
-        return probabilities
+        return softmax(self.network.logits(images) / np.float32(self.temperature))
 
     def save(self, path: Path) -> Path:
         """Write to `path`."""
