@@ -15,7 +15,7 @@ from statistics import median
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from digit_exp.optim import averaging
+from digit_exp.optim import kernels
 from digit_exp.optim.optimizers import OPTIMIZERS, Optimizer
 from digit_exp.optim.regularizers import Regularizer
 from measuring import machine, pin_to_one_core, table
@@ -109,8 +109,8 @@ def regularization(widths: list[int], size: int) -> dict[str, tuple[Work, Work]]
         ),
         "max-norm": (constrain, lambda: chosen.constrain(matrices)),
         "weight average": (
-            lambda: averaging.rule(average, values, constants[:1]),
-            lambda: averaging.move_towards(average, values, 1e-4),
+            lambda: kernels.average_rule(average, values, constants[:1]),
+            lambda: kernels.move_towards(average, values, 1e-4),
         ),
     }
 

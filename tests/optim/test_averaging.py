@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from digit_exp.optim.averaging import move_towards, rule
+from digit_exp.optim.kernels import average_rule, move_towards
 
 
 def test_the_average_moves_by_its_share_of_the_way_and_the_values_stay():
@@ -14,7 +14,7 @@ def test_the_average_moves_by_its_share_of_the_way_and_the_values_stay():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_loop_gives_the_same_bits_as_the_rule_on_numpy_arrays(dtype):
     average, values = np.random.default_rng(0).normal(size=(2, 1003)).astype(dtype)
-    (expected,) = rule(average, values, (dtype(0.001),))
+    (expected,) = average_rule(average, values, (dtype(0.001),))
     move_towards(average, values, 0.001)
     assert average.dtype == dtype
     assert average.tobytes() == expected.tobytes()

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array
+from digit_exp.nn.layers import Layer
 from digit_exp.nn.losses import softmax
-from digit_exp.nn.network import SHIFT_AVERAGING, Network
+from digit_exp.nn.network import Network
 from digit_exp.nn.shift_averaging import ShiftAveraging
 
 
@@ -43,11 +44,10 @@ class Classifier:
 
     def save(self, path: Path) -> Path:
         """Write to `path`."""
-        network, names = self.network, self.network.names
-        averaging = network.shift_averaging
-        layers = zip(names, network.layers, strict=True)
+        network, averaging = self.network, self.network.shift_averaging
+        named = zip(network.names, network.layers, strict=True)
         meta = {
-            "layers": [{"name": name, **layer.spec()} for name, layer in layers],
+            "layers": [{"name": name, **layer.spec()} for name, layer in named],
             "shape": self.shape,
             "temperature": self.temperature,
             "shifts": averaging.pixels if averaging else 0,
@@ -65,10 +65,9 @@ class Classifier:
         meta = json.loads(arrays.pop("meta").tobytes())
         height, width = meta["shape"]
         layers = [{k: v for k, v in entry.items() if k != "name"} for entry in meta["layers"]]
-        spec = {"inputs": height * width, "layers": layers}
-        if meta["shifts"]:
-            spec[SHIFT_AVERAGING] = ShiftAveraging(height, width, meta["shifts"]).spec()
-        network = Network.from_spec(spec)
+        averaging = ShiftAveraging(height, width, meta["shifts"]) if meta["shifts"] else None
+        built = [Layer.from_spec(layer) for layer in layers]
+        network = Network(height * width, built, shift_averaging=averaging)
         for name, array in arrays.items():
             network.parameters.value(name)[...] = array
         return cls(network, (height, width), meta["temperature"])

@@ -11,9 +11,10 @@ write y over x; all layers but `Dense` write dx over dy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -28,7 +29,7 @@ class Layer:
     """A step of the network. Subclasses are dataclasses of their constructor's arguments."""
 
     kinds: ClassVar[dict[str, type[Layer]]] = {}
-    """Every class of layer by its name in lower case, for `Network.from_spec`."""
+    """Every class of layer by its name in lower case, for `from_spec`."""
 
     def __init_subclass__(cls) -> None:
         """Add the class to `kinds`."""
@@ -43,10 +44,15 @@ class Layer:
         return type(self).__name__.lower()
 
     def spec(self) -> dict[str, object]:
-        """Return a plain mapping that `Layer.kinds[kind](**rest)` turns into the same layer."""
+        """Return a plain mapping that `from_spec` turns into the same layer."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         plain = {k: v.value if isinstance(v, Enum) else v for k, v in values.items()}
         return {"kind": self.kind, **plain}
+
+    @staticmethod
+    def from_spec(spec: Mapping[str, Any]) -> Layer:
+        """Return the layer of a `spec`; raise KeyError or TypeError if there is none like it."""
+        return Layer.kinds[spec["kind"]](**{k: v for k, v in spec.items() if k != "kind"})
 
     def output_size(self, inputs: int) -> int:
         """Return the width of the output for inputs of width `inputs`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
@@ -43,14 +44,10 @@ class Network:
         self.shift_averaging = shift_averaging
         self.layers = list(layers)
         self.names = _numbered(self.layers)
-        named = dict(zip(self.names, self.layers, strict=True))
-        slots = {
-            f"{name}.{slot}": place
-            for name, layer in named.items()
-            for slot, place in layer.slots().items()
-        }
+        named = list(zip(self.names, self.layers, strict=True))
+        slots = {f"{name}.{slot}": s for name, layer in named for slot, s in layer.slots().items()}
         self.parameters = Parameters(slots, dtype)
-        for name, layer in named.items():
+        for name, layer in named:
             layer.bind(name, self.parameters)
         trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
         if not trained:
@@ -130,9 +127,8 @@ class Network:
 
     def summary(self) -> str:
         """Return a table of the layers with their output shapes and parameter counts."""
-        rows = [("layer", "kind", "output", "parameters")]
         width = self.inputs
-        rows.append(("input", "", f"({width})", "0"))
+        rows = [("layer", "kind", "output", "parameters"), ("input", "", f"({width})", "0")]
         for name, layer in zip(self.names, self.layers, strict=True):
             width = layer.output_size(width)
             trained = sum(
@@ -148,18 +144,12 @@ class Network:
 
     def spec(self) -> dict[str, Any]:
         """Return the architecture as plain values, without the parameters."""
-        spec = {"inputs": self.inputs, "layers": [layer.spec() for layer in self.layers]}
-        if self.shift_averaging is None:
-            return spec
-        return {**spec, SHIFT_AVERAGING: self.shift_averaging.spec()}
+        return _spec(self.inputs, self.layers, self.shift_averaging)
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], dtype: DTypeLike = np.float32) -> Self:
         """Build the network that `spec` describes, with all parameters zero."""
-        layers = []
-        for entry in spec["layers"]:
-            values = dict(entry)
-            layers.append(Layer.kinds[values.pop("kind")](**values))
+        layers = [Layer.from_spec(entry) for entry in spec["layers"]]
         shifts = ShiftAveraging(**spec[SHIFT_AVERAGING]) if SHIFT_AVERAGING in spec else None
         return cls(spec["inputs"], layers, dtype, shifts)
 
@@ -215,13 +205,17 @@ class NetworkBuilder:
         apply the softmax themselves.
         """
         _require("units", units, Range(ge=1))
-        self._add(Dense(self._width, units, _init(init), bias=not batch_norm))
+        if isinstance(init, str):
+            _require_known("init", init, list(Init.__members__))
+            init = Init[init]
+        self._add(Dense(self._width, units, init, bias=not batch_norm))
         if batch_norm:
             self._add(BatchNorm(self._width))
         if activation == "softmax":
             self._is_complete = True
         elif activation is not None:
-            self._add(_activation(activation))
+            _require_known("activation", activation, [*ACTIVATIONS.names(), "softmax"])
+            self._add(ACTIVATIONS[activation]())
         return self
 
     def dropout(self, rate: float) -> Self:
@@ -231,12 +225,7 @@ class NetworkBuilder:
 
     def build(self, seed: int = 42, dtype: DTypeLike = np.float32) -> Network:
         """Return a network of its own, with initial weights drawn from `seed`."""
-        spec = {
-            "inputs": math.prod(self._shape),
-            "layers": [layer.spec() for layer in self._layers],
-        }
-        if self._shift_averaging is not None:
-            spec[SHIFT_AVERAGING] = self._shift_averaging.spec()
+        spec = _spec(math.prod(self._shape), self._layers, self._shift_averaging)
         network = Network.from_spec(spec, dtype)
         network.initialize(Rng(seed)("init"))
         return network
@@ -256,30 +245,20 @@ def _require(name: str, value: float, limits: Range) -> None:
         raise ConfigError(Problem(name, f"must be {limits}, got {value!r}"))
 
 
-def _activation(name: str) -> Layer:
-    if name not in ACTIVATIONS.names():
-        raise _unknown("activation", name, [*ACTIVATIONS.names(), "softmax"])
-    return ACTIVATIONS[name]()
+def _require_known(what: str, name: str, known: list[str]) -> None:
+    if name not in known:
+        message = f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}"
+        raise ConfigError(Problem(what, message))
 
 
-def _init(init: Init | str) -> Init:
-    if isinstance(init, Init):
-        return init
-    if init not in Init.__members__:
-        raise _unknown("init", init, list(Init.__members__))
-    return Init[init]
-
-
-def _unknown(what: str, name: str, known: list[str]) -> ConfigError:
-    message = f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}"
-    return ConfigError(Problem(what, message))
+def _spec(
+    inputs: int, layers: Sequence[Layer], shift_averaging: ShiftAveraging | None
+) -> dict[str, Any]:
+    spec = {"inputs": inputs, "layers": [layer.spec() for layer in layers]}
+    return spec | ({SHIFT_AVERAGING: asdict(shift_averaging)} if shift_averaging else {})
 
 
 def _numbered(layers: Sequence[Layer]) -> list[str]:
     """Name layers by their kind and number, as in `dense_1`, `relu_1`, `dense_2`."""
-    counts: dict[str, int] = {}
-    names = []
-    for layer in layers:
-        counts[layer.kind] = counts.get(layer.kind, 0) + 1
-        names.append(f"{layer.kind}_{counts[layer.kind]}")
-    return names
+    kinds = [layer.kind for layer in layers]
+    return [f"{kind}_{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]

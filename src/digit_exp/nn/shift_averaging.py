@@ -6,7 +6,7 @@ Averaging the probabilities of several shifts reduces the errors that this cause
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,10 +34,6 @@ class ShiftAveraging:
             sides = f"{self.height} × {self.width}"
             message = f"must be at least 1 and less than the sides, {sides}, got {self.pixels}"
             raise ConfigError(Problem("shifts", message))
-
-    def spec(self) -> dict[str, int]:
-        """Return the constructor's arguments as plain values."""
-        return asdict(self)
 
     def shifted(self, x: Array) -> Array:
         """Return images `(n, inputs)` and then each of their four copies: `(5 n, inputs)`."""

@@ -39,6 +39,17 @@ def apply(
     loop(x, y, *slots, _smallest_normal(x.dtype), tuple(map(number, constants)))
 
 
+def move_towards(average: Array, values: Array, share: float) -> None:
+    """Move an exponential moving average a of the values x in place:  a ← a + s (x − a)."""
+    apply(average_rule, average, values, constants=(share,))
+
+
+def average_rule(average: Array, value: Array, constants: Constants) -> tuple[Array]:
+    """Return the average of one number after the move."""
+    (share,) = constants
+    return (average + share * (value - average),)
+
+
 @inline
 def flush(x: Array, smallest: Scalar) -> Array:
     """Return 0 for a number below the smallest normal one, else the number itself, such as NaN."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from threadpoolctl import threadpool_limits
+
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
 from digit_exp.pruning.callback import PruneLosing
@@ -36,7 +38,6 @@ from digit_exp.tracking.model.export import write_model
 from digit_exp.tracking.provenance import git_diff
 from digit_exp.training.checkpoint import save_network
 from digit_exp.training.state import TrainState
-from digit_exp.training.threads import blas_threads
 
 
 def train_and_evaluate(
@@ -51,7 +52,7 @@ def train_and_evaluate(
     steps.write_inputs()
     started = time.perf_counter()
     trainer = experiment.trainer(callbacks_of(experiment, run, interruption, pruning))
-    with blas_threads(experiment.config.trainer.threads):
+    with threadpool_limits(experiment.config.trainer.threads, "blas"):
         state = trainer.fit(experiment.train, experiment.val, experiment.start)
         seconds = time.perf_counter() - started
         summary = {**best_epoch(experiment.config, state.history), "training_seconds": seconds}

@@ -1,7 +1,7 @@
 """Named arrays in one file: a zip without compression and without pickle, as NumPy writes it.
 
-A file may come from anybody. Nothing that it claims about itself is believed before its size bears
-it out: what is read never takes more memory than a few times the file.
+A file may come from anybody. Sizes that it claims are checked against the file before memory is
+taken: reading needs at most a few times the size of the file.
 """
 
 from __future__ import annotations
@@ -33,12 +33,16 @@ def write_arrays(path: Path, entries: Mapping[str, np.ndarray]) -> Path:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Return the arrays in `path`; raise ArchiveError if it is damaged, foreign or a trap."""
+    """Return the arrays in `path`; raise ArchiveError if it is damaged or not from this program."""
     if not path.is_file():  # opening a pipe would wait for ever
         raise ArchiveError("there is no such file")
     try:
         with zipfile.ZipFile(path) as archive:
-            return dict(_entry(archive, info) for info in _harmless(archive, path))
+            _refuse_harm(archive.infolist(), path.stat().st_size)
+            return {
+                info.filename.removesuffix(".npy"): _array(archive, info)
+                for info in archive.infolist()
+            }
     except ArchiveError:
         raise
     # RuntimeError: a damaged flag claims that an entry is encrypted or of a later format
@@ -49,49 +53,37 @@ def read_arrays(path: Path) -> Arrays:
         raise ArchiveError(f"it cannot be read ({error})") from error
 
 
-def _harmless(archive: zipfile.ZipFile, path: Path) -> list[zipfile.ZipInfo]:
-    """Return the entries, if together they are not larger than the file."""
-    entries = archive.infolist()
+def _refuse_harm(entries: list[zipfile.ZipInfo], size: int) -> None:
+    """Raise ArchiveError unless all entries fit into a file of `size` bytes, one after another."""
+    names = [entry.filename for entry in entries]
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         # Ours never are; refusing keeps the memory needed below the size of the file.
         raise ArchiveError("it holds compressed entries, so it is not ours")
-    for name in (entry.filename for entry in entries):
+    for name in names:
         if name.startswith("/") or "\\" in name or ".." in name.split("/"):
             raise ArchiveError(f"its entry {name!r} is a path out of it, so it is not ours")
-    if len({entry.filename for entry in entries}) < len(entries):
+    if len(set(names)) < len(names):
         raise ArchiveError("it holds two entries of one name")
-    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+    if sum(entry.file_size for entry in entries) > size:
         raise ArchiveError("its entries lie one over the other, or claim to be larger than it is")
-    return entries
 
 
-def _entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> tuple[str, np.ndarray]:
-    name = info.filename.removesuffix(".npy")
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    entry = f"its entry {info.filename.removesuffix('.npy')}"
     try:
-        content = archive.read(info)  # which checks the CRC
+        file = io.BytesIO(archive.read(info))  # which checks the CRC
+        if (version := npy.read_magic(file)) != (1, 0):
+            raise ValueError(f"it has version {version} of the format")
+        shape, _, dtype = npy.read_array_header_1_0(file)
     except zipfile.BadZipFile as error:
-        raise ArchiveError(f"its entry {name} is damaged ({error})") from error
-    return name, _array(name, content)
-
-
-def _array(name: str, content: bytes) -> np.ndarray:
-    file = io.BytesIO(content)
-    try:
-        shape, _, dtype = _header(file)
+        raise ArchiveError(f"{entry} is damaged ({error})") from error
     # NumPy takes a header for a piece of Python
     except (ValueError, SyntaxError, TokenError, TypeError, RecursionError, MemoryError) as error:
-        raise ArchiveError(f"its entry {name} is no array ({error})") from error
+        raise ArchiveError(f"{entry} is no array ({error})") from error
     if dtype.hasobject:
-        raise ArchiveError(f"its entry {name} holds Python objects, which could run a program")
-    if math.prod(shape) * dtype.itemsize != len(content) - file.tell():
-        raise ArchiveError(f"its entry {name} is not as large as its header says")
+        raise ArchiveError(f"{entry} holds Python objects, which could run a program")
+    if math.prod(shape) * dtype.itemsize != file.getbuffer().nbytes - file.tell():
+        raise ArchiveError(f"{entry} is not as large as its header says")
     file.seek(0)
     array: np.ndarray = npy.read_array(file, allow_pickle=False)
     return array
-
-
-def _header(file: io.BytesIO) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = npy.read_magic(file)
-    if version != (1, 0):
-        raise ValueError(f"it has version {version} of the format")
-    return npy.read_array_header_1_0(file)

@@ -1,13 +1,14 @@
-"""What hangs on the training loop: stopping early, stopping on nonsense, keeping checkpoints.
+"""Callbacks of the training loop: early stopping, stopping on NaN, checkpoints.
 
-A callback gets the state and a mapping of metrics, and nothing else. What it must remember lies
-in `state.callback_memory`, so that a resumed run goes on as if it had never stopped.
+A callback gets the state and a mapping of metrics, and nothing else. What it must remember is in
+`state.callback_memory`, so that a resumed run continues exactly.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,8 @@ DIVERGED = "diverged"
 class Callback:
     """Four events, none of which must be used. Callbacks run in the order of their list."""
 
-    monitor: str | None = None
-    """The metric without which the callback makes no sense."""
+    monitor: str = ""
+    """The metric that the callback needs, if it needs one."""
 
     def on_fit_start(self, state: TrainState) -> None:
         """Run before the first epoch, of a new run or of a resumed one."""
@@ -45,20 +46,22 @@ class Callback:
 
     @property
     def name(self) -> str:
-        """What the memory is kept under: two callbacks of one name would share it."""
+        """The key of the memory; two callbacks of one name would share it."""
         return type(self).__name__
 
 
+@dataclass(eq=False)
 class StopOnNonFinite(Callback):
-    """Stop within the step when the loss is NaN or infinite: nothing after it would mean much.
+    """Stop within the step when the loss is NaN or infinite.
 
-    The network gets back weights of at most `every` steps before, when all of them were finite.
-    What happened stands in the memory as `step` and `loss`, and whose weights they are as `kept`.
-    Comes first, so that no other callback sees what is not finite.
+    The network gets back the weights of at most `every` steps before, all of them finite. The
+    memory has the `step` and `loss` of the failure, and the step `kept` of the restored weights.
+    Comes first, so that no other callback sees a number that is not finite.
     """
 
-    def __init__(self, every: int = 16) -> None:
-        self._every = every
+    every: int = 16
+
+    def __post_init__(self) -> None:
         self._finite: list[Array] = []
 
     def on_fit_start(self, state: TrainState) -> None:
@@ -67,14 +70,15 @@ class StopOnNonFinite(Callback):
     def on_step_end(self, state: TrainState, loss: float) -> None:
         if not math.isfinite(loss):
             self._stop(state, loss)
-        elif state.step % self._every == 0:
+        elif state.step % self.every == 0:
             self._keep(state)
 
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
-        """Stop also for the last step of an epoch, whose harm only validation shows."""
-        losses = [metrics[name] for name in ("train_loss", "val_loss") if name in metrics]
-        if not all(map(math.isfinite, losses)):
-            self._stop(state, next(loss for loss in losses if not math.isfinite(loss)))
+        """Check also the last update of an epoch, which only validation measures."""
+        for name in ("train_loss", "val_loss"):
+            if not math.isfinite(loss := metrics.get(name, 0.0)):
+                self._stop(state, loss)
+                break
 
     def _keep(self, state: TrainState) -> None:
         vectors = _vectors(state)
@@ -120,6 +124,7 @@ class Best:
         return self._sign * (value - best) > min_delta
 
 
+@dataclass(eq=False)
 class EarlyStopping(Callback):
     """Stop when the monitored metric has not improved for `patience` evaluations.
 
@@ -128,38 +133,33 @@ class EarlyStopping(Callback):
     seen, however small its lead. A run that diverged keeps its last finite weights.
     """
 
-    def __init__(
-        self,
-        monitor: str = "val_acc",
-        *,
-        mode: str = "auto",
-        patience: int = 5,
-        min_delta: float = 0.001,
-        restore_best: bool = True,
-    ) -> None:
-        self.monitor = monitor
-        self._best = Best(monitor, mode)
-        self._patience = patience
-        self._min_delta = min_delta
-        self._restore_best = restore_best
+    monitor: str = "val_acc"
+    _: KW_ONLY
+    mode: str = "auto"
+    patience: int = 5
+    min_delta: float = 0.001
+    restore_best: bool = True
+
+    def __post_init__(self) -> None:
+        self._best = Best(self.monitor, self.mode)
 
     @property
     def name(self) -> str:
-        return f"EarlyStopping {self._best.monitor}"
+        return f"EarlyStopping {self.monitor}"
 
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
-        if not _is_evaluated(self._best.monitor, metrics):
+        if not _is_evaluated(self.monitor, metrics):
             return
         memory, value = self.memory(state), self._best.value(metrics)
         if self._best.improves(value, memory.get("best")):
             memory.update(best=value, best_epoch=state.epoch)
-            if self._restore_best:
+            if self.restore_best:
                 memory["best_storage"] = state.evaluated.copy()
-        if self._best.improves(value, memory.get("reference"), self._min_delta):
+        if self._best.improves(value, memory.get("reference"), self.min_delta):
             memory.update(reference=value, wait=0)
             return
         memory["wait"] = memory.get("wait", 0) + 1
-        if memory["wait"] >= self._patience and state.stop_reason is None:
+        if memory["wait"] >= self.patience and state.stop_reason is None:
             state.stop_reason = "early_stopping"
 
     def on_fit_end(self, state: TrainState) -> None:
@@ -168,6 +168,7 @@ class EarlyStopping(Callback):
             state.network.parameters.storage[:] = best
 
 
+@dataclass(eq=False)
 class ModelCheckpoint(Callback):
     """Write a checkpoint after every `every` epochs, or after those of them that are the best.
 
@@ -175,45 +176,41 @@ class ModelCheckpoint(Callback):
     files written, `keep` stay: the latest, which with `save_best_only` are the best. 0 keeps all.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        monitor: str = "val_acc",
-        mode: str = "auto",
-        save_best_only: bool = True,
-        every: int = 1,
-        keep: int = 1,
-        config: Mapping[str, Any] | None = None,
-    ) -> None:
-        self._folder, self._filename = Path(path).parent, Path(path).name
-        self.monitor = monitor if save_best_only else None
-        self._best = Best(monitor, mode)
-        self._save_best_only = save_best_only
-        self._every = every
-        self._keep = keep
-        self._config = config
+    path: str | Path
+    _: KW_ONLY
+    monitor: str = "val_acc"
+    mode: str = "auto"
+    save_best_only: bool = True
+    every: int = 1
+    keep: int = 1
+    config: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        self._folder, self._filename = Path(self.path).parent, Path(self.path).name
+        self._best = Best(self.monitor, self.mode)
+        if not self.save_best_only:
+            self.monitor = ""
 
     @property
     def name(self) -> str:
         return f"ModelCheckpoint {self._filename}"
 
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
-        if state.epoch % self._every or not self._is_wanted(state, metrics):
+        if state.epoch % self.every or not self._is_wanted(state, metrics):
             return
         values = {**{"val_loss": math.nan, "val_acc": math.nan}, **metrics, "epoch": state.epoch}
         name = self._filename.format_map(values)
         memory = self.memory(state)
         kept = [other for other in memory.get("files", []) if other != name]
-        memory["files"] = [*kept, name][-self._keep :]
-        save_checkpoint(self._folder / name, state, self._config)
+        memory["files"] = [*kept, name][-self.keep :]
+        save_checkpoint(self._folder / name, state, self.config)
         for other in {*kept} - {*memory["files"]}:
             (self._folder / other).unlink(missing_ok=True)
 
     def _is_wanted(self, state: TrainState, metrics: Metrics) -> bool:
-        if not self._save_best_only:
+        if not self.save_best_only:
             return True
-        if not _is_evaluated(self._best.monitor, metrics):
+        if not _is_evaluated(self.monitor, metrics):
             return False
         memory, value = self.memory(state), self._best.value(metrics)
         if not self._best.improves(value, memory.get("best")):
@@ -222,21 +219,21 @@ class ModelCheckpoint(Callback):
         return True
 
 
+@dataclass(eq=False)
 class LastCheckpoint(Callback):
     """Write the state after every epoch, and before the first, to resume from.
 
-    Stands behind the callbacks whose memory it has to save.
+    Must come after the callbacks whose memory it saves.
     """
 
-    def __init__(self, path: str | Path, config: Mapping[str, Any] | None = None) -> None:
-        self._path = Path(path)
-        self._config = config
+    path: str | Path
+    config: Mapping[str, Any] | None = None
 
     def on_fit_start(self, state: TrainState) -> None:
-        save_checkpoint(self._path, state, self._config)
+        save_checkpoint(self.path, state, self.config)
 
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
-        save_checkpoint(self._path, state, self._config)
+        save_checkpoint(self.path, state, self.config)
 
 
 def _vectors(state: TrainState) -> list[Array]:

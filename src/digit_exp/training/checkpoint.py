@@ -26,6 +26,12 @@ VERSION = 2
 """In version 1 the slots of optimizers held scaled sums: its networks can be loaded and used, but
 training cannot go on from them."""
 
+PLAIN = ("step", "epoch", "stop_reason", "schedule_memory", "history")
+"""The fields of the state that JSON can hold."""
+
+EXHAUSTED = (OverflowError, MemoryError, RecursionError)
+"""What numbers and nesting that are too large raise."""
+
 
 class CheckpointError(ValueError):
     """A file that is not a checkpoint, or is no longer one."""
@@ -64,21 +70,20 @@ def save_checkpoint(
     path: str | Path, state: TrainState, config: Mapping[str, Any] | None = None
 ) -> Path:
     """Write `state` and `config` (plain values) to `path`, whole or not at all."""
-    numbers, arrays = _divide(state.callback_memory)
-    arrays["storage"] = state.network.parameters.storage
+    arrays = {"storage": state.network.parameters.storage}
     arrays |= {f"slots/{name}": slot for name, slot in state.slots.items()}
     if state.average is not None:
         arrays["average"] = state.average
+    memory: dict[str, dict[str, Any]] = {}
+    for callback, items in state.callback_memory.items():
+        memory[callback] = {k: v for k, v in items.items() if not isinstance(v, np.ndarray)}
+        arrays |= {f"callbacks/{callback}/{k}": items[k] for k in items.keys() - memory[callback]}
     meta = {
         "format": FORMAT,
         "version": VERSION,
         "network": state.network.spec(),
-        "step": state.step,
-        "epoch": state.epoch,
-        "stop_reason": state.stop_reason,
-        "schedule_memory": state.schedule_memory,
-        "history": state.history,
-        "callback_memory": numbers,
+        **{name: getattr(state, name) for name in PLAIN},
+        "callback_memory": memory,
         "config": dict(config or {}),
         "arrays": list(arrays),
     }
@@ -96,15 +101,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     meta = _meta(path, arrays)
     try:
         return Checkpoint(_state(meta, arrays), meta["config"], meta["version"])
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-        MemoryError,
-        RecursionError,
-    ) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, *EXHAUSTED) as error:
         raise CheckpointError(path, f"its contents do not fit together ({error!r})") from error
 
 
@@ -132,44 +129,44 @@ def load_network(path: str | Path) -> Network:
 
 def _meta(path: Path, arrays: Arrays) -> dict[str, Any]:
     try:
-        meta = json.loads(arrays.pop("meta").tobytes())
-        known = meta["format"] == FORMAT
-    except (KeyError, ValueError, TypeError, RecursionError) as error:
-        raise CheckpointError(path, "it was not written by digit-exp") from error
-    if not known:
+        meta = dict(json.loads(arrays.pop("meta").tobytes()))
+    except (KeyError, ValueError, TypeError, RecursionError):
+        meta = {}
+    if meta.get("format") != FORMAT:
         raise CheckpointError(path, "it was not written by digit-exp")
-    if meta.get("version") not in (1, VERSION):
+    if (version := meta.get("version")) not in (1, VERSION):
         raise CheckpointError(
-            path, f"its format is version {meta.get('version')}, this program reads 1 and {VERSION}"
+            path, f"its format is version {version}, this program reads 1 and {VERSION}"
         )
-    # A damaged list of contents can hide an entry that no checksum then misses.
-    listed = meta.get("arrays")
-    if not isinstance(listed, list):
+    # A damaged directory of the zip can hide an entry, and no checksum would miss it.
+    if not isinstance(listed := meta.get("arrays"), list):
         raise CheckpointError(path, "it lacks a list of its contents")
     if missing := sorted(set(map(str, listed)) - arrays.keys()):
         raise CheckpointError(path, f"it lacks {', '.join(missing)}")
-    return dict(meta)
+    return meta
 
 
 def _state(meta: Mapping[str, Any], arrays: Arrays) -> TrainState:
     _check_kinds(meta)
-    network = _network(meta["network"], arrays["storage"])
-    storage, values = network.parameters.storage, network.parameters.values
-    return TrainState(
-        network=network,
-        slots={
-            entry.removeprefix("slots/"): _like(values, arrays, entry)
-            for entry in arrays
-            if entry.startswith("slots/")
-        },
-        schedule_memory=meta["schedule_memory"],
-        average=_like(storage, arrays, "average") if "average" in arrays else None,
-        step=meta["step"],
-        epoch=meta["epoch"],
-        history=meta["history"],
-        callback_memory=_unite(meta["callback_memory"], arrays),
-        stop_reason=meta["stop_reason"],
-    )
+    storage = arrays["storage"]
+    if storage.dtype not in (np.float32, np.float64):
+        raise ValueError(f"storage holds {storage.dtype}, and a network needs real numbers")
+    # compared before there is memory for a network of any size
+    _check_size(arrays, "storage", _size(meta["network"]), storage.dtype)
+    network = Network.from_spec(meta["network"], storage.dtype)
+    network.parameters.storage[:] = storage
+    slots = {e.removeprefix("slots/"): arrays[e] for e in arrays if e.startswith("slots/")}
+    for name in slots:
+        _check_size(arrays, f"slots/{name}", len(network.parameters), storage.dtype)
+    if "average" in arrays:
+        _check_size(arrays, "average", len(storage), storage.dtype)
+    memory = {name: dict(items) for name, items in meta["callback_memory"].items()}
+    for entry in (entry for entry in arrays if entry.startswith("callbacks/")):
+        callback, _, key = entry.removeprefix("callbacks/").rpartition("/")
+        memory.setdefault(callback, {})[key] = arrays[entry]
+    plain = {name: meta[name] for name in PLAIN}
+    average = arrays.get("average")
+    return TrainState(network, slots, average=average, callback_memory=memory, **plain)
 
 
 def _check_kinds(meta: Mapping[str, Any]) -> None:
@@ -189,57 +186,16 @@ def _check_kinds(meta: Mapping[str, Any]) -> None:
         raise TypeError("a counter or a metric is no number")
 
 
-def _network(spec: Mapping[str, Any], storage: np.ndarray) -> Network:
-    """Build the network, if `storage` has as many numbers as its architecture says."""
-    if storage.dtype not in (np.float32, np.float64):
-        raise ValueError(f"storage holds {storage.dtype}, and a network needs real numbers")
-    if storage.shape != (size := (_size(spec),)):
-        raise ValueError(
-            f"storage holds {storage.dtype} of shape {storage.shape},"
-            f" the network needs {storage.dtype} of shape {size}"
-        )
-    network = Network.from_spec(spec, storage.dtype)
-    network.parameters.storage[:] = storage
-    return network
-
-
 def _size(spec: Mapping[str, Any]) -> int:
-    """Return how many numbers an architecture needs, without making room for them."""
-    size = 0
-    for entry in spec["layers"]:
-        values = dict(entry)
-        layer = Layer.kinds[values.pop("kind")](**values)
-        size += sum(math.prod(slot.shape) for slot in layer.slots().values())
-    return size
+    """Return how many numbers an architecture has, without making room for them."""
+    slots = [slot for entry in spec["layers"] for slot in Layer.from_spec(entry).slots().values()]
+    return sum(math.prod(slot.shape) for slot in slots)
 
 
-def _like(vector: Array, arrays: Mapping[str, np.ndarray], entry: str) -> Array:
+def _check_size(arrays: Arrays, entry: str, size: int, dtype: np.dtype) -> None:
     array = arrays[entry]
-    if array.shape != vector.shape or array.dtype != vector.dtype:
+    if array.shape != (size,) or array.dtype != dtype:
         raise ValueError(
             f"{entry} holds {array.dtype} of shape {array.shape},"
-            f" the network needs {vector.dtype} of shape {vector.shape}"
+            f" the network needs {dtype} of shape {(size,)}"
         )
-    return array
-
-
-def _divide(memory: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Separate what callbacks remember into plain values and arrays."""
-    numbers: dict[str, Any] = {}
-    arrays: dict[str, Array] = {}
-    for callback, items in memory.items():
-        numbers[callback] = {k: v for k, v in items.items() if not isinstance(v, np.ndarray)}
-        arrays |= {
-            f"callbacks/{callback}/{k}": v for k, v in items.items() if isinstance(v, np.ndarray)
-        }
-    return numbers, arrays
-
-
-def _unite(numbers: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """Undo `_divide`."""
-    memory: dict[str, dict[str, Any]] = {name: dict(items) for name, items in numbers.items()}
-    for entry, array in arrays.items():
-        if entry.startswith("callbacks/"):
-            callback, _, key = entry.removeprefix("callbacks/").rpartition("/")
-            memory.setdefault(callback, {})[key] = array
-    return memory

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from digit_exp.arrays import Array, Labels
 from digit_exp.data.augmentations import Augmentation
@@ -14,7 +16,7 @@ from digit_exp.data.batches import batches
 from digit_exp.data.dataset import Split
 from digit_exp.nn.losses import cross_entropy
 from digit_exp.nn.network import PREDICTION_BATCH, Network
-from digit_exp.optim.averaging import move_towards
+from digit_exp.optim.kernels import move_towards
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
@@ -23,52 +25,42 @@ from digit_exp.rng import Rng
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.meters import EpochMeter
 from digit_exp.training.state import TrainState
-from digit_exp.training.threads import blas_threads
 
 
+@dataclass(eq=False)
 class Trainer:
     """Trains a network by mini-batch gradient descent.
 
     A run is a function of its arguments and `seed`: shuffling, augmentation and dropout draw from
     generators made anew for every epoch, so that a run resumed between two epochs ends with the
-    same weights, bit for bit, as one that was never interrupted. `threads` is how many threads
-    compute a matrix product; with another number, sums may be rounded differently.
+    same weights, bit for bit, as an uninterrupted one. `threads` is the number of threads of BLAS;
+    another number may round sums differently. `ema` is the decay of an average of the weights.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        optimizer: Optimizer,
-        *,
-        schedule: Schedule | None = None,
-        regularizer: Regularizer | None = None,
-        augmentation: Augmentation | None = None,
-        epochs: int = 20,
-        batch_size: int = 32,
-        eval_every: int = 1,
-        ema: float = 0.0,
-        seed: int = 42,
-        threads: int = 1,
-        callbacks: Sequence[Callback] = (),
-    ) -> None:
-        _require(
-            epochs=(epochs, 0),
-            batch_size=(batch_size, 1),
-            eval_every=(eval_every, 1),
-            threads=(threads, 1),
-        )
-        self.network = network
-        self.optimizer = optimizer
-        self.schedule = schedule or Constant()
-        self.regularizer = regularizer or Unregularized()
-        self.augmentation = augmentation
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.eval_every = eval_every
-        self.ema = ema
-        self.rng = Rng(seed)
-        self.threads = threads
-        self.callbacks = list(callbacks)
+    network: Network
+    optimizer: Optimizer
+    _: KW_ONLY
+    schedule: Schedule = field(default_factory=Constant)
+    regularizer: Regularizer = field(default_factory=Unregularized)
+    augmentation: Augmentation | None = None
+    epochs: int = 20
+    batch_size: int = 32
+    eval_every: int = 1
+    ema: float = 0.0
+    seed: int = 42
+    threads: int = 1
+    callbacks: Sequence[Callback] = ()
+
+    def __post_init__(self) -> None:
+        least = {"epochs": 0, "batch_size": 1, "eval_every": 1, "threads": 1}
+        problems = [
+            Problem(name, f"must be at least {limit}, got {getattr(self, name)!r}")
+            for name, limit in least.items()
+            if getattr(self, name) < limit
+        ]
+        if problems:
+            raise ConfigError(*problems)
+        self.rng = Rng(self.seed)
 
     def init_state(self) -> TrainState:
         """Return the state before the first step."""
@@ -92,7 +84,7 @@ class Trainer:
         """
         if len(train) == 0:
             raise ValueError("the training set is empty")
-        watched = [c.monitor for c in self.callbacks if c.monitor and c.monitor.startswith("val_")]
+        watched = [c.monitor for c in self.callbacks if c.monitor.startswith("val_")]
         if watched and not val:
             raise ValueError(f"a callback watches {watched[0]}, but there is no validation set")
         state = state or self.init_state()
@@ -103,7 +95,7 @@ class Trainer:
         self._emit("on_fit_start", state)
         try:
             # A diverging run overflows on its way; callbacks watch the loss, no warning is needed.
-            with np.errstate(all="ignore"), blas_threads(self.threads):
+            with np.errstate(all="ignore"), threadpool_limits(self.threads, "blas"):
                 while state.epoch < self.epochs and state.stop_reason is None:
                     self._run_epoch(state, train, val)
             self.network.parameters.storage[:] = state.evaluated
@@ -198,14 +190,3 @@ class Trainer:
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*arguments)
-
-
-def _require(**at_least: tuple[int, int]) -> None:
-    """Refuse, with ConfigError, numbers that are too small."""
-    problems = [
-        Problem(name, f"must be at least {least}, got {value!r}")
-        for name, (value, least) in at_least.items()
-        if value < least
-    ]
-    if problems:
-        raise ConfigError(*problems)
