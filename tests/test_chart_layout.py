@@ -10,11 +10,13 @@ from digit_exp.plots.canvas import own_settings
 from digit_exp.plots.curves import gradient_norms, layer_statistics, learning_curves
 from digit_exp.plots.data import class_distribution
 from digit_exp.plots.pairs import Pair, pair_maps
+from digit_exp.plots.predictions import confusion_matrix, reliability
 from digit_exp.plots.sweeps import Effect, Scale, best_curves, main_effects
 from digit_exp.plots.weights import weight_histograms
 
 ACCURACY = Scale("validation accuracy", is_share=True)
 NAMES = ["warmup_exponential", "constant", "warmup_cosine", "plateau", "one_cycle", "step"]
+NAMES_OF_CLASSES = [f"ankle boot {n}" for n in range(10)]
 LAYERS = [f"batch_normalized_{n}" for n in range(6)]
 HISTORY = [
     {"epoch": e, "train_loss": 1e4 / e**5, "val_loss": 2 / e, "train_acc": 0.5, "val_acc": 0.9}
@@ -33,7 +35,11 @@ PAIR = Pair("schedule", "model.activation", NAMES, NAMES, np.full((6, 6), 0.9))
         lambda: learning_curves(HISTORY, 5),
         lambda: gradient_norms(HISTORY),
         lambda: layer_statistics(HISTORY),
-        lambda: class_distribution({"train": np.full(10, 100_000), "val": np.full(10, 9)}),
+        lambda: class_distribution(
+            {"train": np.full(10, 100_000), "val": np.full(10, 9)}, NAMES_OF_CLASSES
+        ),
+        lambda: confusion_matrix(np.arange(10), np.zeros(10, int), NAMES_OF_CLASSES),
+        lambda: reliability(np.zeros(20, int), np.full((20, 2), 0.5), 1.0),
         lambda: weight_histograms({f"dense_{n}": np.ones((300, 100)) for n in range(4)}),
         lambda: main_effects([EFFECT] * 4, ACCURACY),
         lambda: pair_maps([PAIR] * 3, ACCURACY),

@@ -21,10 +21,11 @@ from digit_exp.plots.curves import (
 )
 from digit_exp.plots.data import augmentation_examples, class_distribution
 from digit_exp.plots.mosaic import mosaic
-from digit_exp.plots.predictions import confusion_matrix, misread_digits
+from digit_exp.plots.predictions import confusion_matrix, misread_digits, reliability
 from digit_exp.plots.weights import first_layer_weights, weight_histograms
 
 LAYERS = ["dense_1", "dense_2"]
+DIGITS = [str(number) for number in range(47)]
 
 
 def history_of(epochs, *, eval_every=1):
@@ -64,6 +65,10 @@ def tile(large, index, columns, cell, shape):
     row, column = divmod(index, columns)
     top, left = row * cell[0], column * cell[1]
     return large[top : top + shape[0], left : left + shape[1]]
+
+
+def ticks(axis):
+    return [label.get_text() for label in axis.get_ticklabels()]
 
 
 def picture(figure):
@@ -228,7 +233,7 @@ def test_first_layer_colours_are_symmetric_about_zero(fill):
 def test_the_confusion_matrix_counts_true_rows_and_predicted_columns():
     labels = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, 2])
     predictions = np.array([0, 0, 2, 1, 1, 2, 1, 1, 2, 2])
-    axes = confusion_matrix(labels, predictions, 3).axes[0]
+    axes = confusion_matrix(labels, predictions, DIGITS[:3]).axes[0]
     numbers = {text.get_position(): text.get_text() for text in axes.texts}
     assert numbers[0, 0] == "2"
     assert numbers[2, 0] == "1"  # column 2, row 0: one 0 was taken for a 2
@@ -239,7 +244,7 @@ def test_the_confusion_matrix_counts_true_rows_and_predicted_columns():
 def test_the_colour_of_an_error_is_its_share_of_the_row_and_the_diagonal_has_none():
     labels = np.array([0] * 1000 + [1] * 10)
     predictions = np.array([0] * 998 + [1] * 2 + [1] * 9 + [0])
-    cells = confusion_matrix(labels, predictions, 2).axes[0].collections[0]
+    cells = confusion_matrix(labels, predictions, DIGITS[:2]).axes[0].collections[0]
     shares = np.ma.filled(cells.get_array(), np.nan)
     np.testing.assert_allclose(shares, [[np.nan, 0.002], [0.1, np.nan]])
     assert cells.get_clim() == (0, 0.1)
@@ -248,9 +253,9 @@ def test_the_colour_of_an_error_is_its_share_of_the_row_and_the_diagonal_has_non
 def test_the_confusion_matrix_says_accuracy_recall_and_the_most_frequent_errors():
     labels = np.array([0] * 2000 + [1] * 10)
     predictions = np.array([0] * 1997 + [1] * 3 + [1] * 9 + [0])
-    said = texts(confusion_matrix(labels, predictions, 2))
+    said = texts(confusion_matrix(labels, predictions, DIGITS[:2]))
     assert "Confusion matrix, accuracy 99.80 %" in said
-    assert "2,006 of 2,010 images right, 4 misread" in said
+    assert "2,006 of 2,010 images right, 4 misclassified" in said
     assert "90.0 %" in said
     assert "true → predicted\n0 → 1\n1 → 0" in said
 
@@ -259,20 +264,20 @@ def test_the_confusion_matrix_says_accuracy_recall_and_the_most_frequent_errors(
 def test_any_number_of_classes_can_be_drawn(classes):
     rng = np.random.default_rng(0)
     labels, predictions = rng.integers(classes, size=(2, 500))
-    figure = confusion_matrix(labels, predictions, classes)
+    figure = confusion_matrix(labels, predictions, DIGITS[:classes])
     figure.canvas.draw()
     assert figure.axes[0].collections[0].get_array().shape == (classes, classes)
 
 
 def test_a_class_without_images_has_no_recall():
-    axes = confusion_matrix(np.array([0, 2]), np.array([0, 0]), 3).axes[0]
+    axes = confusion_matrix(np.array([0, 2]), np.array([0, 0]), DIGITS[:3]).axes[0]
     recalls = [text.get_text() for text in axes.texts if text.get_text().endswith("%")]
     assert recalls == ["100 %", "0.0 %"]
 
 
 def test_a_matrix_without_errors_has_no_error_scale():
     labels = np.arange(3)
-    figure = confusion_matrix(labels, labels, 4)  # one class has no images at all
+    figure = confusion_matrix(labels, labels, DIGITS[:4])  # one class has no images at all
     assert "Confusion matrix, accuracy 100 %" in texts(figure)
     assert len(figure.axes) == 1
 
@@ -284,7 +289,7 @@ def test_misread_digits_are_the_wrong_ones_in_order_of_confidence(shape):
     probabilities = np.array(
         [[0.4, 0.6, 0], [0.1, 0.9, 0], [0.997, 0, 0.003], [0.2, 0.1, 0.7]], np.float32
     )
-    figure = misread_digits(images, labels, probabilities, count=2)
+    figure = misread_digits(images, labels, probabilities, DIGITS[:3], count=2)
     said = [text.get_text() for text in figure.axes[0].texts]
     assert said == ["2 → 0", "99.7 %", "1 → 2", "70.0 %"]
     large = picture(figure)
@@ -295,8 +300,33 @@ def test_misread_digits_are_the_wrong_ones_in_order_of_confidence(shape):
 
 def test_no_misread_digit_gives_a_sentence():
     images = np.zeros((2, 8, 8), np.uint8)
-    figure = misread_digits(images, np.array([0, 1]), np.eye(2, dtype=np.float32))
-    assert "None of the 2 images was misread." in texts(figure)
+    figure = misread_digits(images, np.array([0, 1]), np.eye(2, dtype=np.float32), DIGITS[:2])
+    assert "All 2 images were classified correctly." in texts(figure)
+
+
+def test_classes_are_called_by_their_names():
+    names = ["t-shirt", "ankle boot"]
+    labels, predictions = np.array([0, 0, 1]), np.array([0, 1, 1])
+    figure = confusion_matrix(labels, predictions, names)
+    assert "true → predicted\nt-shirt → ankle boot" in texts(figure)
+    assert names == ticks(figure.axes[0].xaxis) == ticks(figure.axes[0].yaxis)
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]], np.float32)
+    figure = misread_digits(np.zeros((3, 8, 8), np.uint8), labels, probabilities, names)
+    assert "t-shirt →\nankle boot" in texts(figure)
+    assert ticks(class_distribution({"test": np.array([2, 1])}, names).axes[0].xaxis) == names
+
+
+def test_the_reliability_diagram_draws_accuracy_at_the_confidence_of_each_bin():
+    sure, unsure = np.tile([0.9, 0.1], (20, 1)), np.tile([0.6, 0.4], (5, 1))
+    labels = np.array([0] * 15 + [1] * 5 + [0] * 2 + [1] * 3)
+    figure = reliability(labels, np.concatenate([sure, unsure]), 1.25, bins=10)
+    drawn = lines(figure.axes[0])
+    assert data_of(drawn["bins of images"]) == ([pytest.approx(0.9)], [0.75])
+    assert data_of(drawn["fewer than 10 images"]) == ([pytest.approx(0.6)], [0.4])
+    counts = figure.axes[1].patches[0].get_data().values
+    assert counts.tolist() == [0, 0, 0, 0, 0, 0, 5, 0, 0, 20]
+    error = (20 * 0.15 + 5 * 0.2) / 25
+    assert any(f"error {100 * error:.2f} %; temperature 1.25" in text for text in texts(figure))
 
 
 # Data
@@ -319,7 +349,7 @@ def test_variants_stand_below_their_originals(dtype):
 
 def test_class_distribution_draws_counts_and_shares_by_split():
     counts = {"train": np.array([3000, 1000]), "val": np.array([0, 0]), "test": np.array([1, 3])}
-    figure = class_distribution(counts)
+    figure = class_distribution(counts, DIGITS[:2])
     for axes, numbers in zip(figure.axes, counts.values(), strict=True):
         assert [bar.get_height() for bar in axes.patches] == list(numbers)
     said = texts(figure)
@@ -331,7 +361,7 @@ def test_class_distribution_draws_counts_and_shares_by_split():
 def test_many_classes_are_summed_up_in_the_title():
     numbers = np.full(47, 10)
     numbers[0] = 40
-    (axes,) = class_distribution({"train": numbers}).axes
+    (axes,) = class_distribution({"train": numbers}, DIGITS).axes
     title = axes.get_title(loc="left")
     assert title == "training: 500 images, 2.0 % to 8.0 % of them in each class"
     assert not axes.texts

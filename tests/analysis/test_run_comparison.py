@@ -139,16 +139,16 @@ def words(figure):
 
 def test_a_picture_of_disagreements_shows_the_first_and_counts_all():
     images = np.zeros((30, 28, 28), np.uint8)
-    many = Block("only #1", images, np.full(30, 4), np.full(30, 9))
-    drawn = words(disagreements(many, Block("only #2", images[:0], np.zeros(0), np.zeros(0))))
+    many = Block("only #1", images, ["4"] * 30, ["9"] * 30)
+    drawn = words(disagreements(many, Block("only #2", images[:0], [], [])))
     assert drawn.count("4, not 9") == MOST
     assert "only #1: 30, here the 20 clearest" in drawn
     assert len(drawn) == MOST + 1
 
 
 def test_without_disagreement_the_picture_says_so():
-    none = Block("only", np.zeros((0, 28, 28)), np.zeros(0, int), np.zeros(0, int))
+    none = Block("only", np.zeros((0, 28, 28)), [], [])
     figure = disagreements(none, none)
-    assert "There are none: both read the same images right." in [
+    assert "There are none: both are correct on the same images." in [
         t.get_text() for t in figure.texts
     ]

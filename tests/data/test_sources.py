@@ -87,6 +87,19 @@ def test_a_folder_that_is_given_is_used_as_it_is(tmp_path, name):
     np.testing.assert_array_equal(dataset.test.images, images(2))
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "first"),
+    [("fashion_mnist", 10, "t-shirt"), ("kmnist", 10, "o"), ("fashion_mnist", 3, "0")],
+)
+def test_classes_have_names_unless_the_files_have_another_number_of_them(
+    tmp_path, name, classes, first
+):
+    labels = np.arange(classes)
+    folder = write(tmp_path, images(classes), labels, images(classes), labels)
+    names = DATASETS[name](dir=folder).load().class_names
+    assert (len(names), names[0]) == (classes, first)
+
+
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 @pytest.mark.parametrize("dotted", [False, True])
 def test_files_are_found_by_their_usual_names(tmp_path, suffix, dotted):

@@ -33,8 +33,9 @@ def test_a_run_leaves_its_files_and_its_record(tmp_path):
     assert contents.dataset["train"] == [200, 28, 28]
     assert set(contents.files) >= {
         *("config.yaml", "network.txt", "test_predictions.npz", "checkpoints/best.npz"),
-        "figures/confusion_matrix.png",
+        *("figures/confusion_matrix.png", "figures/reliability.png"),
     }
+    assert "figures/augmentation.png" not in contents.files  # there is no augmentation
     assert (tmp_path / "model.npz").is_file()
 
 

@@ -1,4 +1,4 @@
-"""What a network predicts for some images, and the file that keeps it.
+"""The predictions of a network for some images, and the file that keeps them.
 
 The file holds logits. The logarithm of a float32 probability is wrong where that underflows to 0.
 """
@@ -36,19 +36,19 @@ class Predictions:
         return losses
 
     @cached_property
-    def read(self) -> Labels:
-        """The class that each image was read as."""
+    def predicted(self) -> Labels:
+        """The class that is predicted for each image."""
         classes: Labels = self.logits.argmax(axis=1)
         return classes
 
     @property
     def is_right(self) -> NDArray[np.bool_]:
-        """Which images were read right."""
-        found: NDArray[np.bool_] = self.read == self.labels
+        """Which images were classified correctly."""
+        found: NDArray[np.bool_] = self.predicted == self.labels
         return found
 
     def write(self, path: Path) -> Path:
-        """Write to `path`, whole or not at all, and return the path."""
+        """Write to `path` atomically, and return the path."""
         return write_arrays(path, {"labels": self.labels, "logits": self.logits})
 
 

@@ -43,7 +43,7 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two runs that read the same images, by their places among the contenders."""
+    """Two runs that read the same images, by their places among the runs."""
 
     first: int
     second: int
@@ -67,24 +67,24 @@ def loss_interval(predictions: Predictions) -> Interval:
     return bootstrap(predictions.losses)
 
 
-def differing(contenders: Sequence[ComparedRun]) -> list[str]:
+def differing(runs: Sequence[ComparedRun]) -> list[str]:
     """Return the keys of the configuration in which the runs differ, the seed included."""
-    keys = dict.fromkeys(key for one in contenders for key in one.config)
+    keys = dict.fromkeys(key for one in runs for key in one.config)
     return [
         key
         for key in keys
-        if decides(key) and len({identity(one.config.get(key)) for one in contenders}) > 1
+        if decides(key) and len({identity(one.config.get(key)) for one in runs}) > 1
     ]
 
 
-def paired_tests(contenders: Sequence[ComparedRun]) -> list[PairedTest]:
+def paired_tests(runs: Sequence[ComparedRun]) -> list[PairedTest]:
     """Compare the first run with each other one that read the same test images."""
-    return _paired_tests([one.readings for one in contenders])
+    return _paired_tests([one.readings for one in runs])
 
 
-def validation_tests(contenders: Sequence[ComparedRun]) -> list[PairedTest]:
+def validation_tests(runs: Sequence[ComparedRun]) -> list[PairedTest]:
     """Compare the first run with each other one that has the same validation images."""
-    return _paired_tests([one.val_readings for one in contenders])
+    return _paired_tests([one.val_readings for one in runs])
 
 
 def better(test: PairedTest) -> int | None:

@@ -54,6 +54,14 @@ class Dataset:
     digest: str
     remarks: Sequence[str] = ()
     """What is odd about the data, and what to set; for a person."""
+    named: Sequence[str] = ()
+    """The names of the classes, if they have names and are not numbers."""
+
+    @property
+    def class_names(self) -> list[str]:
+        """What each class is called: by its name, or else by its number."""
+        numbers = [str(number) for number in range(self.classes)]
+        return list(self.named) if len(self.named) == self.classes else numbers
 
     @property
     def image_shape(self) -> tuple[int, int]:

@@ -128,6 +128,19 @@ FASHION_MNIST_SHA256 = (
     "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 )
 
+FASHION_MNIST_CLASSES = (
+    "t-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
+
 
 @DATASETS.register("fashion_mnist")
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +151,7 @@ class FashionMnist(DataSource):
 
     def load(self) -> Dataset:
         folder = self.dir or _download("fashion_mnist", FASHION_MNIST_MIRRORS, FASHION_MNIST_SHA256)
-        return read_folder("fashion_mnist", folder)
+        return replace(read_folder("fashion_mnist", folder), named=FASHION_MNIST_CLASSES)
 
 
 KMNIST_MIRRORS = (
@@ -153,6 +166,9 @@ KMNIST_SHA256 = (
     "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
 )
 
+KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+"""In Latin letters: the fonts of figures have no hiragana."""
+
 
 @DATASETS.register("kmnist")
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +178,8 @@ class Kmnist(DataSource):
     dir: str | None = None
 
     def load(self) -> Dataset:
-        return read_folder("kmnist", self.dir or _download("kmnist", KMNIST_MIRRORS, KMNIST_SHA256))
+        folder = self.dir or _download("kmnist", KMNIST_MIRRORS, KMNIST_SHA256)
+        return replace(read_folder("kmnist", folder), named=KMNIST_CLASSES)
 
 
 @DATASETS.register("synthetic")

@@ -1,8 +1,8 @@
-"""What the network is trained on: how the classes are distributed, and what augmentation does."""
+"""Figures of the training data: the distribution of classes, and augmented images."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,6 +31,7 @@ from digit_exp.plots.canvas import (
     sheet,
 )
 from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show, with_gap
+from digit_exp.plots.values import write_values
 
 MOST_LABELS = 12
 """Bars that have their numbers written above them; the numbers of more would run together."""
@@ -39,7 +40,7 @@ TALLEST = 6.0
 """Inches: how high the rows of augmented images may be together."""
 
 
-def class_distribution(counts: Mapping[str, Labels]) -> Figure:
+def class_distribution(counts: Mapping[str, Labels], names: Sequence[str]) -> Figure:
     """Draw how many images of each class every split has, and what share of the split that is."""
     if not counts:
         return message("Class distribution", "There is nothing to draw: no split was given.")
@@ -49,7 +50,10 @@ def class_distribution(counts: Mapping[str, Labels]) -> Figure:
     for axes, (split, numbers) in zip(grid, counts.items(), strict=True):
         _bars(axes, split, numbers)
     grid[-1].set_xlabel("class")
-    grid[-1].xaxis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
+    if len(names) <= MOST_LABELS:
+        write_values(grid[-1], "x", range(len(names)), names)
+    else:
+        grid[-1].xaxis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
     return figure
 
 
@@ -64,7 +68,7 @@ def augmentation_examples(before: Array | Pixels, after: Array | Pixels) -> Figu
     large = mosaic(images, count, cell)
     dots = dots_per_pixel(large.shape, (TALLEST, WIDTH - LEFT - RIGHT))
     inch = dots / DPI
-    note = "training images, and what the network gets to see instead of them"
+    note = "training images, and augmented variants of them"
     figure = sheet(TOP + inch * len(large), "Augmentation, before and after", note)
     axes = show(figure, large, dots, PAPER, (0, brightest(before))).axes
     for row in range(variants + 1):

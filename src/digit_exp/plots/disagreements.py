@@ -1,12 +1,13 @@
-"""The images that one network reads right and another one does not."""
+"""Images that one network classifies correctly and another one does not."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from digit_exp.arrays import Array, Labels, Pixels
+from digit_exp.arrays import Array, Pixels
 from digit_exp.plots.canvas import DPI, HEADER, INK, LEFT, MUTED, WIDTH, message, sheet
 from digit_exp.plots.mosaic import PAPER, brightest, mosaic, show
 
@@ -18,7 +19,10 @@ DOTS = 3
 """Dots to a pixel: an image of 28 pixels is 0.7 inches wide."""
 
 GAP, LINE = 0.09, 0.2
-"""Inches between images, and for what is written below one."""
+"""Inches between images, and for a line below one."""
+
+SHORT = 6
+"""Letters of two class names that fit into one line below an image."""
 
 HEAD = 0.42
 """Inches for the heading of a block."""
@@ -26,27 +30,30 @@ HEAD = 0.42
 
 @dataclass(frozen=True)
 class Block:
-    """Images that only one of the two reads right, `true` `(n,)` and what the other one reads."""
+    """Images that only one of two networks classifies correctly."""
 
     heading: str
     images: Array | Pixels
-    true: Labels
-    misread: Labels
+    true: Sequence[str]
+    """The name of the class of each image."""
+    predicted: Sequence[str]
+    """The name of the class that the other network predicts."""
 
 
 def disagreements(first: Block, second: Block) -> Figure:
     """Draw both kinds, one block each, the first images of each."""
-    title = "Digits that only one of them reads"
+    title = "Images that only one of two networks classifies correctly"
     blocks = [block for block in (first, second) if len(block.true)]
     if not blocks:
-        return message(title, "There are none: both read the same images right.")
+        return message(title, "There are none: both are correct on the same images.")
     image = blocks[0].images.shape[1:]
     dots = min(DOTS, (WIDTH - LEFT) * DPI / COLUMNS / image[1] - GAP)
     per_inch = DPI / dots
-    cell = (image[0] + round(LINE * per_inch), image[1] + round(GAP * per_inch))
+    lines = 1 if all(_are_short(block) for block in blocks) else 2
+    cell = (image[0] + round(LINE * lines * per_inch), image[1] + round(GAP * per_inch))
     heights = [HEAD + -(-min(len(b.true), MOST) // COLUMNS) * cell[0] / per_inch for b in blocks]
     figure = sheet(
-        HEADER + sum(heights) - HEAD + 0.3, title, "true class, and what the other one reads"
+        HEADER + sum(heights) - HEAD + 0.3, title, "true class, and what the other one predicts"
     )
     top = 0.0
     for block, height in zip(blocks, heights, strict=True):
@@ -69,8 +76,17 @@ def _draw(figure: Figure, block: Block, cell: tuple[int, int], dots: float, top:
         heading += f", here the {MOST} clearest"
     axes.text(0, -0.08 * per_inch, heading, size=10, color=INK, va="bottom")
     width = shown.shape[2]
-    for position, (true, read) in enumerate(zip(block.true[:MOST], block.misread, strict=False)):
+    classes = list(zip(block.true, block.predicted, strict=True))[:MOST]
+    are_short = _are_short(block)
+    for position, (true, predicted) in enumerate(classes):
         row, column = divmod(position, COLUMNS)
         x = column * cell[1] + width / 2
         y = row * cell[0] + shown.shape[1] + 0.02 * per_inch
-        axes.text(x, y, f"{true}, not {read}", size=7.5, color=MUTED, ha="center", va="top")
+        words = f"{true}, not {predicted}" if are_short else f"{true},\nnot {predicted}"
+        size = 7.5 if are_short else 6.5
+        axes.text(x, y, words, size=size, color=MUTED, ha="center", va="top")
+
+
+def _are_short(block: Block) -> bool:
+    pairs = zip(block.true, block.predicted, strict=True)
+    return all(len(true) + len(predicted) <= SHORT for true, predicted in pairs)

@@ -1,17 +1,20 @@
-"""What the network gets wrong: classes taken for each other, and errors that it was sure of."""
+"""Errors of a network: classes taken for each other, confident errors, and calibration."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.plots.canvas import (
+    BLUE,
     DPI,
     HEADER,
     INK,
@@ -19,25 +22,22 @@ from digit_exp.plots.canvas import (
     MUTED,
     PERCENT,
     STEPS,
+    THOUSANDS,
     TOP,
     dress,
     message,
+    panels,
     percent,
     place,
     sheet,
 )
 from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show
+from digit_exp.plots.values import write_values
 
 Counts = NDArray[np.intp]
 
-MATRIX = 5.3
-"""Inches: how wide and high the confusion matrix is."""
-
-BELOW = 0.65
-"""Inches under the matrix, for its labels."""
-
-NOTES = LEFT + MATRIX + 0.85
-"""Inches from the left: where the colour scale and the list of errors begin."""
+NUMBERED, NAMED = (LEFT - 0.2, 0.65, 5.3), (1.1, 0.95, 4.6)
+"""Inches left of the matrix, below it, and its size: with numbers of classes, and with names."""
 
 MOST_NUMBERS = 16
 """Classes of which every cell has its number; the cells of more would be too small for it."""
@@ -45,76 +45,142 @@ MOST_NUMBERS = 16
 MOST_PAIRS = 12
 """Lines in the list of frequent errors."""
 
+SHORT = 2
+"""Letters of a class name that is written like a number."""
+
 COLUMNS = 5
 CELL_WIDTH, GAP = 1.62, 0.17
 """Inches: a misread image with the text beside it, and the space between two rows."""
 
-IMAGE = (1.0, 0.95)
-"""Inches, height and width: the most that a misread image takes."""
+IMAGE, SMALL_IMAGE = (1.0, 0.95), (0.75, 0.75)
+"""Inches, height and width: the most that a misread image takes, beside a number or a name."""
+
+FEW = 10
+"""Images of a bin of the reliability diagram that are too few to judge it by."""
 
 ERRORS = matplotlib.colormaps["Oranges"].with_extremes(bad="#BCD6E8")
 """Small to large errors, and the diagonal, which is not a number on their scale."""
 
 
-def confusion_matrix(labels: Labels, predictions: Labels, classes: int) -> Figure:
-    """Draw how many images of each class are read as which.
+def confusion_matrix(labels: Labels, predictions: Labels, names: Sequence[str]) -> Figure:
+    """Draw how many images of each class are predicted to be of which.
 
     Errors have a colour scale of their own. On that of the diagonal none of them would be seen.
     """
+    classes = len(names)
     counts = np.bincount(labels * classes + predictions, minlength=classes**2)
     counts = counts.reshape(classes, classes)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right, total = int(counts.trace()), len(labels)
-    accuracy = percent(right / max(total, 1), 2)
+    left, below, size = NUMBERED if _are_short(names) else NAMED
     figure = sheet(
-        MATRIX + TOP + BELOW,
-        f"Confusion matrix, accuracy {accuracy}",
-        f"{right:,} of {total:,} images right, {total - right:,} misread",
+        size + TOP + below,
+        f"Confusion matrix, accuracy {percent(right / max(total, 1), 2)}",
+        f"{right:,} of {total:,} images right, {total - right:,} misclassified",
     )
-    axes = place(figure, LEFT, BELOW, MATRIX, MATRIX)
+    axes = place(figure, left, below, size, size)
     largest = float(np.where(np.eye(classes, dtype=bool), 0, shares).max()) or 1.0
-    errors = _cells(axes, shares, largest)
+    errors = _cells(axes, shares, largest, names)
     if classes <= MOST_NUMBERS:
         _numbers(axes, counts, shares, largest)
     if right < total:
-        _error_scale(figure, errors)
-        _frequent_errors(figure, counts, shares)
+        notes = left + size + 0.85
+        _error_scale(figure, errors, (notes, below + size - 0.32))
+        _frequent_errors(figure, counts, shares, names, (notes, below + size - 1.05))
     return figure
 
 
 def misread_digits(
-    images: Array | Pixels, labels: Labels, probabilities: Array, count: int = 25
+    images: Array | Pixels,
+    labels: Labels,
+    probabilities: Array,
+    names: Sequence[str],
+    count: int = 25,
 ) -> Figure:
-    """Draw the images whose wrong reading the network is surest of, the worst first."""
-    title = "Most confidently misread"
+    """Draw the images whose wrong prediction is the most confident, the worst first."""
+    title = "Most confident errors"
     predictions = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predictions != labels)
     if not wrong.size:
-        return message(title, f"None of the {len(labels):,} images was misread.")
+        return message(title, f"All {len(labels):,} images were classified correctly.")
     worst = wrong[np.argsort(-probabilities[wrong].max(axis=1), kind="stable")[:count]]
     height, width = images.shape[1:]
-    dots = dots_per_pixel((height, width), IMAGE)
+    are_short = _are_short(names)
+    dots = dots_per_pixel((height, width), IMAGE if are_short else SMALL_IMAGE)
     per_inch = DPI / dots
     cell = (height + round(GAP * per_inch), int(CELL_WIDTH * per_inch))
     large = mosaic(images[worst], COLUMNS, cell)
     figure = sheet(
         HEADER + len(large) / per_inch,
         title,
-        f"true → predicted class, with its probability;"
-        f" {len(worst):,} of {len(wrong):,} misread among {len(labels):,} images",
+        f"true → predicted class, with the calibrated confidence;"
+        f" {len(worst):,} of {len(wrong):,} errors among {len(labels):,} images",
     )
     axes = show(figure, large, dots, PAPER, (0, brightest(images))).axes
-    size = 12 if probabilities.shape[1] <= 10 else 9.5  # two digits a class must fit as well
+    size = (12 if len(names) <= 10 else 9.5) if are_short else 8.5  # two digits must fit as well
     for position, (true, row) in enumerate(zip(labels[worst], probabilities[worst], strict=True)):
         top, left = (n * step for n, step in zip(divmod(position, COLUMNS), cell, strict=True))
         x, y = left + width + 0.08 * per_inch, top + height / 2
-        axes.text(x, y, f"{true} → {row.argmax()}", size=size, color=INK, va="bottom")
+        words = f"{names[true]} →{' ' if are_short else chr(10)}{names[row.argmax()]}"
+        axes.text(x, y, words, size=size, color=INK, va="bottom")
         sure = percent(float(row.max()))
         axes.text(x, y + 0.05 * per_inch, sure, size=8.5, color=MUTED, va="top")
     return figure
 
 
-def _cells(axes: Axes, shares: Array, largest: float) -> QuadMesh:
+def reliability(labels: Labels, probabilities: Array, temperature: float, bins: int = 15) -> Figure:
+    """Draw accuracy against confidence, bin by bin: on the diagonal, a network is calibrated.
+
+    DeGroot and Fienberg, The Statistician 32 (1983). `probabilities` are those at `temperature`.
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    is_right = probabilities.argmax(axis=1) == labels
+    which = np.minimum((confidence * bins).astype(np.intp), bins - 1)
+    counts = np.bincount(which, minlength=bins)
+    present = counts > 0
+    mean = np.bincount(which, confidence, bins)[present] / counts[present]
+    accuracy = np.bincount(which, is_right, bins)[present] / counts[present]
+    error = float(np.abs(accuracy - mean) @ counts[present] / max(len(labels), 1))
+    note = (
+        f"test set; expected calibration error {percent(error, 2)};"
+        f" temperature {temperature:.3g}, fitted on the validation set"
+    )
+    figure = sheet(4.6, "Reliability diagram", note)
+    diagram, histogram = panels(figure, 2, 2)
+    _diagram(diagram, mean, accuracy, counts[present] >= FEW)
+    histogram.stairs(counts, np.linspace(0, 1, bins + 1), fill=True, color=BLUE)
+    histogram.set_yscale("log")
+    histogram.set_ylim(0.8, 2 * max(int(counts.max(initial=1)), 1))
+    dress(histogram, "Images by confidence", "confidence", "images in a bin, log scale")
+    histogram.yaxis.set_major_locator(LogLocator())
+    histogram.yaxis.set_minor_locator(NullLocator())
+    histogram.yaxis.set_major_formatter(THOUSANDS)
+    for axes in (diagram, histogram):
+        axes.set_xlim(0, 1)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_formatter(PERCENT)
+    return figure
+
+
+def _diagram(axes: Axes, mean: Array, accuracy: Array, are_many: NDArray[np.bool_]) -> None:
+    """Draw the bins; those of few images are hollow, as chance moves them far."""
+    axes.plot([0, 1], [0, 1], color=MUTED, linestyle=(0, (2, 2)), linewidth=1)
+    few = f"fewer than {FEW} images"
+    for some, fill, label in ((are_many, BLUE, "bins of images"), (~are_many, "white", few)):
+        if some.any():
+            axes.plot(mean[some], accuracy[some], "o", color=BLUE, mfc=fill, label=label)
+    dress(axes, "Accuracy against confidence", "mean confidence", "accuracy")
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+    axes.yaxis.set_major_formatter(PERCENT)
+    axes.legend(loc="upper left")
+
+
+def _are_short(names: Sequence[str]) -> bool:
+    return max(map(len, names), default=0) <= SHORT
+
+
+def _cells(axes: Axes, shares: Array, largest: float, names: Sequence[str]) -> QuadMesh:
     """Colour the cells: the diagonal in quiet blue, the errors in orange up to the `largest`."""
     classes = len(shares)
     edges = np.arange(classes + 1) - 0.5
@@ -129,11 +195,15 @@ def _cells(axes: Axes, shares: Array, largest: float) -> QuadMesh:
         linewidth=1 if classes <= MOST_NUMBERS else 0.3,
     )
     dress(axes, "", "predicted class", "true class")
-    axes.yaxis.set_label_coords(-0.06, 0.5)
     axes.set_ylim(classes - 0.5, -0.5)
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
-        axis.grid(visible=False)
+    axes.grid(visible=False)
+    if classes <= MOST_NUMBERS:
+        write_values(axes, "x", range(classes), names)
+        write_values(axes, "y", range(classes), names)
+    else:
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
+            axis.set_major_formatter(lambda at, _: names[int(at)] if 0 <= at < classes else "")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return errors
@@ -154,8 +224,8 @@ def _numbers(axes: Axes, counts: Counts, shares: Array, largest: float) -> None:
     axes.text(edge, -0.55, "recall", size=size, color=MUTED, va="bottom")
 
 
-def _error_scale(figure: Figure, errors: QuadMesh) -> None:
-    axes = place(figure, NOTES, BELOW + MATRIX - 0.32, 1.6, 0.14)
+def _error_scale(figure: Figure, errors: QuadMesh, at: tuple[float, float]) -> None:
+    axes = place(figure, *at, 1.6, 0.14)
     axes.set_title("errors, share of true class", loc="left", size=9, color=INK, pad=5)
     bar = figure.colorbar(errors, cax=axes, orientation="horizontal", format=PERCENT)
     bar.locator = MaxNLocator(3)
@@ -163,25 +233,35 @@ def _error_scale(figure: Figure, errors: QuadMesh) -> None:
     axes.tick_params(labelsize=8.5, labelcolor=MUTED, color=MUTED, length=3)
 
 
-def _frequent_errors(figure: Figure, counts: Counts, shares: Array) -> None:
-    """List the pairs of classes that are confused most often, in three aligned columns."""
+def _frequent_errors(
+    figure: Figure,
+    counts: Counts,
+    shares: Array,
+    names: Sequence[str],
+    at: tuple[float, float],
+) -> None:
+    """List the pairs of classes that are confused most often, in three aligned columns.
+
+    `at` is where the list begins, in inches from the lower left corner.
+    """
     errors = np.where(np.eye(len(counts), dtype=bool), 0, counts)
     pairs = [divmod(int(i), len(counts)) for i in np.argsort(-errors, axis=None, kind="stable")]
     pairs = [pair for pair in pairs[:MOST_PAIRS] if errors[pair]]
+    size = 9.5 if _are_short(names) else 8
     lines = {
-        0.0: ["true → predicted", *(f"{true} → {read}" for true, read in pairs)],
-        1.15: ["", *(f"{errors[pair]:,}" for pair in pairs)],
-        1.75: ["", *(percent(float(shares[pair])) for pair in pairs)],
+        0.0: ["true → predicted", *(f"{names[true]} → {names[read]}" for true, read in pairs)],
+        1.45: ["", *(f"{errors[pair]:,}" for pair in pairs)],
+        1.95: ["", *(percent(float(shares[pair])) for pair in pairs)],
     }
     width, height = figure.get_size_inches()
-    top = BELOW + MATRIX - 1.05
-    figure.text(NOTES / width, top / height, "Most frequent errors", size=10.5, color=INK)
+    left, top = at
+    figure.text(left / width, top / height, "Most frequent errors", size=10.5, color=INK)
     for x, column in lines.items():
         figure.text(
-            (NOTES + x) / width,
+            (left + x) / width,
             (top - 0.15) / height,
             "\n".join(column),
-            size=9.5,
+            size=size,
             color=MUTED,
             va="top",
             ha="left" if x == 0 else "right",

@@ -9,34 +9,44 @@ import numpy as np
 
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.arrays import Array, Labels
+from digit_exp.data.augmentations import Unchanged
 from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.summary import best_epoch
+from digit_exp.training.calibration import tempered
 from digit_exp.training.state import TrainState
 
 if TYPE_CHECKING:
     from digit_exp.plots.canvas import Figure
 
 
-def draw(experiment: Experiment, state: TrainState, predictions: Predictions | None) -> None:
-    """Draw the figures of a run into its folder."""
+def draw(
+    experiment: Experiment,
+    state: TrainState,
+    predictions: Predictions | None,
+    temperature: float = 1.0,
+) -> None:
+    """Draw the figures of a run into its folder; confidences are those at `temperature`."""
     failures = experiment.write_failures
     with failures.collect("figures", Exception):
         from digit_exp.plots.canvas import draw as draw_file
 
-        for name, make in _figures(experiment, state, predictions):
+        for name, make in _figures(experiment, state, predictions, temperature):
             path = experiment.folder / "figures" / f"{name}.png"
             with failures.collect(str(path), Exception):
                 draw_file(make, path)
 
 
 def _figures(
-    experiment: Experiment, state: TrainState, predictions: Predictions | None
+    experiment: Experiment,
+    state: TrainState,
+    predictions: Predictions | None,
+    temperature: float,
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     from digit_exp.plots import curves, data, weights
-    from digit_exp.plots import predictions as confusions
+    from digit_exp.plots import predictions as errors
 
     history, shape = state.history, experiment.dataset.image_shape
     best = best_epoch(experiment.config, history)
@@ -54,16 +64,19 @@ def _figures(
     first = next(iter(layers.values()))
     yield "first_layer_weights", lambda: weights.first_layer_weights(first, shape)
 
-    yield "class_distribution", lambda: data.class_distribution(_counts(experiment))
-    yield "augmentation", lambda: data.augmentation_examples(*_augmented(experiment))
+    names = experiment.dataset.class_names
+    yield "class_distribution", lambda: data.class_distribution(_counts(experiment), names)
+    if not isinstance(experiment.config.augmentation, Unchanged):
+        yield "augmentation", lambda: data.augmentation_examples(*_augmented(experiment))
 
     if predictions is not None:
-        labels, probabilities = predictions.labels, predictions.probabilities
-        read, classes = predictions.read, experiment.dataset.classes
-        yield "confusion_matrix", lambda: confusions.confusion_matrix(labels, read, classes)
+        labels, predicted = predictions.labels, predictions.predicted
+        calibrated = tempered(predictions.logits, temperature)  # as `predict` does
         test = experiment.dataset.test
         images = test.images[test.rows]
-        yield "misread_digits", lambda: confusions.misread_digits(images, labels, probabilities)
+        yield "confusion_matrix", lambda: errors.confusion_matrix(labels, predicted, names)
+        yield "misread_digits", lambda: errors.misread_digits(images, labels, calibrated, names)
+        yield "reliability", lambda: errors.reliability(labels, calibrated, temperature)
 
 
 def _counts(experiment: Experiment) -> dict[str, Labels]:

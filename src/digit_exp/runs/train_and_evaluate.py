@@ -118,14 +118,14 @@ class _Steps:
         if state.stop_reason == "diverged":
             with failures.collect(str(LAST_FINITE), Exception):
                 save_network(experiment.folder / LAST_FINITE, experiment.network)
+        temperature = result.summary.get("temperature", 1.0)
         if predictions is not None:
             with failures.collect(PREDICTIONS_FILE, Exception):
                 predictions.write(experiment.folder / PREDICTIONS_FILE)
             with failures.collect(MODEL_FILE, Exception):
-                temperature = result.summary.get("temperature", 1.0)
                 shape, file = experiment.dataset.image_shape, experiment.folder / MODEL_FILE
                 write_model(file, experiment.network, shape, temperature)
-        draw(experiment, state, predictions)
+        draw(experiment, state, predictions, temperature)
         log_end(experiment, result, state)
 
 

@@ -199,5 +199,5 @@ def _pictures(
 def _block(
     heading: str, which: Labels, images: Pixels, right: Predictions, wrong: Predictions
 ) -> Block:
-    labels = right.labels[which]
-    return Block(heading, images[which], labels, wrong.read[which])
+    true, predicted = right.labels[which].tolist(), wrong.predicted[which].tolist()
+    return Block(heading, images[which], list(map(str, true)), list(map(str, predicted)))
