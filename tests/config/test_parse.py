@@ -9,6 +9,7 @@ import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from digit_exp.config.constraints import SECRET
 from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.paths import conf_dir
@@ -263,6 +264,9 @@ def test_a_checkpoint_filename_must_work(filename, reason):
                 f"trainer.checkpoint.filename: must have at most 200 bytes, got '{'x' * 197}.npz'",
             ],
         ),
+        (["tracking.tags.db='postgresql://me:p/w@host/db'"], [f"tracking.tags: {SECRET}"]),
+        (["data=idx", "data.dir='s3://me:p@host/d'"], [f"data.dir: {SECRET}"]),
+        (["tracking.tags.page='https://host/a@b?tab=1:2'"], []),
         ([f"run_name={'x' * 251}"], ["run_name: must have at most 250 characters, got 251"]),
     ],
 )

@@ -2,17 +2,19 @@
 
 import errno
 import logging
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from digit_exp.cli.main import main
 from digit_exp.registry import ConfigError
 from digit_exp.runs import failures
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.folder import MODEL_FILE
+from digit_exp.runs.folder import MODEL_FILE, RunRecord
 from digit_exp.runs.log_file import LogFile
-from digit_exp.runs.runner import log_failure
+from digit_exp.runs.runner import log_failure, run_job
 from digit_exp.tracking.base import Status
 from digit_exp.training.archive import read_arrays
 from tiny_runs import config, start
@@ -103,6 +105,42 @@ def test_what_fails_after_training_is_a_loss_that_is_told(tmp_path, monkeypatch,
     assert result.status is Status.FINISHED
     assert "test_acc" in result.summary
     assert any(lost in said and "a mistake in a library" in said for said in result.not_written)
+
+
+@pytest.mark.parametrize("error", [MemoryError("too many images"), OSError(5, "I/O error")])
+def test_a_test_set_that_cannot_be_read_leaves_a_finished_run_that_reads_it_later(
+    tmp_path, monkeypatch, caplog, error
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.chdir(tmp_path)
+    folder = Path("outputs") / "day" / "it's"
+    folder.mkdir(parents=True)
+
+    def fail(*_):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("digit_exp.runs.train_and_evaluate.evaluate_test_set", fail)
+        result = run_job(config(), folder.absolute())
+    record = RunRecord.read(folder)
+    assert record.status == result.status == Status.FINISHED
+    assert any("test_acc" in said for said in result.not_written)
+    assert {"best_val_acc", "final_val_acc"} <= record.summary.keys()
+    assert (folder / MODEL_FILE).is_file()
+    trained = read_arrays(folder / "checkpoints" / "last.npz")["storage"]
+
+    *_, advice = (line for line in caplog.text.splitlines() if "resume=" in line)
+    words = shlex.split(advice[advice.index("python -m digit_exp") :])[3:]
+    assert main(words) == 0
+    again = RunRecord.read(folder)
+    assert again.status == "FINISHED"
+    assert again.started == record.started
+    assert {**again.summary, **record.summary}.keys() == again.summary.keys()
+    assert 0 < again.summary["test_acc"] <= 1
+    assert again.summary["best_epoch"] == record.summary["best_epoch"]
+    assert again.summary["training_seconds"] > 0
+    assert np.array_equal(read_arrays(folder / "checkpoints" / "last.npz")["storage"], trained)
+    assert main(words) == 2  # there is nothing left to resume
 
 
 def test_a_disk_without_room_is_told_before_the_run(tmp_path, monkeypatch):

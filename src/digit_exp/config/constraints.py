@@ -13,6 +13,7 @@ from string import Formatter
 from typing import Any
 
 from digit_exp.registry import Component, Problem, did_you_mean
+from digit_exp.tracking.mlflow.uri import has_password
 
 MOST_BYTES = 200
 """Of a name that a file or a folder gets: a file system takes 255, and a draft's name is longer."""
@@ -20,15 +21,35 @@ MOST_BYTES = 200
 OBJECTIVES = ("best_val_acc", "best_val_loss", "final_val_acc", "training_seconds")
 """The metrics of a run's summary by which the jobs of a sweep can be ranked."""
 
+SECRET = (
+    "has an address with a password, and a configuration is written to files and to MLflow."
+    " Leave the password out"
+)
+
 Rule = Callable[..., Iterator[Problem]]
 _RULES: list[tuple[tuple[str, ...], Rule]] = []
 
 
 def conflicts(values: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong between `values`, given by their dotted keys."""
+    for key, value in values.items():
+        if key != "tracking.uri" and any(map(has_password, texts_in(value))):
+            yield Problem(key, SECRET)
     for keys, rule in _RULES:
         if all(key in values for key in keys):
             yield from rule(*(values[key] for key in keys))
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Yield every text in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from texts_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts_in(item)
 
 
 def values_of(component: Component, prefix: str = "") -> dict[str, Any]:

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -33,6 +33,7 @@ DATA_DIGEST = "data.digest"
 ERROR = "digit_exp.error"
 """The tag that says why a run has FAILED; the whole traceback is in a file."""
 ERROR_LENGTH = 500
+TEST_METRIC = "test_acc"
 CONFIG_FILE = "config.yaml"
 LAST_CHECKPOINT = Path("checkpoints") / "last.npz"
 PREDICTIONS_FILE = "test_predictions.npz"
@@ -114,7 +115,7 @@ class RunRecord:
     @property
     def is_over(self) -> bool:
         """Whether there is nothing to resume: the run finished, diverged or was pruned."""
-        return self.status == "FINISHED" or self.reason in FINAL_REASONS
+        return is_complete(self.status, self.summary) or self.reason in FINAL_REASONS
 
     @property
     def is_alive(self) -> bool:
@@ -212,6 +213,11 @@ def _name_once(folder: Path, problem: str) -> None:
 def relative_to_cwd(path: Path) -> Path:
     """Return a path relative to the working directory, if it is below that."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def is_complete(status: str, summary: Mapping[str, float]) -> bool:
+    """Return whether a run was trained and tested. If the test set failed, resuming reads it."""
+    return status == "FINISHED" and TEST_METRIC in summary
 
 
 def display_status(status: str, reason: str | None) -> str:

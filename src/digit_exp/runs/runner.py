@@ -16,7 +16,7 @@ from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
-from digit_exp.runs.folder import TRACEBACK, RunRecord, keep_record
+from digit_exp.runs.folder import ERROR, TRACEBACK, RunRecord, keep_record
 from digit_exp.runs.open_run import OpenRun, discard_outcome
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.summary import run_name, write_config
@@ -136,7 +136,9 @@ def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
     with suppress(OSError, ValueError, TypeError):  # it is not there, or was cut off
         earlier = RunRecord.read(folder)
         if earlier.run_id == record.run_id:
-            record.started = earlier.started
+            record.started, record.name = earlier.started, earlier.name or record.name
+            kept = {name: text for name, text in earlier.tags.items() if name != ERROR}
+            record.tags = {**kept, **record.tags}  # of which sweep it is a job, for one
 
 
 def _load(file: Path) -> Checkpoint:

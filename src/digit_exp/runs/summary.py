@@ -10,11 +10,13 @@ from textwrap import shorten
 
 from digit_exp.atomic import write_text
 from digit_exp.config.convert import override_text
+from digit_exp.config.overrides import override, typed
 from digit_exp.config.schema import MonitorSettings, RunConfig
 from digit_exp.config.serialize import as_yaml, differences, flatten, resolved
 from digit_exp.optim.schedules import Clock
 from digit_exp.runs.experiment import Experiment, Result
-from digit_exp.runs.folder import CONFIG_FILE, relative_to_cwd
+from digit_exp.runs.folder import CONFIG_FILE, TEST_METRIC, relative_to_cwd
+from digit_exp.tracking.base import Status
 from digit_exp.training.callbacks import Best, StopOnNonFinite
 from digit_exp.training.state import TrainState
 
@@ -76,6 +78,10 @@ def log_end(experiment: Experiment, result: Result, state: TrainState) -> None:
         log.info("%s", divergence_advice(experiment, state))
     for sentence in experiment.write_failures.messages():
         log.error("  could not be written: %s", sentence)
+    if result.status is Status.FINISHED and TEST_METRIC not in result.summary:
+        word = typed(override("resume", str(relative_to_cwd(experiment.folder))))
+        log.error("  the network is kept; to read the test set without training again:")
+        log.error("  python -m digit_exp %s", word)
     for name, value in result.summary.items():
         log.info("  %-17s %s", name, f"{value:g}" if name.endswith("epoch") else f"{value:.4f}")
 

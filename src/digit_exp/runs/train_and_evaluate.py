@@ -20,6 +20,7 @@ from digit_exp.runs.folder import (
     NETWORK_FILE,
     PREDICTIONS_FILE,
     STOP_REASON,
+    TEST_METRIC,
     VAL_PREDICTIONS_FILE,
 )
 from digit_exp.runs.open_run import OpenRun
@@ -50,17 +51,17 @@ def train_and_evaluate(
     log_start(experiment)
     steps = _Steps(experiment, run)
     steps.write_inputs()
-    started = time.perf_counter()
+    earlier, started = _earlier_seconds(experiment), time.perf_counter()
     trainer = experiment.trainer(callbacks_of(experiment, run, interruption, pruning))
     with threadpool_limits(experiment.config.trainer.threads, "blas"):
         state = trainer.fit(experiment.train, experiment.val, experiment.start)
-        seconds = time.perf_counter() - started
+        seconds = earlier + time.perf_counter() - started
         summary = {**best_epoch(experiment.config, state.history), "training_seconds": seconds}
         result = Result(_status(state), summary, state.stop_reason)
         predictions = None
         if result.status is Status.FINISHED:
-            predictions, measured = evaluate_test_set(experiment.network, experiment.dataset.test)
-            summary |= measured | steps.validate()
+            summary |= steps.validate()
+            predictions = steps.test(summary)
     steps.write_outcome(result, state, predictions)
     result.not_written.extend(experiment.write_failures.messages())
     interruption.raise_if_asked()
@@ -93,13 +94,22 @@ class _Steps:
         """Write the validation predictions; return their accuracy and calibration, if any."""
         experiment, measured = self.experiment, dict[str, float]()
         if len(experiment.val):
-            val = predict_split(experiment.network, experiment.val)
-            measured["final_val_acc"] = float(val.is_right.mean())
             with experiment.write_failures.collect(VAL_PREDICTIONS_FILE, Exception):
+                val = predict_split(experiment.network, experiment.val)
+                measured["final_val_acc"] = float(val.is_right.mean())
+                with experiment.write_failures.collect("the temperature", Exception):
+                    measured |= calibrate(val)
                 val.write(experiment.folder / VAL_PREDICTIONS_FILE)
-            with experiment.write_failures.collect("the temperature", Exception):
-                measured |= calibrate(val)
         return measured
+
+    def test(self, summary: dict[str, float]) -> Predictions | None:
+        """Add the test metrics to `summary`; return the predictions, None if that failed."""
+        experiment = self.experiment
+        with experiment.write_failures.collect(f"{TEST_METRIC} and test_loss", Exception):
+            predictions, measured = evaluate_test_set(experiment.network, experiment.dataset.test)
+            summary |= measured
+            return predictions
+        return None
 
     def write_outcome(
         self, result: Result, state: TrainState, predictions: Predictions | None
@@ -122,11 +132,18 @@ class _Steps:
         if predictions is not None:
             with failures.collect(PREDICTIONS_FILE, Exception):
                 predictions.write(experiment.folder / PREDICTIONS_FILE)
+        if result.status is Status.FINISHED:
             with failures.collect(MODEL_FILE, Exception):
                 shape, file = experiment.dataset.image_shape, experiment.folder / MODEL_FILE
                 write_model(file, experiment.network, shape, temperature)
         draw(experiment, state, predictions, temperature)
         log_end(experiment, result, state)
+
+
+def _earlier_seconds(experiment: Experiment) -> float:
+    """Return how long the processes before a resumed one have trained."""
+    history = [] if experiment.start is None else experiment.start.history
+    return sum(metrics["epoch_seconds"] for metrics in history)
 
 
 def _status(state: TrainState) -> Status:

@@ -12,7 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, STOP_REASON, record_in
+from digit_exp.runs.folder import (
+    FINAL_REASONS,
+    LAST_CHECKPOINT,
+    STOP_REASON,
+    is_complete,
+    record_in,
+)
 from digit_exp.tracking import ownership
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.mlflow.trials import Trial
@@ -48,7 +54,7 @@ def previous_in_store(sweep: Sweep, config_hash: str, folder: Path) -> PreviousR
         return PreviousRun()
     record, reason = record_in(folder), trial.tags.get(STOP_REASON)
     return PreviousRun(
-        is_over=trial.status == "FINISHED" or reason in FINAL_REASONS,
+        is_over=is_complete(trial.status, trial.metrics) or reason in FINAL_REASONS,
         summary={} if reason == "diverged" else trial.metrics,
         is_here=record is not None and record.run_id == trial.run_id,
         runner=ownership.described(trial.tags) if trial.is_running else None,

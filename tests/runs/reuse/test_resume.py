@@ -44,7 +44,10 @@ def test_a_checkpoint_outside_a_run_has_no_folder(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"status": "FINISHED"}, "is finished; there is nothing to resume"),
+        (
+            {"status": "FINISHED", "summary": {"test_acc": 0.5}},
+            "is finished; there is nothing to resume",
+        ),
         ({"status": "RUNNING", "pid": os.getppid(), "started": NOW}, "is still running"),
     ],
 )

@@ -16,11 +16,14 @@ from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.types import HydraContext
 from omegaconf import OmegaConf
+from sqlalchemy.exc import OperationalError
 
+from digit_exp.cli.main import main
 from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.paths import conf_dir
 from digit_exp.registry import ConfigError
 from digit_exp.sweeps.search.sweeper import SearchSettings, SearchSweeper
+from digit_exp.tracking.base import TrackingError
 
 SPACE = {
     "optimizer.lr": {"type": "float", "low": 1e-4, "high": 1e-1, "log": True},
@@ -210,6 +213,40 @@ def test_what_is_fixed_on_the_command_line_holds_for_all_jobs(search):
     jobs = search(arguments=["optimizer.lr=0.5", "seed=3"])
     assert all(job[:2] == ["optimizer.lr=0.5", "seed=3"] for job in jobs.values())
     assert all(len(job) == 4 for job in jobs.values())
+
+
+SECRET = "postgresql://me:QA/Q%Q@127.0.0.1:1/db"
+
+
+def test_an_address_with_a_password_is_refused_in_a_configuration(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["-m", "data=synthetic", "experiment=debug", "tracking=none", "sweep=tpe"]
+    for setting in (f"hydra.sweeper.storage='{SECRET}'", f"+hydra.job.env_set.STORE='{SECRET}'"):
+        assert main([*words, setting]) == 2
+        assert "password" in (said := capsys.readouterr().err)
+        assert "Q" not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_that_does_not_answer_is_told_without_its_password(search, monkeypatch):
+    def fail(url):
+        raise OperationalError("SELECT 1", {}, OSError(f"no answer from {url}: 'QA/Q%Q' is wrong"))
+
+    monkeypatch.setenv("OPTUNA_STORAGE", SECRET)
+    for broken in (False, True):  # no driver; a driver that says too much
+        if broken:
+            monkeypatch.setattr("optuna.storages.RDBStorage", fail)
+        with pytest.raises(TrackingError, match="postgresql://me:") as error:
+            search(storage="sqlite:///mlruns/optuna.db")
+        assert "Q" not in str(error.value)
+
+
+def test_the_environment_says_where_trials_are_kept(search, tmp_path, monkeypatch):
+    monkeypatch.setenv("OPTUNA_STORAGE", f"sqlite:///{tmp_path}/elsewhere.db")
+    monkeypatch.chdir(tmp_path)
+    assert len(search(storage="sqlite:///mlruns/optuna.db")) == 6
+    assert (tmp_path / "elsewhere.db").is_file()
+    assert not (tmp_path / "mlruns").exists()
 
 
 def test_a_list_on_the_command_line_is_searched_instead_of_the_range(search):

@@ -1,10 +1,11 @@
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from digit_exp.config.schema import TrackingSettings
 from digit_exp.registry import ConfigError
-from digit_exp.tracking.mlflow.uri import Store, locate, masked
+from digit_exp.tracking.mlflow.uri import Store, hidden, locate, masked
 
 
 def test_without_an_address_runs_go_to_mlruns_of_the_folder(tmp_path):
@@ -132,5 +133,6 @@ def test_no_part_of_a_password_is_shown_or_configured(secret, address, tmp_path)
     with pytest.raises(ConfigError, match="password") as refused:
         TrackingSettings(uri=uri)
     said = Store(uri, tmp_path).hide(f"no answer from {uri}: refused")
-    for text in (shown, masked(uri), said, str(refused.value)):
+    alone = hidden(f"could not translate {secret!r} or {unquote(secret)!r}", uri)
+    for text in (shown, masked(uri), masked(uri.split("://")[1]), said, alone, str(refused.value)):
         assert "Q" not in text.replace("SQLAlchemy", "")

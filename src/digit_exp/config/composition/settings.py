@@ -11,6 +11,7 @@ from omegaconf import DictConfig, open_dict
 
 from digit_exp.config.composition.loader import JobLoader
 from digit_exp.config.composition.words import unknown_choice
+from digit_exp.config.constraints import SECRET, texts_in
 from digit_exp.config.hydra_schema import plain_mapping
 from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
@@ -18,6 +19,7 @@ from digit_exp.config.paths import conf_dir
 from digit_exp.config.serialize import read_yaml
 from digit_exp.config.suggestions import suggestions
 from digit_exp.registry import Problem
+from digit_exp.tracking.mlflow.uri import has_password
 
 EXTRAS = {"ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers, with the extra of this package that installs each."""
@@ -159,6 +161,9 @@ def settings_problems(hydra: DictConfig) -> Iterator[Problem]:
         value = _get(made, key)
         if value is not None and value != _get(shipped, key):
             yield Problem(f"hydra.{key}", why)
+    for key, value in leaves(made, {}):
+        if any(map(has_password, texts_in(value))):
+            yield Problem(f"hydra.{key}", SECRET)
     for key in COUNTS:
         value = _get(made, key)
         least = "at least 1, or -1 for every core" if key.endswith("n_jobs") else "at least 1"

@@ -8,7 +8,7 @@ from typing import Any
 from digit_exp.config.plan import Plan
 from digit_exp.registry import ConfigError
 from digit_exp.sweeps.search.space import distributions
-from digit_exp.sweeps.search.study import Sampler
+from digit_exp.sweeps.search.study import Sampler, require_storage
 
 
 def require_search(plan: Plan) -> None:
@@ -19,6 +19,7 @@ def require_search(plan: Plan) -> None:
     settings = plan.hydra["sweeper"]
     if "space" not in settings:
         return
+    require_storage(settings["storage"])
     space = settings["space"]
     distributions(space)
     Sampler(settings["sampler"], settings["seed"], settings["sampler_options"]).at(0)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -26,12 +27,22 @@ from filelock import FileLock, Timeout
 
 from digit_exp.registry import ConfigError, Problem, did_you_mean
 from digit_exp.sweeps.search.space import Value, distributions
-from digit_exp.tracking.mlflow.uri import STORAGE, database_file
+from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.errors import reason
+from digit_exp.tracking.mlflow.uri import (
+    STORAGE,
+    STORAGE_ENVIRONMENT,
+    database_file,
+    hidden,
+    masked,
+)
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
+
+DEFAULT_STORAGE = "sqlite:///mlruns/optuna.db"
 
 DIRECTIONS = ("maximize", "minimize")
 
@@ -82,6 +93,26 @@ class Sampler:
         return int(np.random.SeedSequence([self.seed, place]).generate_state(1)[0])
 
 
+def storage_address(said: str) -> str:
+    """Return where trials are kept: as the configuration says, else as the environment does."""
+    return os.environ.get(STORAGE_ENVIRONMENT) or said if said == DEFAULT_STORAGE else said
+
+
+def require_storage(said: str) -> None:
+    """Raise ConfigError if the address in a configuration is none, or may have a password."""
+    if (shown := masked(said)) != said:
+        message = (
+            f"{shown} may have a password, and a configuration is written to files. Give it in the"
+            f" environment: {STORAGE_ENVIRONMENT}"
+        )
+        raise ConfigError(Problem(STORAGE, message))
+    database_file(address := storage_address(said), _said_by(address, said))
+
+
+def _said_by(address: str, said: str) -> str:
+    return STORAGE if address == said else STORAGE_ENVIRONMENT
+
+
 class Study:
     """The search called `name`, from its next place to its last; open it in a `with` block."""
 
@@ -102,7 +133,7 @@ class Study:
             self._space = distributions(space)
             sampler.at(0)  # refused now if it is not to be had
         self.name = name
-        self._url = storage
+        self._url = storage_address(storage)
         self._sampler = sampler
         self._total = total
         self._direction = direction
@@ -140,7 +171,7 @@ class Study:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._exit.close()
+        self._exit.__exit__(kind, error, traceback)
 
     def ask(self, count: int) -> list[Candidate]:
         """Return at most `count` candidates, at places that follow one another."""
@@ -252,14 +283,30 @@ def _only_process(url: str, name: str) -> Iterator[None]:
 @contextmanager
 def _storage(url: str) -> Iterator[BaseStorage]:
     """Open the storage, made if it is not there, and close its connections in the end."""
+    from optuna.exceptions import OptunaError
     from optuna.storages import RDBStorage
+    from sqlalchemy.exc import SQLAlchemyError
 
-    storage = RDBStorage(url)
+    try:
+        storage = RDBStorage(url)
+    except (SQLAlchemyError, OptunaError, ImportError) as error:
+        raise _unusable(url, error) from error
     try:
         yield storage
+    except (SQLAlchemyError, OptunaError) as error:
+        raise _unusable(url, error) from error
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _unusable(url: str, error: Exception) -> TrackingError:
+    """Return what a person is told of a database of trials that cannot be used."""
+    return TrackingError(
+        f"cannot use {masked(url)} for the trials of the search. Check that it answers and may be"
+        f" written to, and that the package for it is installed, or name another: {STORAGE}"
+        f"\n  ({hidden(reason(error), url)})"
+    )
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf
 from digit_exp.config.composition.words import elements
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.sweeps.search.space import categorical
+from digit_exp.sweeps.search.study import DEFAULT_STORAGE
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class SearchSettings:
     seed: int | None = 42
     direction: str | None = None
     study_name: str | None = None
-    storage: str = "sqlite:///mlruns/optuna.db"
+    storage: str = DEFAULT_STORAGE
     space: dict[str, Any] = field(default_factory=dict)
 
 

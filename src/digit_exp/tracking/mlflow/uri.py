@@ -17,8 +17,8 @@ from digit_exp.registry import ConfigError, Problem
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
-STORAGE = "hydra.sweeper.storage"
-"""Where a search keeps its trials; the address is read alike."""
+STORAGE, STORAGE_ENVIRONMENT = "hydra.sweeper.storage", "OPTUNA_STORAGE"
+"""What says where a search keeps its trials; the address is read alike."""
 DEFAULT = "mlruns/mlflow.db"
 HARMLESS = {"charset", "connect_timeout", "driver", "sslmode", "timeout"}
 """Options of a database's address that hold no secret."""
@@ -44,7 +44,7 @@ class Store:
 
     def hide(self, text: str) -> str:
         """Return a text that may mention the address, as it may be shown."""
-        return without_password(text.replace(self.uri, self.address))
+        return hidden(text, self.uri)
 
     def artifact_location(self, experiment: str) -> str | None:
         """Return the address of the folder for an experiment's files; a server chooses its own."""
@@ -69,13 +69,39 @@ def locate(uri: str | None, folder: Path) -> Store:
         raise ConfigError(
             Problem(
                 key,
-                f"{uri!r} is a folder, and MLflow 3 does not track into folders. Leave it out to"
-                f" use mlruns/mlflow.db, or name a database (sqlite:///runs.db) or a server"
-                f" (http://127.0.0.1:5000)",
+                f"{masked(uri)!r} is a folder, and MLflow 3 does not track into folders. Leave it"
+                " out to use mlruns/mlflow.db, or name a database (sqlite:///runs.db) or a server"
+                " (http://127.0.0.1:5000)",
             )
         )
     store = Store(uri, folder)
     return store if store.is_server else _sqlite(uri, folder, key)
+
+
+def has_password(text: str) -> bool:
+    """Return whether a text mentions an address with a user and a password.
+
+    >>> has_password("see postgresql://me:p@ss@host/db"), has_password("https://host/?tab=1")
+    (True, False)
+    """
+    return re.search(r"[\w.+-]+://[^\s:/@]*:\S*@", text) is not None
+
+
+def hidden(text: str, uri: str) -> str:
+    """Return a text that may mention an address or its secrets alone, as it may be shown.
+
+    >>> hidden("wrong percent sign in 'p%ss' for host", "postgresql://me:p%ss@host/db")
+    "wrong percent sign in '***' for host"
+    """
+    rest = uri.partition("://")[2]
+    options = [option.partition("=") for option in re.split("[&;]", rest.partition("?")[2])]
+    secrets = {value if sign else key for key, sign, value in options if key not in HARMLESS}
+    secrets.add(rest.rpartition("@")[0].partition(":")[2])
+    text = without_password(text.replace(uri, masked(uri)))
+    for secret in sorted(secrets | {*map(unquote, secrets)}, key=len, reverse=True):
+        if secret:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+    return text
 
 
 def without_password(text: str) -> str:
@@ -96,6 +122,8 @@ def masked(uri: str) -> str:
     'postgresql://me:***@host/runs?sslmode=require&password=***'
     """
     scheme, mark, rest = uri.partition("://")
+    if not mark and re.search("[@?]", uri):  # no address, but perhaps meant as one
+        return "***"
     if not mark or scheme.lower().startswith("sqlite"):
         return uri
     user, at, place = rest.rpartition("@")
@@ -126,7 +154,7 @@ def database_file(uri: str, key: str) -> Path | None:
     try:
         url = make_url(uri)
     except (ArgumentError, ValueError) as error:
-        sentence = f"{masked(uri)!r} is not the address of a database ({error})"
+        sentence = f"{masked(uri)!r} is not an address of a database ({hidden(str(error), uri)})"
         raise ConfigError(Problem(key, f"{sentence}. Write such as sqlite:///runs.db")) from None
     if url.get_backend_name().lower() != "sqlite":
         if "@" in (url.host or ""):
@@ -134,11 +162,12 @@ def database_file(uri: str, key: str) -> Path | None:
         return None
     path = url.database or ""
     if path in ("", ":memory:") or path.startswith("file:") or url.query.get("mode") == "memory":
+        instead = "" if key in (STORAGE, STORAGE_ENVIRONMENT) else ", or say tracking=none instead"
         raise ConfigError(
             Problem(
                 key,
                 f"{uri!r} keeps nothing, or is no plain file. Name a file (sqlite:///runs.db)"
-                f"{'' if key == STORAGE else ', or say tracking=none instead'}",
+                f"{instead}",
             )
         )
     if url.host or url.username or url.drivername.lower() not in ("sqlite", "sqlite+pysqlite"):
