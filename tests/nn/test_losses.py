@@ -87,3 +87,18 @@ def test_float32_logits_give_a_float32_gradient_and_a_python_float(smoothing):
 
 def test_a_nan_in_the_logits_makes_the_loss_nan():
     assert math.isnan(cross_entropy(np.array([[np.nan, 0.0]]), np.array([1])).mean)
+
+
+@pytest.mark.parametrize("label", [-1, 10, 2**40])
+def test_a_label_that_is_no_class_is_an_error_and_not_another_number(label):
+    logits, labels = logits_and_labels()
+    labels[5] = label
+    with pytest.raises(IndexError, match="label"):
+        cross_entropy(logits, labels)
+
+
+@pytest.mark.parametrize("shape", [(7,), (9,), (8, 1)])
+def test_each_row_needs_one_label(shape):
+    logits, _ = logits_and_labels()
+    with pytest.raises(ValueError, match="8 labels"):
+        cross_entropy(logits, np.zeros(shape, np.intp))

@@ -37,10 +37,16 @@ def test_drop(dtype):
 
 def test_gather():
     rng = np.random.default_rng(0)
-    images, rows = rng.integers(0, 256, (20, 5, 4), np.uint8), np.array([3, 19, 0, 3])
-    out = np.empty((4, 5, 4), np.float32)
+    images, rows = rng.integers(0, 256, (20, 33), np.uint8), np.array([3, 19, 0, 3])
+    out = np.empty((4, 33), np.float32)
     gather(images, rows, SCALE, out)
     np.testing.assert_array_equal(out, images[rows] * SCALE)
+
+
+@pytest.mark.parametrize("row", [-1, 20, 2**40])
+def test_gather_refuses_a_row_that_is_not_there(row):
+    with pytest.raises(IndexError, match="row"):
+        gather(np.zeros((20, 4), np.uint8), np.array([0, row]), SCALE, np.empty((2, 4), np.float32))
 
 
 @every_dtype

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from digit_exp.data.augmentations import AUGMENTATIONS
+from digit_exp.data.dataset import Split
 from digit_exp.nn.losses import cross_entropy
 from digit_exp.nn.models import MLP, Activation, PixelStatistics
 from digit_exp.optim.optimizers import OPTIMIZERS, SGD, Adam, AdamW, Momentum
@@ -600,3 +603,20 @@ def test_numbers_that_are_too_small_are_refused_together():
     with pytest.raises(ConfigError) as raised:
         Trainer(build(), SGD(), batch_size=0, eval_every=0)
     assert [problem.path for problem in raised.value.problems] == ["batch_size", "eval_every"]
+
+
+@pytest.mark.parametrize("label", [-1, 4])
+@pytest.mark.parametrize("which", ["training", "validation"])
+def test_a_label_that_is_no_class_is_refused_before_the_first_step(digits, which, label):
+    labels = digits.labels.copy()
+    labels[3] = label
+    odd = replace(digits, labels=labels)
+    splits = (odd, digits) if which == "training" else (digits, odd)
+    with pytest.raises(ValueError, match=f"{which} labels.* 0 to 3 .*got {label}"):
+        fit(build(), *splits)
+
+
+def test_images_of_another_size_are_refused(digits):
+    small = Split.of(digits.images[:, :5], digits.labels)
+    with pytest.raises(ValueError, match=r"40 pixels.* 64"):
+        fit(build(), small)

@@ -25,19 +25,24 @@ def batches(
     rows, labels = split.rows, split.labels
     if order is not None:
         rows, labels = rows[order], labels[order]
+    pixels = split.images.reshape(len(split.images), -1)
     images = np.empty((min(batch_size, len(rows)), *split.images.shape[1:]), np.float32)
     for start in range(0, len(rows), batch_size):
         chosen = rows[start : start + batch_size]
         x = images[: len(chosen)]
-        gather(split.images, chosen, SCALE, x)
+        gather(pixels, chosen, SCALE, x.reshape(len(x), -1))
         yield x, labels[start : start + batch_size]
 
 
 @kernel
 def gather(images: Pixels, rows: Rows, scale: np.float32, out: Array) -> None:
-    """Take rows of images and scale their pixels:  `out[:] = images[rows] * scale`."""
+    """Take rows of flat images and scale their pixels:  `out[:] = images[rows] * scale`.
+
+    Raises IndexError if there is no such row.
+    """
     for i in range(rows.size):
+        if not 0 <= rows[i] < images.shape[0]:
+            raise IndexError("a row number is not that of an image")
         image, x = images[rows[i]], out[i]
-        for row in range(x.shape[0]):
-            for column in range(x.shape[1]):
-                x[row, column] = np.float32(image[row, column]) * scale
+        for pixel in range(x.size):
+            x[pixel] = np.float32(image[pixel]) * scale

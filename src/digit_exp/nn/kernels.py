@@ -32,11 +32,14 @@ def softmax_cross_entropy(
     """Return the sum of the losses and the number of hits; turn the logits z into `scale`·(p − q).
 
     `p = softmax(z)`, `q = off + on * onehot(labels)`, `loss = -(q * log(p)).sum()`: since q sums
-    to 1, each row loses log Σ eᶻ − Σ q z, with z shifted by the row's maximum.
+    to 1, each row loses log Σ eᶻ − Σ q z, with z shifted by the row's maximum. Raises IndexError
+    for a label that is not a class.
     """
     loss, correct = 0.0, 0
     for row in range(logits.shape[0]):
         z, label = logits[row], labels[row]
+        if not 0 <= label < z.size:
+            raise IndexError("a label is not one of the classes")
         top = z.argmax()
         largest, total, target = z[top], z[0] - z[0], z[0] - z[0]
         for k in range(z.size):

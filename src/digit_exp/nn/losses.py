@@ -46,9 +46,12 @@ def cross_entropy(logits: Array, labels: Labels, smoothing: float = 0.0) -> Loss
 
     loss = −Σₖ qₖ log pₖ with p = softmax(logits) and the target q: 1 for the label, or with label
     smoothing (Szegedy et al. 2016) q = (1 − ε) · onehot + ε / classes. The gradient of the mean
-    loss over the batch is (p − q) / batch.
+    loss over the batch is (p − q) / batch. Raises ValueError unless there is one label a row, and
+    IndexError for a label that is not in [0, classes).
     """
     batch, classes = logits.shape
+    if labels.shape != (batch,):
+        raise ValueError(f"{batch} rows of logits need {batch} labels, got shape {labels.shape}")
     of_type = logits.dtype.type
     total, correct = softmax_cross_entropy(
         logits, labels, of_type(1 - smoothing), of_type(smoothing / classes), of_type(1 / batch)

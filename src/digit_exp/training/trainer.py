@@ -80,10 +80,13 @@ class Trainer:
         Afterwards the network holds the weights that were evaluated: their average if one is
         kept, and the best epoch's if a callback restores them. Given the `state` of a checkpoint,
         training goes on where that one ended. Raises ValueError if that is of another network, if
-        there is nothing to train on, or if a callback watches validation and there is none.
+        there is nothing to train on, if data do not suit the network, or if a callback watches
+        validation and there is none.
         """
         if len(train) == 0:
             raise ValueError("the training set is empty")
+        for name, split in (("training", train), ("validation", val)):
+            _check_data(self.network, name, split)
         watched = [c.monitor for c in self.callbacks if c.monitor.startswith("val_")]
         if watched and not val:
             raise ValueError(f"a callback watches {watched[0]}, but there is no validation set")
@@ -190,3 +193,20 @@ class Trainer:
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:
             getattr(callback, event)(*arguments)
+
+
+def _check_data(network: Network, name: str, split: Split | None) -> None:
+    """Raise ValueError unless the network takes these images and knows these labels."""
+    if split is None or not len(split):
+        return
+    pixels = split.images[0].size
+    if pixels != network.inputs:
+        raise ValueError(
+            f"the {name} images have {pixels} pixels, the network takes {network.inputs}"
+        )
+    wrong = [v for v in (split.labels.min(), split.labels.max()) if not 0 <= v < network.classes]
+    if wrong:
+        raise ValueError(
+            f"the {name} labels must be 0 to {network.classes - 1} for a network of"
+            f" {network.classes} classes, got {wrong[0]}"
+        )
