@@ -4,7 +4,7 @@ import pytest
 
 from digit_exp.sweeps.peers import PeerHistories
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.trials import CONFIG_HASH, Trial
+from digit_exp.tracking.mlflow.queries import CONFIG_HASH, Trial
 
 JOB = Trial("id", "RUNNING", tags={CONFIG_HASH: "2a"}, params={}, metrics={})
 EPOCHS = [{"epoch": 1, "val_acc": 0.9}, {"epoch": 2, "val_acc": 0.95}]

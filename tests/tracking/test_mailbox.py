@@ -2,7 +2,7 @@
 
 import pytest
 
-from digit_exp.tracking.mailbox import FolderMailbox
+from digit_exp.tracking.base import FolderMailbox
 from digit_exp.tracking.mlflow.sweep_runs import join_sweep, open_sweep
 
 

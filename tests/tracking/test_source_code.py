@@ -2,7 +2,7 @@
 
 import pytest
 
-from digit_exp.tracking.source_code import source_digest
+from digit_exp.tracking.provenance import source_digest
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from digit_exp.registry import (
     Problem,
     Registry,
 )
-from digit_exp.tracking.mlflow.mirror.names import refusal
+from digit_exp.tracking.mlflow.mirror.entities import refusal
 from digit_exp.tracking.mlflow.uri import locate, masked
 
 FAMILIES: dict[str, Registry[Any]] = {

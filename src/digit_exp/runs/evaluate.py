@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from digit_exp.analysis.predictions import Predictions
+from digit_exp.atomic import whole
 from digit_exp.data.dataset import Split
+from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.network import Network
 from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
 
@@ -30,3 +34,10 @@ def calibrate(val: Predictions) -> dict[str, float]:
         "val_ece": calibration_error(val.probabilities, val.labels),
         "val_ece_tempered": calibration_error(tempered(val.logits, temperature), val.labels),
     }
+
+
+def write_model(path: Path, network: Network, shape: tuple[int, int], temperature: float) -> Path:
+    """Write the served network to `path` atomically, and return the path."""
+    with whole(path) as draft:
+        Classifier(network, shape, temperature).save(draft)
+    return path

@@ -11,7 +11,7 @@ from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
 from digit_exp.pruning.callback import PruneLosing
 from digit_exp.runs.callbacks import callbacks_of
-from digit_exp.runs.evaluate import calibrate, evaluate_test_set, predict_split
+from digit_exp.runs.evaluate import calibrate, evaluate_test_set, predict_split, write_model
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
 from digit_exp.runs.figures import draw
 from digit_exp.runs.folder import (
@@ -35,7 +35,6 @@ from digit_exp.runs.summary import (
 )
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.mirror.entities import NOTE
-from digit_exp.tracking.model.export import write_model
 from digit_exp.tracking.provenance import git_diff
 from digit_exp.training.checkpoint import save_network
 from digit_exp.training.state import TrainState

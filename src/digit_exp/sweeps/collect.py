@@ -21,8 +21,8 @@ from digit_exp.runs.folder import (
 from digit_exp.runs.open_run import read_epochs
 from digit_exp.runs.reuse.found_run import value_of
 from digit_exp.sweeps.identity import is_config_hash
+from digit_exp.tracking.mlflow.queries import CONFIG_HASH, JOB, Trial
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
-from digit_exp.tracking.mlflow.trials import CONFIG_HASH, JOB, Trial
 
 CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
 

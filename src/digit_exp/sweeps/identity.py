@@ -14,7 +14,7 @@ from importlib import import_module
 
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import resolved
-from digit_exp.tracking.source_code import source_digest
+from digit_exp.tracking.provenance import source_digest
 
 LIBRARIES = ("numpy", "numba", "scipy")
 """What computes the result beside the package itself."""

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from digit_exp.sweeps.context import SweepContext
-from digit_exp.tracking.mailbox import FolderMailbox, Mailbox
+from digit_exp.tracking.base import FolderMailbox, Mailbox
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 
 FOLDER = "jobs"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from digit_exp.sweeps.collect import folder_history, job_folders
 from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.queries import CONFIG_HASH
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
-from digit_exp.tracking.mlflow.trials import CONFIG_HASH
 
 log = logging.getLogger(__name__)
 

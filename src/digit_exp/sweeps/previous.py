@@ -20,8 +20,8 @@ from digit_exp.runs.folder import (
     record_in,
 )
 from digit_exp.tracking import ownership
+from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
-from digit_exp.tracking.mlflow.trials import Trial
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 
 

@@ -35,8 +35,8 @@ from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
 from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import PreviousRun
 from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.queries import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
-from digit_exp.tracking.mlflow.trials import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
 from digit_exp.training.checkpoint import Checkpoint
 
 

@@ -1,4 +1,4 @@
-"""What a run's folder holds, and the contract of a tracker, which mirrors it elsewhere."""
+"""The contracts: what a run's folder holds, a tracker that mirrors it, the mailbox of a sweep."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from digit_exp.arrays import Metrics
+from digit_exp.atomic import write_text
 
 
 class TrackingError(RuntimeError):
@@ -94,3 +95,36 @@ class Tracker:
         []
         """
         return []
+
+
+class Mailbox(Protocol):
+    """Small texts that the processes of a sweep leave for each other.
+
+    Each name is written once, by one process. A tracked sweep has its mailbox in the store, where
+    every machine can read it (`mlflow/sweep_runs.py`); an untracked one in its folder.
+    """
+
+    def put(self, name: str, text: str) -> None:
+        """Store a text."""
+
+    def names(self) -> list[str]:
+        """Return the names of all texts."""
+
+    def get(self, name: str) -> str:
+        """Return a text; it may be incomplete while it is being written."""
+
+
+@dataclass(frozen=True)
+class FolderMailbox:
+    """Texts as files in a folder."""
+
+    folder: Path
+
+    def put(self, name: str, text: str) -> None:
+        write_text(self.folder / name, text)
+
+    def names(self) -> list[str]:
+        return [path.name for path in self.folder.glob("[!.]*")]
+
+    def get(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")

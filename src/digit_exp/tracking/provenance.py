@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -13,11 +14,13 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
-from digit_exp.tracking.source_code import source_digest
 from digit_exp.version import version
 
 PACKAGES = ("numpy", "numba", "scipy", "hydra-core", "omegaconf", "mlflow", "matplotlib")
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+PACKAGE = HERE.parent
+SKIPPED = {"__pycache__", "conf", "mnist"}
+"""Folders whose contents count elsewhere: in the configuration, and in the digest of the data."""
 SECRETS = [
     f":(top,exclude,glob)**/{name}" for name in (".env*", "*.env", "*.pem", "*.key", ".netrc")
 ]
@@ -133,3 +136,27 @@ def _machine() -> dict[str, str]:
         "machine.cores": str(os.cpu_count()),
         "machine.blas": "; ".join(sorted(libraries)) or "unknown",
     }
+
+
+@cache
+def source_digest(package: Path = PACKAGE) -> str | None:
+    """Return the SHA-256 of all files in `package`, or None if they cannot be read.
+
+    git is not asked: it may be missing, refuse another user's checkout, or hide files that are new.
+    """
+    digest = hashlib.sha256()
+    try:
+        files = sorted(file for file in package.rglob("*") if _counts(file.relative_to(package)))
+        contents = [(file, file.read_bytes()) for file in files if file.is_file()]
+    except OSError:
+        return None
+    for file, content in contents:
+        name = file.relative_to(package).as_posix()
+        digest.update(f"{name}\n{len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest() if contents else None
+
+
+def _counts(file: Path) -> bool:
+    """Leave out caches, and hidden files: no module has such a name, an editor's lock has."""
+    return not any(part in SKIPPED or part.startswith(".") for part in file.parts)

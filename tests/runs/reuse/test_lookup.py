@@ -13,8 +13,7 @@ from digit_exp.runs.folder import LAST_CHECKPOINT, RECORD_FILE, RunRecord
 from digit_exp.runs.reuse import lookup
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.tracking.mlflow.glance import trial_ids
-from digit_exp.tracking.mlflow.trials import identity
+from digit_exp.tracking.mlflow.queries import identity, trial_ids
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.training.checkpoint import load_checkpoint
 from tiny_runs import config

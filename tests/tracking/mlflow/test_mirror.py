@@ -22,7 +22,7 @@ from digit_exp.tracking.mlflow.mirror import mirror as mirror_module
 from digit_exp.tracking.mlflow.mirror import mlflow_tracker
 from digit_exp.tracking.mlflow.mirror.mirror import Mirror
 from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
-from digit_exp.tracking.mlflow.mirror.sent import NOTE, OUTBOX, is_unsent
+from digit_exp.tracking.mlflow.mirror.stored import NOTE, OUTBOX, is_unsent
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
 from tracked_runs import epochs, tracked

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.saved_view import (
     SavedView,
     comparison_lines,
@@ -19,7 +20,6 @@ from digit_exp.tracking.mlflow.saved_view import (
     view_state,
 )
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
-from digit_exp.tracking.mlflow.trials import Trial
 from tracked_runs import epochs, tracked
 
 GRID = ["optimizer.lr", "trainer.batch_size", "model.hidden"]

@@ -9,7 +9,7 @@ from mlflow.entities import RunTag
 from digit_exp.registry import ConfigError
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status, TrackingError
-from digit_exp.tracking.mlflow import trials
+from digit_exp.tracking.mlflow import queries
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.mirror import mlflow_tracker
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
@@ -153,7 +153,7 @@ def test_children_are_those_of_this_sweep_only(folder, sweep):
 
 def test_all_pages_of_children_are_read(folder, sweep, monkeypatch):
     made = [leave_running(sweep) for _ in range(5)]
-    monkeypatch.setattr(trials, "PAGE", 2)
+    monkeypatch.setattr(queries, "PAGE", 2)
     assert sorted(trial.run_id for trial in sweep.children()) == sorted(made)
 
 

@@ -20,7 +20,7 @@ from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, STOP_REASON, r
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.listing import as_json, recorded_config
 from digit_exp.tracking.mlflow.links import ID_LENGTH
-from digit_exp.tracking.mlflow.trials import JOB
+from digit_exp.tracking.mlflow.queries import JOB
 
 OWN = ("digit_exp.", "mlflow.")
 """Beginnings of tags that are of use to programs alone."""

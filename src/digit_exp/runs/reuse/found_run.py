@@ -27,8 +27,7 @@ from digit_exp.runs.folder import (
     VAL_PREDICTIONS_FILE,
     RunRecord,
 )
-from digit_exp.tracking.mlflow.queries import RunStore
-from digit_exp.tracking.mlflow.trials import SWEEP, Trial
+from digit_exp.tracking.mlflow.queries import SWEEP, RunStore, Trial
 from digit_exp.training.archive import ArchiveError
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 

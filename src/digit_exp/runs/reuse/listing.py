@@ -12,7 +12,7 @@ from digit_exp.registry import ConfigError, Problem, did_you_mean
 from digit_exp.runs.folder import STOP_REASON, display_status, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.tracking.mlflow.trials import OBJECTIVE
+from digit_exp.tracking.mlflow.queries import OBJECTIVE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -33,9 +33,7 @@ from digit_exp.runs.reuse.found_run import (
     in_store,
     with_checkpoint,
 )
-from digit_exp.tracking.mlflow.glance import trial_ids
-from digit_exp.tracking.mlflow.queries import RunStore
-from digit_exp.tracking.mlflow.trials import OBJECTIVE
+from digit_exp.tracking.mlflow.queries import OBJECTIVE, RunStore, trial_ids
 from digit_exp.tracking.mlflow.uri import Store, locate
 
 OUTPUTS = Path("outputs")

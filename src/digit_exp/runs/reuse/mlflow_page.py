@@ -8,8 +8,8 @@ from digit_exp.analysis.objective import Objective
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import BEST, LATEST, Runs, job_result
 from digit_exp.tracking.mlflow.links import run_page
+from digit_exp.tracking.mlflow.queries import OBJECTIVE
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_page
-from digit_exp.tracking.mlflow.trials import OBJECTIVE
 
 COLUMNS = ("test_acc", "best_epoch", "training_seconds")
 """Metrics shown next to the objective."""

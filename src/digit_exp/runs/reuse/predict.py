@@ -12,8 +12,8 @@ import numpy as np
 
 from digit_exp.arrays import Array, Pixels
 from digit_exp.nn.network import Network
+from digit_exp.runs.evaluate import write_model
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.tracking.model.export import write_model
 from digit_exp.training.calibration import tempered
 from digit_exp.vision.decode import MAX_BYTES, Grey, PictureError, decode
 

@@ -13,13 +13,13 @@ from digit_exp.runs.reuse.champion import PairedComparison, compare_paired
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.predict import write_model_of
+from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.registered_models import (
     CHAMPION,
     PREVIOUS,
     RegisteredModel,
     Version,
 )
-from digit_exp.tracking.mlflow.trials import Trial
 from digit_exp.tracking.model.log import NAME
 
 

@@ -11,7 +11,7 @@ from digit_exp.runs.folder import CONFIG_FILE, RecordError, RunRecord, record_in
 from digit_exp.runs.open_run import read_contents
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.run import PATIENCE, mirror_once
-from digit_exp.tracking.mlflow.mirror.sent import is_unsent
+from digit_exp.tracking.mlflow.mirror.stored import is_unsent
 
 
 @dataclass(frozen=True)

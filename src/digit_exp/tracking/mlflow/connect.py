@@ -12,7 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,16 +52,12 @@ def connect(store: Store) -> MlflowClient:
 
     for told in ("urllib3", "mlflow.store.db.utils"):  # of each try, the latter with a traceback
         logging.getLogger(told).setLevel(logging.CRITICAL)
-    with translate_errors(store):
-        if store.is_server:
-            with short_timeout():
-                client = MlflowClient(store.uri)
-                client.search_experiments(max_results=1)
-        elif store.database:
+    with translate_errors(store), short_timeout() if store.is_server else nullcontext():
+        if not store.is_server:
             _make(store)
-            client = _open_database(store)
-        else:
-            client = _open_database(store)
+            _refuse_other_schema(store)
+        client = MlflowClient(store.uri)
+        client.search_experiments(max_results=1)
     return client
 
 
@@ -144,17 +140,8 @@ def _experiment_id(client: MlflowClient, store: Store, name: str) -> str:
     return str(found.experiment_id)
 
 
-def _open_database(store: Store) -> MlflowClient:
-    from mlflow import MlflowClient
-
-    _refuse_other_schema(store)
-    client = MlflowClient(store.uri)
-    client.search_experiments(max_results=1)
-    return client
-
-
 def _make(store: Store) -> None:
-    """Create the database if it is not there. One that is there is whole, and needs no lock."""
+    """Create a SQLite database if it is missing. One that exists is complete, and needs no lock."""
     database = store.database
     if database is None or database.exists():
         return

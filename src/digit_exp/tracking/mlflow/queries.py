@@ -1,19 +1,63 @@
-"""All runs that a store keeps, of whatever experiment and sweep, with their curves and files."""
+"""The runs in a store, read: of a sweep, of an experiment, or all, with their curves and files.
+
+The runs of a sweep are found by the tag with its name, not by their parent: a server may have been
+given two parents at once.
+"""
 
 from __future__ import annotations
 
+import logging
+import platform
 import shutil
+import sqlite3
 import tempfile
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from digit_exp.arrays import Metrics
+from digit_exp.tracking import ownership
+from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow import links
 from digit_exp.tracking.mlflow.connect import connect, translate_errors
-from digit_exp.tracking.mlflow.trials import Trial, epochs_of, is_trial_of, search
 from digit_exp.tracking.mlflow.uri import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+logger = logging.getLogger(__name__)
+
+KIND, SWEEP, CONFIG_HASH = "digit_exp.kind", "digit_exp.sweep", "digit_exp.config_hash"
+JOB, OBJECTIVE = "digit_exp.job", "digit_exp.objective"
+SUPERSEDED = "superseded"
+"""The kind of a run that was a trial, until its configuration was run anew."""
+RUNNING = "attributes.status = 'RUNNING'"
+PAGE = 1000  # runs a call
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the store knows of one run. `metrics` holds the last value of each."""
+
+    run_id: str
+    status: str
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+    metrics: Metrics
+    name: str = ""
+    experiment_id: str = ""
+    started: float = 0.0
+    """Seconds since 1970."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a living process works on it, as far as can be seen from here."""
+        return self.status == "RUNNING" and not ownership.is_gone(self.tags)
 
 
 class RunStore:
@@ -26,9 +70,7 @@ class RunStore:
     def trials(self) -> list[Trial]:
         """Return every run of this program, the latest first; parents of sweeps are none."""
         with translate_errors(self.store):
-            experiments = [found.experiment_id for found in self.client.search_experiments()]
-            found = search(self.client, experiments, is_trial_of(None))
-            return list(found)[::-1]
+            return list(search(self.client, _experiments(self.client), is_trial_of(None)))[::-1]
 
     def history(self, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
         """Return these metrics of each epoch, as a trainer's history."""
@@ -37,14 +79,8 @@ class RunStore:
 
     def fetch(self, run_id: str, file: PurePosixPath) -> Path | None:
         """Return a copy of an artifact, which this process may read; None if there is none."""
-        parent = str(file.parent) if file.parent.parts else None
         with translate_errors(self.store):
-            kept = [item.path for item in self.client.list_artifacts(run_id, parent)]
-            if str(file) not in kept:
-                return None
-            folder = self._copies / run_id
-            folder.mkdir(exist_ok=True)
-            return Path(self.client.download_artifacts(run_id, str(file), str(folder)))
+            return download(self.client, run_id, file, self._copies / run_id)
 
     def page(self, trial: Trial) -> list[str]:
         """Return the lines that tell a person how to open the page of a run."""
@@ -56,3 +92,113 @@ class RunStore:
         folder = tempfile.mkdtemp(prefix="digit_exp-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
+
+
+def identity(name: str, config_hash: str) -> dict[str, str]:
+    """Return the tags of a job of the sweep `name`, tracked or not."""
+    return {KIND: "trial", SWEEP: name, CONFIG_HASH: config_hash}
+
+
+def is_trial_of(name: str | None) -> str:
+    """Return the condition, in MLflow's search language, that a run is a trial of this sweep.
+
+    Without a name, of any sweep or of none: a run of this program that is no sweep's parent.
+    """
+    is_trial = f"tags.\"{KIND}\" = 'trial'"
+    return is_trial if name is None else f"tags.\"{SWEEP}\" = '{name}' AND {is_trial}"
+
+
+def trials(
+    client: MlflowClient, experiment: str, name: str | None, condition: str | None = None
+) -> list[Trial]:
+    """Return the trials of a sweep, or of all, that meet the condition, the oldest first."""
+    where = is_trial_of(name) + (f" AND {condition}" if condition else "")
+    return list(search(client, [experiment], where))
+
+
+def parents(client: MlflowClient, experiment: str, name: str) -> list[Run]:
+    """Return the parents of a sweep, the oldest first; there should be one."""
+    where = f"tags.\"{SWEEP}\" = '{name}' AND tags.\"{KIND}\" = 'sweep'"
+    return list(_search(client, [experiment], where))
+
+
+def mark_dead(client: MlflowClient) -> list[str]:
+    """Set runs to KILLED whose process on this machine is gone, and return their ids.
+
+    Covers every experiment, and is called at every start.
+    """
+    here = f"{RUNNING} AND tags.\"{ownership.HOST}\" = '{platform.node()}'"
+    running = client.search_runs(_experiments(client), here, max_results=PAGE)
+    dead = [run.info.run_id for run in running if ownership.is_gone(run.data.tags)]
+    for run_id in dead:
+        client.set_terminated(run_id, str(Status.KILLED))
+        logger.info("the process of the run %s is gone; the run is set to KILLED", run_id)
+    return dead
+
+
+def trial_ids(store: Store) -> set[str] | None:
+    """Return the ids of all runs of this program in a SQLite store; None if only MLflow can.
+
+    Without MLflow, whose import takes a second or two.
+    """
+    if store.database is None:
+        return None
+    if not store.database.exists():
+        return set()
+    query = "SELECT run_uuid FROM tags WHERE key = ? AND value = 'trial'"
+    try:
+        with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as database:
+            return {run_id for (run_id,) in database.execute(query, [KIND])}
+    except sqlite3.Error:  # locked, damaged, or another schema: MLflow reports it
+        return None
+
+
+def epochs_of(client: MlflowClient, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
+    """Return these metrics of each epoch; the numbers of the whole run stand at step 0."""
+    epochs: dict[int, dict[str, float]] = {}
+    for name in metrics:
+        for point in client.get_metric_history(run_id, name):
+            if point.step > 0:
+                epochs.setdefault(point.step, {"epoch": point.step})[name] = point.value
+    return [epochs[step] for step in sorted(epochs)]
+
+
+def download(client: MlflowClient, run_id: str, path: PurePosixPath, folder: Path) -> Path | None:
+    """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
+    parent = str(path.parent) if path.parent.parts else None
+    if str(path) not in {item.path for item in client.list_artifacts(run_id, parent)}:
+        return None
+    folder.mkdir(parents=True, exist_ok=True)
+    return Path(client.download_artifacts(run_id, str(path), str(folder)))
+
+
+def search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Trial]:
+    """Go through the runs that meet a condition in MLflow's search language, the oldest first."""
+    for run in _search(client, experiments, where):
+        info, data = run.info, run.data
+        yield Trial(
+            info.run_id,
+            info.status,
+            data.tags,
+            data.params,
+            data.metrics,
+            name=info.run_name or "",
+            experiment_id=str(info.experiment_id),
+            started=(info.start_time or 0) / 1000,
+        )
+
+
+def _search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Run]:
+    token: str | None = None
+    order = ["attributes.start_time ASC"]
+    while True:
+        page = client.search_runs(
+            list(experiments), where, max_results=PAGE, order_by=order, page_token=token
+        )
+        yield from page
+        if not (token := page.token):
+            return
+
+
+def _experiments(client: MlflowClient) -> list[str]:
+    return [experiment.experiment_id for experiment in client.search_experiments()]

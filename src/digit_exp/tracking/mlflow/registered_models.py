@@ -11,8 +11,7 @@ import numpy as np
 from digit_exp.nn.classifier import Classifier
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import translate_errors
-from digit_exp.tracking.mlflow.queries import RunStore
-from digit_exp.tracking.mlflow.trials import Trial
+from digit_exp.tracking.mlflow.queries import RunStore, Trial
 from digit_exp.tracking.model.log import log_model
 
 CHAMPION, PREVIOUS = "champion", "previous"

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from digit_exp.tracking.mlflow import links
+from digit_exp.tracking.mlflow.queries import Trial, is_trial_of, trials
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
-from digit_exp.tracking.mlflow.trials import Trial, is_trial_of, trials
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -108,7 +108,7 @@ def plain_link(experiment_id: str, asked: SavedView) -> str:
     # sorted by a metric, trials are rows of their own; by time, they are folded under the parent
     search = {
         "searchFilter": is_trial_of(asked.sweep),
-        "orderByKey": _metric(asked.objective),
+        "orderByKey": f"metrics.`{asked.objective}`",
         "orderByAsc": str(asked.ascending).lower(),
     }
     return _link(experiment_id, search)
@@ -120,17 +120,20 @@ def view_state(asked: SavedView, done: Sequence[Trial]) -> Json:
     columns = dict.fromkeys([objective, *asked.metrics])
     return {
         "searchFilter": is_trial_of(asked.sweep),
-        "orderByKey": _metric(objective),
+        "orderByKey": f"metrics.`{objective}`",
         "orderByAsc": asked.ascending,
-        "selectedColumns": [*map(_param, asked.parameters), *map(_metric, columns)],
+        "selectedColumns": [
+            *(f"params.`{name}`" for name in asked.parameters),
+            *(f"metrics.`{name}`" for name in columns),
+        ],
         "runsHiddenMode": "SHOW_ALL",  # the first ten are its default
         "compareRunCharts": _charts(done, asked.parameters, objective),
         "compareRunSections": [
-            _section(ALL, "All parameters", columns=1, height=360),
-            _section(EACH, f"{objective} by parameter", columns=3, height=360),
-            _section(LEARNING, "Learning curves", columns=3, height=360),
-            # MLflow adds a chart for every other metric; it is there, folded
-            _section(REST, "Model metrics", columns=3, height=360, display=False),
+            _section(ALL, "All parameters", columns=1),
+            _section(EACH, f"{objective} by parameter"),
+            _section(LEARNING, "Learning curves"),
+            # MLflow adds a chart for every other metric: folded away here
+            _section(REST, "Model metrics", display=False),
         ],
         "isAccordionReordered": True,  # else sections are sorted by name
     }
@@ -199,7 +202,7 @@ def _axis(parameter: str) -> Json:
     return {"key": parameter, "type": "PARAM"}
 
 
-def _section(key: str, name: str, *, columns: int, height: int, display: bool = True) -> Json:
+def _section(key: str, name: str, *, columns: int = 3, display: bool = True) -> Json:
     return {
         "uuid": key,
         "name": name,
@@ -208,16 +211,8 @@ def _section(key: str, name: str, *, columns: int, height: int, display: bool = 
         "deleted": False,
         "isGenerated": False,
         "columns": columns,
-        "cardHeight": height,
+        "cardHeight": 360,
     }
-
-
-def _param(name: str) -> str:
-    return f"params.`{name}`"
-
-
-def _metric(name: str) -> str:
-    return f"metrics.`{name}`"
 
 
 def _view(sweep: str | None, state: Json) -> str:

@@ -24,12 +24,14 @@ from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, translate_errors
 from digit_exp.tracking.mlflow.mirror.entities import NOTE, TAG_LENGTH
 from digit_exp.tracking.mlflow.mirror.run import PARENT, author
-from digit_exp.tracking.mlflow.trials import (
+from digit_exp.tracking.mlflow.queries import (
     CONFIG_HASH,
     KIND,
+    RUNNING,
     SUPERSEDED,
     SWEEP,
     Trial,
+    download,
     epochs_of,
     identity,
     parents,
@@ -87,16 +89,14 @@ class Sweep:
         """Return a place for texts, in a folder of the parent's artifacts."""
         return RunMailbox(self.client, self.store, self.parent_id, folder)
 
-    def children(self) -> list[Trial]:
-        """Return all trials, the oldest first."""
+    def children(self, condition: str | None = None) -> list[Trial]:
+        """Return all trials, or those that meet a condition of MLflow's, the oldest first."""
         with translate_errors(self.store):
-            return trials(self.client, self.experiment_id, self.name)
+            return trials(self.client, self.experiment_id, self.name, condition)
 
     def failed(self) -> list[str]:
         """Return the hashes of the trials that have failed."""
-        failed = f"attributes.status = '{Status.FAILED}'"
-        with translate_errors(self.store):
-            found = trials(self.client, self.experiment_id, self.name, failed)
+        found = self.children(f"attributes.status = '{Status.FAILED}'")
         return [trial.tags[CONFIG_HASH] for trial in found]
 
     def find(self, config_hash: str) -> Trial | None:
@@ -111,9 +111,7 @@ class Sweep:
         return bool(rivals) and rivals[0].run_id != run_id
 
     def _with(self, config_hash: str) -> list[Trial]:
-        condition = f"tags.\"{CONFIG_HASH}\" = '{config_hash}'"
-        with translate_errors(self.store):
-            return trials(self.client, self.experiment_id, self.name, condition)
+        return self.children(f"tags.\"{CONFIG_HASH}\" = '{config_hash}'")
 
     def history(self, trial: Trial, *metrics: str) -> list[Metrics]:
         """Return these metrics of each epoch, with its number as `epoch`, as a trainer's history.
@@ -131,13 +129,8 @@ class Sweep:
 
     def fetch(self, trial: Trial, path: str, folder: Path) -> Path | None:
         """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
-        parent = str(Path(path).parent)
         with translate_errors(self.store):
-            known = self.client.list_artifacts(trial.run_id, None if parent == "." else parent)
-            if path not in {file.path for file in known}:
-                return None
-            folder.mkdir(parents=True, exist_ok=True)
-            return Path(self.client.download_artifacts(trial.run_id, path, str(folder)))
+            return download(self.client, trial.run_id, PurePosixPath(path), folder)
 
     def supersede(self, trial: Trial) -> None:
         """Take a trial out of the sweep, because its configuration is run anew. It stays a run."""
@@ -145,13 +138,11 @@ class Sweep:
             self.client.set_tag(trial.run_id, KIND, SUPERSEDED)
 
     def running(self) -> list[Trial]:
-        """Return the trials that are RUNNING, or were when their process died without a word."""
-        running = "attributes.status = 'RUNNING'"
-        with translate_errors(self.store):
-            return trials(self.client, self.experiment_id, self.name, running)
+        """Return the trials that are RUNNING in the store, also those of dead processes."""
+        return self.children(RUNNING)
 
     def mark_dead(self) -> list[Trial]:
-        """Call those trials KILLED whose process died without a word; see `owner`."""
+        """Set trials to KILLED whose process is dead, on whatever machine; see `ownership`."""
         dead = [trial for trial in self.running() if not trial.is_running]
         with translate_errors(self.store):
             for trial in dead:

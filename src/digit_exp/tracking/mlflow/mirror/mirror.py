@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Epoch, RunContents, TrackingError
 from digit_exp.tracking.mlflow.errors import Refusal, reason, refusal
-from digit_exp.tracking.mlflow.mirror import datasets, entities
-from digit_exp.tracking.mlflow.mirror.sent import SentFiles, Version, version_of
-from digit_exp.tracking.mlflow.mirror.stored_run import StoredRun, active, look
+from digit_exp.tracking.mlflow.mirror import entities
+from digit_exp.tracking.mlflow.mirror.stored import SentFiles, StoredRun, active, look, version_of
 from digit_exp.tracking.model import log
 
 if TYPE_CHECKING:
@@ -150,12 +149,12 @@ class Mirror:
     def _send_dataset(self, contents: RunContents, stored: StoredRun) -> None:
         if contents.dataset is None:
             return
-        keys = datasets.keys(contents.dataset)
+        keys = set(entities.dataset_keys(contents.dataset).values())
         if keys <= stored.datasets:
             return
         # the first two runs with a data set may collide, as MLflow looks and inserts without a lock
-        wanted = datasets.inputs(contents.dataset)
-        if self._try("the data set", partial(self._client.log_inputs, self.run_id, wanted)):
+        inputs = entities.dataset_inputs(contents.dataset)
+        if self._try("the data set", partial(self._client.log_inputs, self.run_id, inputs)):
             stored.datasets |= keys
 
     def _send_files(self, contents: RunContents, stored: StoredRun, names: Sequence[str]) -> None:
@@ -164,11 +163,12 @@ class Mirror:
             send = partial(self._client.log_artifact, self.run_id, str(path), _parent(name) or None)
             try:
                 version = version_of(path)
-                if not _is_stored(stored, name, version, self._sent_files.version(name)):
-                    if not self._try(f"the file {name}", send):
-                        continue
+                is_known = stored.files.get(name, -1) in (None, version[0])  # by its size
+                if is_known and self._sent_files.versions.get(name) == version:
+                    continue
+                if self._try(f"the file {name}", send):
                     stored.files[name] = version[0]
-                    self._sent_files.add(name, version)
+                    self._sent_files.versions[name] = version
             except FileNotFoundError:
                 if path.exists():
                     raise
@@ -272,7 +272,3 @@ def _groups_of_points(epochs: Sequence[Epoch]) -> Iterator[list[Epoch]]:
 
 def _is_same(known: float | None, value: float) -> bool:
     return known == value or (known is not None and math.isnan(known) and math.isnan(value))
-
-
-def _is_stored(stored: StoredRun, name: str, version: Version, sent: Version | None) -> bool:
-    return sent == version and stored.files.get(name, -1) in (None, version[0])

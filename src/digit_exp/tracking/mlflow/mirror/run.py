@@ -10,16 +10,22 @@ from typing import TYPE_CHECKING
 
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import RunContents, Status, Tracker, TrackingError
-from digit_exp.tracking.mlflow.dead_runs import mark_dead
+from digit_exp.tracking.mlflow.connect import (
+    connect,
+    experiment_id,
+    short_timeout,
+    translate_errors,
+)
 from digit_exp.tracking.mlflow.mirror.entities import TAG_LENGTH
 from digit_exp.tracking.mlflow.mirror.entities import tags as tags_of
+from digit_exp.tracking.mlflow.mirror.mirror import Mirror
+from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
+from digit_exp.tracking.mlflow.queries import KIND, mark_dead
 from digit_exp.tracking.mlflow.uri import Store, locate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-    from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
 
 PATIENCE = 45.0
 """Seconds without progress, once a run has ended: a store that stalls may need them."""
@@ -50,13 +56,6 @@ def open_tracker(
     if backend == "none":
         return Tracker()
     store = locate(uri, folder or Path.cwd())
-    from digit_exp.tracking.mlflow.connect import (
-        connect,
-        experiment_id,
-        short_timeout,
-        translate_errors,
-    )
-
     client = connect(store)
     with translate_errors(store), short_timeout():
         mark_dead(client)
@@ -75,13 +74,6 @@ def mirror_once(
     It has begun and goes on until the tracker is closed.
     """
     store = locate(uri, Path.cwd())
-    from digit_exp.tracking.mlflow.connect import (
-        connect,
-        experiment_id,
-        short_timeout,
-        translate_errors,
-    )
-
     client = connect(store)
     with translate_errors(store), short_timeout():
         run = _find(client, contents)
@@ -118,16 +110,13 @@ def _tracker(
     *,
     keeps_checkpoints: bool = False,
 ) -> MLflowTracker:
-    from digit_exp.tracking.mlflow.mirror.mirror import Mirror
-    from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
-
     experiment = str(run.info.experiment_id)
     mirror = Mirror(client, str(run.info.run_id), experiment, contents.folder)
     return MLflowTracker(mirror, store, experiment, keeps_checkpoints=keeps_checkpoints)
 
 
 def _create(client: MlflowClient, experiment: str, contents: RunContents) -> Run:
-    tags = {**author(), **ownership.beat(), "digit_exp.kind": "trial", **_tags(contents)}
+    tags = {**author(), **ownership.beat(), KIND: "trial", **_tags(contents)}
     return client.create_run(experiment, contents.started, tags, contents.name)
 
 
