@@ -35,6 +35,7 @@ everything to compare runs with to mlruns/.
 eval "$(digit-exp -sc install=bash)" lets TAB complete groups, choices and keys. (With the command
 digit-exp only, not with python -m.)
 
+--dry-run with any command line shows its jobs, which of them are done, and how long it will take.
 digit-exp --cfg job [...] shows every key and value that a command line leads to. --version is the
 version of digit-exp; --hydra-help explains Hydra's own options, train --version is Hydra's version.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import chdir
 from functools import partial
@@ -44,7 +44,7 @@ NAME = "config"
 IGNORED = "MLFLOW_EXPERIMENT_NAME"
 """What MLflow would take an experiment's name from; here a configuration says it."""
 
-ONE_OF = ("run", "multirun", "cfg", "info", "hydra_help", "shell_completion")
+ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "hydra_help", "shell_completion")
 """Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
 
 
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _flags(arguments: Sequence[str]) -> Namespace:
     """Read Hydra's flags, in any order with the overrides, and refuse those that do not fit."""
-    line = get_args_parser().parse_intermixed_args(arguments)
+    line = _parser().parse_intermixed_args(arguments)
     line.overrides = line.overrides or []
     asked = [name for name in ONE_OF if getattr(line, name)]
     if len(asked) > 1 and not (len(asked) == 2 and "multirun" in asked and "run" not in asked):
@@ -81,12 +81,22 @@ def _flags(arguments: Sequence[str]) -> Namespace:
     for name in ("resolve", "package"):
         if getattr(line, name) and not line.cfg:
             raise ConfigError(Problem(f"--{name}", "needs --cfg job, --cfg hydra or --cfg all"))
+    if line.json and not line.dry_run:
+        raise ConfigError(Problem("--json", "needs --dry-run"))
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(line, name):
             flag = f"--{name.replace('_', '-')}"
             message = "is not used here; presets of your own are found with --config-dir FOLDER"
             raise ConfigError(Problem(flag, message))
     return line
+
+
+def _parser() -> ArgumentParser:
+    """Return Hydra's parser, with what this program adds to it."""
+    parser = get_args_parser()
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    return parser
 
 
 def _run(line: Namespace) -> int:
@@ -101,6 +111,8 @@ def _run(line: Namespace) -> int:
     if line.info:
         hydra.show_info(line.info, NAME, list(planned.choices))
         return 0
+    if line.dry_run:
+        return _dry_run(planned, line)
     _say_what_is_ignored(planned.jobs[0])
     mark_dead_runs(OUTPUTS)
     resume = planned.launch["resume"]
@@ -117,6 +129,24 @@ def launch_sweep(planned: Plan) -> int:
 
     hydra = Hydra("digit_exp", planned.loader)
     return run_sweep(planned, lambda: hydra.multirun(NAME, _trial, []))
+
+
+def _dry_run(planned: Plan, line: Namespace) -> int:
+    """Print what the command line would do."""
+    from digit_exp.cli.dry_run import show_dry_run
+    from digit_exp.runs.reuse.resume import find_checkpoint
+    from digit_exp.sweeps.dry_run import dry_resume, dry_run
+    from digit_exp.training.checkpoint import CheckpointError, load_for_resuming
+
+    resume = planned.launch["resume"]
+    if resume is None:
+        return show_dry_run(dry_run(planned), line.json)
+    _require_only_resume(planned, line)
+    try:
+        checkpoint = load_for_resuming(find_checkpoint(resume))
+    except CheckpointError as error:
+        raise ConfigError(Problem("resume", str(error))) from error
+    return show_dry_run(dry_resume(checkpoint), line.json)
 
 
 def _say_what_is_ignored(config: RunConfig) -> None:
@@ -180,7 +210,17 @@ def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:
     """Go on with a run in its folder, or send what MLflow lacks of one that is over."""
     from digit_exp.runs.reuse.resume import find_checkpoint, run_folder, send, unsent_folder
 
+    _require_only_resume(planned, line)
     text = planned.launch["resume"]
+    if (unsent := unsent_folder(text)) is not None:
+        return send(unsent)
+    checkpoint = find_checkpoint(text).resolve()
+    if (folder := run_folder(checkpoint)) is not None:
+        planned.set_hydra({"hydra.run.dir": str(folder), "hydra.output_subdir": None})
+    return _one(hydra, planned.jobs[0], checkpoint)
+
+
+def _require_only_resume(planned: Plan, line: Namespace) -> None:
     others = [
         word for word in line.overrides if not word.lstrip("+").startswith(("resume=", "hydra."))
     ]
@@ -188,9 +228,3 @@ def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:
         extra = ", ".join([*others, *(["-m"] if planned.is_sweep else [])])
         problem = f"a run goes on with the configuration it began with; leave out {extra}"
         raise ConfigError(Problem("resume", problem))
-    if (unsent := unsent_folder(text)) is not None:
-        return send(unsent)
-    checkpoint = find_checkpoint(text).resolve()
-    if (folder := run_folder(checkpoint)) is not None:
-        planned.set_hydra({"hydra.run.dir": str(folder), "hydra.output_subdir": None})
-    return _one(hydra, planned.jobs[0], checkpoint)

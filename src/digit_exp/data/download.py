@@ -46,7 +46,7 @@ def fetch(name: str, mirrors: Sequence[str], sha256: str, folder: Path) -> Path:
     """
     path = folder / name
     try:
-        if not _is_genuine(path, sha256):
+        if not is_genuine(path, sha256):
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f"{name}.lock"):
                 _download(path, mirrors, sha256)
@@ -58,7 +58,7 @@ def fetch(name: str, mirrors: Sequence[str], sha256: str, folder: Path) -> Path:
     return path
 
 
-def _is_genuine(path: Path, sha256: str) -> bool:
+def is_genuine(path: Path, sha256: str) -> bool:
     """Check a cached file without importing pooch, which is slow."""
     if not path.is_file():
         return False

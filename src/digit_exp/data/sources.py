@@ -59,6 +59,10 @@ class DataSource(Component):
         """Return the data set with its whole training set. Raises DataError if it is unusable."""
         raise NotImplementedError
 
+    def needs_download(self) -> bool:
+        """Tell whether `load` would download files first."""
+        return False
+
 
 DATASETS: Registry[DataSource] = Registry("data")
 
@@ -153,6 +157,9 @@ class FashionMnist(DataSource):
         folder = self.dir or _download("fashion_mnist", FASHION_MNIST_MIRRORS, FASHION_MNIST_SHA256)
         return replace(read_folder("fashion_mnist", folder), named=FASHION_MNIST_CLASSES)
 
+    def needs_download(self) -> bool:
+        return not self.dir and _is_missing("fashion_mnist", FASHION_MNIST_SHA256)
+
 
 KMNIST_MIRRORS = (
     "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
@@ -180,6 +187,9 @@ class Kmnist(DataSource):
     def load(self) -> Dataset:
         folder = self.dir or _download("kmnist", KMNIST_MIRRORS, KMNIST_SHA256)
         return replace(read_folder("kmnist", folder), named=KMNIST_CLASSES)
+
+    def needs_download(self) -> bool:
+        return not self.dir and _is_missing("kmnist", KMNIST_SHA256)
 
 
 @DATASETS.register("synthetic")
@@ -320,3 +330,12 @@ def _download(name: str, mirrors: Sequence[str], sha256: Sequence[str]) -> Path:
     for file, checksum in zip(FILES, sha256, strict=True):
         fetch(f"{file}.gz", mirrors, checksum, folder)
     return folder
+
+
+def _is_missing(name: str, sha256: Sequence[str]) -> bool:
+    """Tell whether a file of a data set is not in the cache folder, or is damaged there."""
+    from digit_exp.data.download import cache_folder, is_genuine
+
+    folder = cache_folder(name)
+    files = zip(FILES, sha256, strict=True)
+    return not all(is_genuine(folder / f"{file}.gz", checksum) for file, checksum in files)

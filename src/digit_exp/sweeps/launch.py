@@ -48,7 +48,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
     sweep = _open(plan.jobs[0], name)
-    ticket = _ticket(plan, name, _swept(planned), sweep)
+    ticket = _ticket(plan, name, swept_keys(plan), sweep)
     plan.set_hydra(_settings(ticket, plan))
     _announce(plan, planned, ticket)
     status, silent = Status.KILLED, list[JobResult]()
@@ -122,8 +122,9 @@ def _open(config: RunConfig, name: str) -> Sweep | None:
     return sweep
 
 
-def _swept(planned: Sequence[JobResult]) -> list[str]:
+def swept_keys(plan: Plan) -> list[str]:
     """Return the keys in which jobs differ, the seed included."""
+    planned = _planned(plan)
     seeds = {job.config["seed"] for job in planned}
     return [*varied(planned), *(["seed"] if len(seeds) > 1 else [])]
 
@@ -147,7 +148,7 @@ def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Swee
 
 def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     """Return a name that the same sweep has again: what varies, and a digest of what does not."""
-    keys = _swept(planned)
+    keys = swept_keys(plan)
     fixed = {key: value for key, value in planned[0].config.items() if key not in keys}
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
     words = [key.rpartition(".")[2] for key in keys]

@@ -50,8 +50,11 @@ def previous_in_folder(folder: Path) -> PreviousRun:
 def previous_in_store(sweep: Sweep, config_hash: str, folder: Path) -> PreviousRun:
     """Return what the store knows of the job with this hash."""
     trial = sweep.find(config_hash)
-    if trial is None:
-        return PreviousRun()
+    return PreviousRun() if trial is None else previous_trial(trial, folder)
+
+
+def previous_trial(trial: Trial, folder: Path) -> PreviousRun:
+    """Return what a trial of the store says."""
     record, reason = record_in(folder), trial.tags.get(STOP_REASON)
     return PreviousRun(
         is_over=is_complete(trial.status, trial.metrics) or reason in FINAL_REASONS,

@@ -252,6 +252,20 @@ class Study:
             raise ConfigError(Problem("hydra.sweeper.study_name", message))
 
 
+def count_ended(url: str, name: str) -> int:
+    """Return how many places of a search have had a job that ended. Nothing is created."""
+    database = database_file(url, STORAGE)
+    if database is not None and not database.exists():
+        return 0
+    import optuna
+
+    with _quiet(), _storage(url) as storage:
+        if name not in optuna.get_all_study_names(storage):
+            return 0
+        trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
+        return len({trial.user_attrs.get(PLACE) for trial in trials if _has_ended(trial)})
+
+
 def _has_ended(trial: FrozenTrial) -> bool:
     from optuna.trial import TrialState
 

@@ -10,7 +10,7 @@ import getpass
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -101,9 +101,15 @@ class Sweep:
 
     def find(self, config_hash: str) -> Trial | None:
         """Return the trial of a configuration: the one that finished, else the latest one."""
-        found = self._with(config_hash)
-        finished = [trial for trial in found if trial.status == Status.FINISHED]
-        return next(reversed(finished or found), None)
+        return _that_counts(self._with(config_hash))
+
+    def by_hash(self) -> dict[str, Trial]:
+        """Return what `find` does for each configuration that there is."""
+        found: dict[str, list[Trial]] = {}
+        for trial in self.children():
+            found.setdefault(trial.tags[CONFIG_HASH], []).append(trial)
+        counting = {config_hash: _that_counts(some) for config_hash, some in found.items()}
+        return {key: trial for key, trial in counting.items() if trial is not None}
 
     def is_taken(self, config_hash: str, run_id: str | None) -> bool:
         """Tell whether another process was faster to begin the same: the older run counts."""
@@ -126,6 +132,13 @@ class Sweep:
         if trial.status != "RUNNING":
             self._histories[key] = found
         return found
+
+    def has(self, trial: Trial, path: Path) -> bool:
+        """Tell whether a trial has an artifact, a file or a folder."""
+        parent = None if path.parent == Path() else path.parent.as_posix()
+        with translate_errors(self.store):
+            known = self.client.list_artifacts(trial.run_id, parent)
+        return path.as_posix() in {file.path for file in known}
 
     def fetch(self, trial: Trial, path: str, folder: Path) -> Path | None:
         """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
@@ -184,6 +197,20 @@ def open_sweep(
     return Sweep(name, client, store, experiment, run_id)
 
 
+def find_sweep(name: str, *, uri: str | None = None, experiment: str = "digits") -> Sweep | None:
+    """Return the sweep `name` if the store has it. Nothing is created."""
+    store = locate(uri, Path.cwd())
+    if store.database is not None and not store.database.exists():
+        return None
+    client = connect(store)
+    with translate_errors(store):
+        found = client.get_experiment_by_name(experiment)
+        known = [] if found is None else parents(client, found.experiment_id, name)
+    if found is None or not known:
+        return None
+    return Sweep(name, client, store, str(found.experiment_id), known[0].info.run_id)
+
+
 def join_sweep(
     name: str, parent_id: str, *, uri: str | None = None, experiment: str = "digits"
 ) -> Sweep:
@@ -208,6 +235,11 @@ def _parent(client: MlflowClient, experiment: str, name: str) -> str:
     client.log_batch(parent, tags=[RunTag(key, text) for key, text in ownership.claim().items()])
     client.update_run(parent, status="RUNNING")
     return str(parent)
+
+
+def _that_counts(found: Sequence[Trial]) -> Trial | None:
+    finished = [trial for trial in found if trial.status == Status.FINISHED]
+    return next(reversed(finished or found), None)
 
 
 def _lock(store: Store) -> Path:

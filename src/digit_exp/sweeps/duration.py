@@ -1,0 +1,130 @@
+"""How long training will take: from the epochs of earlier runs, else from a model of an epoch.
+
+The model is for one thread and knows neither augmentation nor the machine:
+
+    seconds of an epoch = 6 W n / (100 GFLOP/s) + steps · (20 µs + 1 ns · W)
+
+with W weights, n images and n / batch size steps: the matrix products of forward and backward pass,
+and what each step costs beside them. docs/performance.md has the measurements; it is within a
+third of them. Where earlier runs were recorded, it is scaled to this machine by them.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from digit_exp.config.schema import RunConfig
+from digit_exp.config.serialize import flat, flatten, read_yaml
+from digit_exp.registry import ConfigError
+from digit_exp.runs.folder import CONFIG_FILE, RunRecord, records_below
+from digit_exp.runs.open_run import read_epochs
+from digit_exp.tracking.base import Epoch
+
+Basis = Literal["recorded", "scaled", "model"]
+"""Epochs of the same network and batch size, the model scaled by other runs, the model alone."""
+
+PRODUCTS_PER_SECOND = 1e11
+SECONDS_PER_STEP = 20e-6
+SECONDS_PER_WEIGHT = 1e-9
+
+MOST_RUNS = 200
+"""How many runs are looked at, the latest."""
+
+SAME = ("data", "model", "augmentation")
+"""The groups in which a run must agree with another one for its epochs to take as long."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an epoch of a network is: its images, weights and batches."""
+
+    images: int
+    weights: int
+    batch_size: int
+
+    @property
+    def seconds(self) -> float:
+        """What the model says of an epoch."""
+        steps = math.ceil(self.images / self.batch_size)
+        products = 6 * self.weights * self.images / PRODUCTS_PER_SECOND
+        return products + steps * (SECONDS_PER_STEP + SECONDS_PER_WEIGHT * self.weights)
+
+
+@dataclass(frozen=True)
+class EpochTime:
+    """Seconds of an epoch, and where they are from."""
+
+    seconds: float
+    basis: Basis
+    runs: int
+    """How many runs were measured."""
+
+
+@dataclass(frozen=True)
+class RecordedEpochs:
+    """The epochs of the runs below a folder."""
+
+    outputs: Path
+
+    def time_of(self, config: RunConfig, work: Work) -> EpochTime:
+        """Return how long an epoch of a run takes."""
+        if same := self._by_kind.get(_kind(flatten(config)), []):
+            return EpochTime(median(same), "recorded", len(same))
+        if self._ratios:
+            seconds = work.seconds * median(self._ratios)
+            return EpochTime(seconds, "scaled", len(self._ratios))
+        return EpochTime(work.seconds, "model", 0)
+
+    @cached_property
+    def _runs(self) -> list[tuple[str, float, Work]]:
+        """The kind of each run, the seconds of its epochs, and what the model goes by."""
+        found = []
+        for folder, record in records_below(self.outputs)[:MOST_RUNS]:
+            try:
+                values = flat(read_yaml(folder / CONFIG_FILE))
+                work = _work(values, record, epochs := read_epochs(folder))
+            except (ConfigError, KeyError, TypeError, ValueError, IndexError):
+                continue  # killed before its first epoch, or of an earlier version
+            measured = [epoch.metrics["epoch_seconds"] for epoch in epochs]
+            # the first epoch may have waited for a compilation
+            found.append((_kind(values), median(measured[1:] or measured), work))
+        return found
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, Sequence[float]]:
+        kinds: dict[str, list[float]] = {}
+        for kind, seconds, _ in self._runs:
+            kinds.setdefault(kind, []).append(seconds)
+        return kinds
+
+    @cached_property
+    def _ratios(self) -> list[float]:
+        """How much longer epochs took than the model says."""
+        return [seconds / work.seconds for _, seconds, work in self._runs]
+
+
+def _work(values: Mapping[str, Any], record: RunRecord, epochs: Sequence[Epoch]) -> Work:
+    """Return what an epoch of a run was; ten classes are assumed."""
+    metrics = epochs[-1].metrics
+    images = round(metrics["images_per_second"] * metrics["epoch_seconds"])
+    pixels = math.prod((record.dataset or {})["train"][1:])
+    sizes = [pixels, *values.get("model.hidden", []), 10]
+    weights = sum(a * b for a, b in pairwise(sizes))
+    return Work(images, weights, values["trainer.batch_size"])
+
+
+def _kind(values: Mapping[str, Any]) -> str:
+    """Return a text that runs share whose epochs take equally long."""
+    own = {key: value for key, value in values.items() if key.partition(".")[0] in SAME}
+    keys = ("trainer.batch_size", "trainer.threads", "optimizer")
+    own |= {key: values.get(key) for key in keys}
+    own["dropout"] = bool(values.get("regularization.dropout"))
+    return json.dumps(own, sort_keys=True, default=str)
