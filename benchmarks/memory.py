@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from digit_exp.data.sources import FILES, Mnist
+from digit_exp.data.idx_folder import FILES
+from digit_exp.data.sources import Mnist
 from measuring import table
 
 

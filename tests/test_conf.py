@@ -18,7 +18,11 @@ EXPERIMENTS = sorted(file.stem for file in (CONF / "experiment").glob("*.yaml"))
 SWEEPS = sorted(file.stem for file in (CONF / "sweep").glob("*.yaml"))
 PLUMBING = CONF / "hydra"
 
-REQUIRED = {"idx": ["data.dir=images"]}
+REQUIRED = {
+    "idx": ["data.dir=images"],
+    "folder": ["data.dir=images"],
+    "csv": ["data.train=images.csv"],
+}
 """What a choice cannot do without."""
 
 NAMES = {

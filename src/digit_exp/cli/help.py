@@ -24,7 +24,7 @@ Examples
   digit-exp experiment=debug                               a tiny run, in seconds
   digit-exp model.hidden=[256,128] optimizer.lr=0.01       another network and learning rate
   digit-exp optimizer=lion schedule=warmup_cosine          another way to train
-  digit-exp data=idx data.dir=my_images augmentation=full  your own images
+  digit-exp data=folder data.dir=my_pictures augmentation=full  your own images
   digit-exp -m seed=1,2,3 regularization=none,dropout      six runs, one for each combination
   digit-exp sweep=tpe pruner=asha                          a search, whose losing runs stop early
   digit-exp resume=latest                                  go on with an interrupted run

@@ -1,13 +1,12 @@
 """Which data sets there are, and how each becomes a `Dataset`.
 
-All but one are four IDX files: shipped with the package, in a folder that a person names, or in
-the cache after a download. `synthetic` is made in memory.
+Four IDX files, shipped with the package, in a folder that a person names, or in the cache after a
+download; pictures in folders; a CSV file of pixels. `synthetic` is made in memory.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import Annotated
 import numpy as np
 
 from digit_exp.arrays import Array, Labels, Pixels
-from digit_exp.data import idx
-from digit_exp.data.dataset import Dataset, Split
+from digit_exp.data.assemble import assemble, combined
+from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
+from digit_exp.data.idx_folder import FILES, TRAIN, read_folder
 from digit_exp.registry import (
     Component,
     Count,
@@ -31,12 +31,11 @@ from digit_exp.registry import (
 )
 from digit_exp.rng import Rng
 
-TRAIN = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
-TEST = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
-FILES = (*TRAIN, *TEST)
-
 Classes = Annotated[int, Range(ge=2, le=256)]
 """How many classes: a label is one byte."""
+
+TestRatio = Annotated[float, Range(gt=0, lt=1)]
+"""Share of the images that is held out for testing, where there is no test set."""
 
 
 class Normalize(Enum):
@@ -117,6 +116,69 @@ class IdxFolder(DataSource):
             advice = "the images of EMNIST are published transposed; set data.transpose=true"
             return replace(found, remarks=[*found.remarks, advice])
         return found
+
+
+class Form(Enum):
+    """What becomes an image: the whole picture, or the character in it as MNIST places it."""
+
+    whole = "whole"
+    character = "character"
+
+
+@DATASETS.register("folder")
+@dataclass(frozen=True, kw_only=True)
+class PictureFolder(DataSource):
+    """Pictures in folders, one for each class: FOLDER/CLASS/*.png, or with train/ and test/."""
+
+    dir: str | None = None
+    height: Count = 28
+    width: Count = 28
+    form: Form = Form.whole
+    test_ratio: TestRatio = 0.2
+
+    def conflicts(self) -> Iterator[Problem]:
+        if not self.dir:
+            yield Problem(
+                "dir",
+                "must name a folder that holds a folder of pictures for each class,"
+                f" got {self.dir!r}. Write data.dir=FOLDER",
+            )
+
+    def load(self) -> Dataset:
+        from digit_exp.data.picture_folder import read_pictures  # with Pillow and SciPy
+
+        is_character = self.form is Form.character
+        shape = self.height, self.width
+        return read_pictures(self.dir or "", shape, is_character, self.test_ratio)
+
+
+@DATASETS.register("csv")
+@dataclass(frozen=True, kw_only=True)
+class CsvFiles(DataSource):
+    """Images in a CSV file as Kaggle has them: a label and the pixels, 0 to 255, on each line."""
+
+    train: str | None = None
+    test: str | None = None
+    label: str = "label"
+    height: Count | None = None
+    width: Count | None = None
+    test_ratio: TestRatio = 0.2
+
+    def conflicts(self) -> Iterator[Problem]:
+        if not self.train:
+            yield Problem(
+                "train",
+                "must name a CSV file with a label and the pixels of an image on each line,"
+                f" got {self.train!r}. Write data.train=FILE.csv",
+            )
+        if (self.height is None) != (self.width is None):
+            yield Problem("height", "must be given together with width, or neither")
+
+    def load(self) -> Dataset:
+        from digit_exp.data.csv_pixels import read_csv
+
+        shape = (self.height, self.width) if self.height and self.width else None
+        return read_csv(self.train or "", self.test, self.label, shape, self.test_ratio)
 
 
 FASHION_MNIST_MIRRORS = (
@@ -226,100 +288,6 @@ class Synthetic(DataSource):
         images += pictures[labels]
         np.clip(images, 0, 1, out=images)
         return (images * 255).astype(np.uint8), labels
-
-
-def read_folder(
-    name: str, folder: str | Path, *, transpose: bool = False, first_label: int = 0
-) -> Dataset:
-    """Read the four IDX files of `folder`, by any of their usual names.
-
-    `transpose` swaps rows and columns; `first_label` is the label that becomes class 0.
-    """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"data.dir: {folder} is not a folder. Give the one with the IDX files")
-    train_images, train_labels, test_images, test_labels = (_find(folder, file) for file in FILES)
-    train = idx.read_images(train_images), idx.read_labels(train_labels) - first_label
-    test = idx.read_images(test_images), idx.read_labels(test_labels) - first_label
-    if (least := min(train[1].min(), test[1].min())) < 0:
-        raise DataError(
-            f"{folder} has the label {least + first_label}, below data.first_label={first_label}."
-            " Set it to the smallest label of the files"
-        )
-    if transpose:
-        train, test = ((_transposed(images), labels) for images, labels in (train, test))
-    try:
-        return assemble(name, train, test)
-    except DataError as error:
-        raise DataError(f"{folder}: {error}") from error
-
-
-def assemble(name: str, train: tuple[Pixels, Labels], test: tuple[Pixels, Labels]) -> Dataset:
-    """Make a data set of images and labels. Raises DataError if they do not fit together."""
-    _check_fit(train, test)
-    (train_images, train_labels), (test_images, test_labels) = train, test
-    return Dataset(
-        name=name,
-        train=Split.of(train_images, train_labels),
-        test=Split.of(test_images, test_labels),
-        classes=int(max(train_labels.max(), test_labels.max())) + 1,
-        digest=combined(
-            idx.sha256(values.astype(np.uint8, copy=False)) for values in (*train, *test)
-        ),
-        remarks=_remarks(np.concatenate([train_labels, test_labels])),
-    )
-
-
-def _transposed(images: Pixels) -> Pixels:
-    turned: Pixels = np.ascontiguousarray(images.swapaxes(1, 2))
-    return turned
-
-
-def _remarks(labels: Labels) -> list[str]:
-    """Say what is odd about the labels, and what to set."""
-    least = int(labels.min())
-    if not least:
-        return []
-    classes = "class 0 has" if least == 1 else f"classes 0 to {least - 1} have"
-    return [
-        f"labels go from {least} to {labels.max()}: {classes} no image;"
-        f" if {least} is the first class, set data.first_label={least} (data=idx)"
-    ]
-
-
-def combined(sha256: Iterable[str]) -> str:
-    """Return the digest of a data set whose files, decompressed, have these checksums."""
-    return hashlib.sha256("".join(sha256).encode()).hexdigest()
-
-
-def _check_fit(train: tuple[Pixels, Labels], test: tuple[Pixels, Labels]) -> None:
-    for part, (images, labels) in {"training": train, "test": test}.items():
-        if len(images) != len(labels):
-            raise DataError(
-                f"there are {len(images)} {part} images, but {len(labels)} {part} labels."
-                " Take both files from the same set"
-            )
-    here, there = (" × ".join(map(str, images.shape[1:])) for images, _ in (train, test))
-    if here != there:
-        raise DataError(
-            f"training images have {here} pixels, test images {there}. They must agree:"
-            " take all files from the same set"
-        )
-    labels = train[1]
-    if labels.min() == labels.max():
-        raise DataError(
-            f"all training labels are {labels[0]}, and a classifier needs at least two classes."
-            " Give a training set with more of them"
-        )
-
-
-def _find(folder: Path, file: str) -> Path:
-    dotted = file.replace("-idx", ".idx")  # an unpacker of long ago wrote the dot
-    names = (file, dotted, f"{file}.gz", f"{dotted}.gz")
-    for name in names:
-        if (folder / name).exists():
-            return folder / name
-    raise DataError(f"{folder} lacks a file: it must hold one of {', '.join(names)}")
 
 
 def _download(name: str, mirrors: Sequence[str], sha256: Sequence[str]) -> Path:

@@ -15,7 +15,7 @@ from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.build import build_network, load_data, train_val_splits
 from digit_exp.runs.failures import WriteFailures, require_free_space
-from digit_exp.runs.folder import DATA_DIGEST
+from digit_exp.runs.folder import DATA_DIGEST, class_tag
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.provenance import provenance
 from digit_exp.training.callbacks import Callback
@@ -94,6 +94,7 @@ class Experiment:
             **provenance(self.config.seed),
             "data.name": self.dataset.name,
             DATA_DIGEST: self.dataset.digest,
+            **class_tag(self.dataset.named),
             "threads": f"{self.config.trainer.threads}",
         }
 

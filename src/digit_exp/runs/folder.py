@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -30,6 +30,10 @@ STOP_REASON = "digit_exp.stop_reason"
 """The tag with the reason why training ended before the last epoch."""
 DATA_DIGEST = "data.digest"
 """The tag that says on which data set a run was trained and tested."""
+CLASSES = "data.classes"
+"""The tag with the names of the classes, as JSON, if they have names."""
+LONGEST_TAG = 5000
+"""Letters that MLflow keeps of a tag."""
 ERROR = "digit_exp.error"
 """The tag that says why a run has FAILED; the whole traceback is in a file."""
 ERROR_LENGTH = 500
@@ -47,6 +51,12 @@ MODEL_FILE = "model.npz"
 
 REQUIRED = {"run_id", "status", "started"}
 """What every note has, and a `run.json` of another program has not."""
+
+
+def class_tag(names: Sequence[str]) -> dict[str, str]:
+    """Return the tag with the names of the classes; none if MLflow would cut it."""
+    text = json.dumps(list(names), ensure_ascii=False)
+    return {CLASSES: text} if names and len(text) <= LONGEST_TAG else {}
 
 
 class RecordError(ValueError):

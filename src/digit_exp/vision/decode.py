@@ -17,6 +17,10 @@ Grey = NDArray[np.float32]
 """Brightness, shape `(height, width)`."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+"""Files of a folder that count as pictures."""
+UNREAD = (".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".ico", ".dng")
+"""Pictures that cannot be read, which is said of each rather than leaving it out."""
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 50_000_000
 """A large phone photo has as many; a file of a few kilobytes can claim many more."""

@@ -45,6 +45,15 @@ def normalize(levels: Grey, shape: tuple[int, int] = (28, 28)) -> Pixels:
     return _centre(_fit(strength[bounding_box(strength > 0.5)], shape), shape)
 
 
+def fill(levels: Grey, shape: tuple[int, int]) -> Pixels:
+    """Scale a whole picture to `shape`, uint8; what has that size stays as it is."""
+    height, width = shape
+    image = Image.fromarray(np.ascontiguousarray(levels, np.float32))
+    scaled = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))
+    pixels: Pixels = np.rint(np.clip(scaled, 0, 1) * 255).astype(np.uint8)
+    return pixels
+
+
 def _find(levels: Grey) -> Candidate:
     """Look for the digit in a small copy; if it is small there, look closer."""
     view = shrink(levels, VIEW)

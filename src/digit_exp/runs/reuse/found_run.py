@@ -19,6 +19,7 @@ from digit_exp.data.sources import DataSource
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import (
+    CLASSES,
     CONFIG_FILE,
     DATA_DIGEST,
     LAST_CHECKPOINT,
@@ -100,6 +101,11 @@ class FoundRun:
         except (RunError, CheckpointError):
             return "an unknown data set"
         return f"{name or 'an unknown data set'}{f' in {folder}' if folder else ''}"
+
+    def class_names(self, classes: int) -> list[str]:
+        """Return what each class is called: by its name, or else by its number."""
+        named: list[str] = json.loads(self.tags.get(CLASSES, "[]"))
+        return named if len(named) == classes else [str(number) for number in range(classes)]
 
     @property
     def is_on_default_data(self) -> bool:

@@ -15,12 +15,8 @@ from digit_exp.nn.network import Network
 from digit_exp.runs.evaluate import write_model
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.training.calibration import tempered
-from digit_exp.vision.decode import MAX_BYTES, Grey, PictureError, decode
+from digit_exp.vision.decode import MAX_BYTES, SUFFIXES, UNREAD, Grey, PictureError, decode
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-"""Files of a folder that count as pictures."""
-UNREAD = (".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".ico", ".dng")
-"""Pictures that cannot be read, which is said of each rather than leaving it out."""
 STDIN = "-"
 
 
