@@ -9,9 +9,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from digit_exp.plots.canvas import own_settings
 from digit_exp.plots.curves import gradient_norms, layer_statistics, learning_curves
 from digit_exp.plots.data import class_distribution
+from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
 from digit_exp.plots.predictions import confusion_matrix, reliability
-from digit_exp.plots.sweeps import Effect, Scale, best_curves, main_effects
+from digit_exp.plots.scale import Scale
+from digit_exp.plots.sweeps import best_curves
 from digit_exp.plots.weights import weight_histograms
 
 ACCURACY = Scale("validation accuracy", is_share=True)

@@ -5,13 +5,9 @@ import pytest
 from scipy import stats
 
 from digit_exp.analysis.predictions import Predictions
-from digit_exp.analysis.report.comparison_sections import (
-    config_table,
-    duel_table,
-    metrics_table,
-    runs_table,
-    sections,
-)
+from digit_exp.analysis.report.runs import config_table, metrics_table, pairs_table, runs_table
+from digit_exp.analysis.report.section import Results
+from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.terminal import WIDTH, text_table
 from digit_exp.analysis.run_comparison import (
     ComparedRun,
@@ -35,11 +31,9 @@ def readings(*wrong, labels=LABELS, sure=0.8):
     return Predictions(labels, np.log(probabilities))
 
 
-def contender(name="a", *, found=None, val=None, history=(), metrics=None, **config):
+def compared(name="a", *, test=None, val=None, history=(), metrics=None, **config):
     config = {"seed": 1, "optimizer": "adam", "optimizer.lr": 0.1, **config}
-    return ComparedRun(
-        name, "12345678", "FINISHED", config, metrics or {}, history, found, val, 500
-    )
+    return ComparedRun(name, "12345678", "FINISHED", config, metrics or {}, history, test, val, 500)
 
 
 def test_wilsons_interval_is_that_of_its_formula():
@@ -61,8 +55,8 @@ def test_the_bootstrap_is_repeatable_and_near_the_normal_interval():
 
 def test_what_differs_is_told_without_names_and_tracking():
     some = [
-        contender(**{"run_name": "x", "tracking.uri": "a", "trainer.epochs": 1}),
-        contender(**{"run_name": "y", "tracking.uri": "b", "optimizer.lr": 0.2}),
+        compared(**{"run_name": "x", "tracking.uri": "a", "trainer.epochs": 1}),
+        compared(**{"run_name": "y", "tracking.uri": "b", "optimizer.lr": 0.2}),
     ]
     assert differing(some) == ["optimizer.lr", "trainer.epochs"]
     assert config_table(some).to_numpy().tolist() == [
@@ -71,50 +65,50 @@ def test_what_differs_is_told_without_names_and_tracking():
     ]
 
 
-def test_a_duel_counts_who_alone_is_right_and_tests_it():
+def test_a_pair_counts_who_alone_is_right_and_tests_it():
     ours, theirs = readings(0, 1), readings(1, *range(10, 20))
-    (duel,) = paired_tests([contender(found=ours), contender(found=theirs)])
-    assert set(duel.only_first) == set(range(10, 20))
-    assert list(duel.only_second) == [0]
-    assert duel.difference == pytest.approx(9 / 60)
-    assert duel.interval[0] < duel.difference < duel.interval[1]
-    assert duel.p == pytest.approx(stats.binomtest(1, 11).pvalue)
-    assert better(duel) == 0
+    (pair,) = paired_tests([compared(test=ours), compared(test=theirs)])
+    assert set(pair.only_first) == set(range(10, 20))
+    assert list(pair.only_second) == [0]
+    assert pair.difference == pytest.approx(9 / 60)
+    assert pair.interval[0] < pair.difference < pair.interval[1]
+    assert pair.p == pytest.approx(stats.binomtest(1, 11).pvalue)
+    assert better(pair) == 0
 
 
 def test_the_verdict_is_that_of_the_validation_images_and_never_of_the_test_set():
     good, bad = readings(0), readings(*range(10, 30))
-    some = [contender(found=bad, val=good), contender(found=good, val=bad)]
-    table = duel_table(paired_tests(some), validation_tests(some))
+    some = [compared(test=bad, val=good), compared(test=good, val=bad)]
+    table = pairs_table(paired_tests(some), validation_tests(some))
     assert table["images"].tolist() == ["validation", "test"]
-    assert table["verdict"].tolist() == ["#1 reads better", "–"]
-    old = [contender(found=bad), contender(found=good)]
-    (section,) = (one for one in sections(old, None) if one.key == "predictions")
+    assert table["verdict"].tolist() == ["#1 is better", "–"]
+    old = [compared(test=bad), compared(test=good)]
+    (section,) = (one for one in sections(Results(runs=old)) if one.key == "predictions")
     assert section.tables[0]["verdict"].tolist() == ["–"]
     assert any("No verdict" in line for line in section.text)
 
 
-def test_several_duels_are_corrected_and_other_test_sets_are_left_out():
+def test_several_pairs_are_corrected_and_other_test_sets_are_left_out():
     first, second = readings(0), readings(0, 5, 6, 7, 8, 9, 10)
-    alone = paired_tests([contender(found=first), contender(found=second)])[0].p
+    alone = paired_tests([compared(test=first), compared(test=second)])[0].p
     other = readings(labels=np.arange(30) % 3)
-    found = paired_tests([contender(found=r) for r in (first, second, second, other, None)])
-    assert [duel.second for duel in found] == [1, 2]
+    found = paired_tests([compared(test=r) for r in (first, second, second, other, None)])
+    assert [pair.second for pair in found] == [1, 2]
     assert found[0].p == pytest.approx(2 * alone)
-    assert paired_tests([contender(), contender(found=first)]) == []
+    assert paired_tests([compared(), compared(test=first)]) == []
 
 
 def test_the_clearest_come_first():
     ours, theirs = readings(), readings(3, 4)
     theirs.probabilities[4] = [0.45, 0.4, 0.15]  # almost undecided
     theirs.probabilities[4] = theirs.probabilities[4][[2, 1, 0]]
-    (duel,) = paired_tests([contender(found=ours), contender(found=theirs)])
-    assert list(duel.only_first) == [3, 4]
+    (pair,) = paired_tests([compared(test=ours), compared(test=theirs)])
+    assert list(pair.only_first) == [3, 4]
 
 
 def test_the_tables_fit_into_a_terminal_and_say_what_is_missing():
     metrics = {"best_val_acc": 0.9, "test_acc": 0.95, "test_loss": 0.1, "best_epoch": 3.0}
-    some = [contender("a" * 200, found=readings(0), metrics=metrics), contender()]
+    some = [compared("a" * 200, test=readings(0), metrics=metrics), compared()]
     for table in (runs_table(some), metrics_table(some)):
         assert max(map(len, text_table(table).splitlines())) <= WIDTH
     known, unknown = metrics_table(some).to_numpy().tolist()
@@ -125,11 +119,14 @@ def test_the_tables_fit_into_a_terminal_and_say_what_is_missing():
 def test_the_sections_draw_curves_and_images():
     history = [{"epoch": 1, "val_loss": 0.5, "val_acc": 0.8}]
     images = np.zeros((60, 28, 28), np.uint8)
-    some = [contender(found=readings(n), history=history) for n in range(2)]
-    found = {section.key: section for section in sections(some, images)}
+    some = [compared(test=readings(n), history=history) for n in range(2)]
+    found = {
+        section.key: section
+        for section in sections(Results(runs=some, images=images, class_names=["0", "1", "2"]))
+    }
     assert found["curves"].figure is not None
-    assert found["digits_1_2"].figure is not None
-    assert "digits_1_2" not in {section.key for section in sections(some, None)}
+    assert found["images_1_2"].figure is not None
+    assert "images_1_2" not in {section.key for section in sections(Results(runs=some))}
     assert found["configuration"].text == ["The same in every value."]
 
 

@@ -1,4 +1,4 @@
-"""What each parameter does to the objective, on average over all others."""
+"""The effect of parameters on the objective, on average over all others."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pair_means(groups: Sequence[Group], rows: str, columns: str, objective: Obje
 
 
 def values_of(groups: Sequence[Group], parameter: str) -> list[object]:
-    """Return the values that a parameter takes: numbers ascending, others as they first came."""
+    """Return the values that a parameter takes: numbers ascending, others by job."""
     found = {
         identity(group.parameters[parameter]): group.parameters[parameter]
         for group in groups

@@ -1,4 +1,4 @@
-"""Which configuration did best, and how sure that is."""
+"""Configurations ranked by their mean, each tested against the winner."""
 
 from __future__ import annotations
 
@@ -43,6 +43,13 @@ class Ranking:
         """The best configuration, if any came to a number."""
         first = self.places[0] if self.places else None
         return first if first and first.summary else None
+
+    @property
+    def groups(self) -> list[Group]:
+        """The configurations in the order of the plan, so that values come in theirs."""
+        return sorted(
+            (place.group for place in self.places), key=lambda group: group.results[0].number
+        )
 
     @property
     def with_numbers(self) -> list[Place]:

@@ -1,4 +1,4 @@
-"""Which jobs are the same but for the seed, and what tells the others apart."""
+"""Jobs grouped as replicates, which differ in the seed alone, and the parameters that vary."""
 
 from __future__ import annotations
 

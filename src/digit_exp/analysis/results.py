@@ -1,4 +1,4 @@
-"""What the rooms of a sweep tell each other about its jobs."""
+"""The result of one job of a sweep, as the analysis takes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class JobResult:
     """What is known of one job of a sweep."""
 
     number: int
-    """Its place in the plan, from 0."""
+    """Its number in the plan, from 0."""
     run_id: str | None
     """In MLflow."""
     status: str

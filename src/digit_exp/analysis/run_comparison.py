@@ -1,4 +1,4 @@
-"""Runs side by side: what tells them apart, and how sure the difference of two of them is."""
+"""Runs side by side: differences of configuration, and paired tests on the same images."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class ComparedRun:
     config: Config
     metrics: Mapping[str, float]
     history: Sequence[Metrics] = ()
-    readings: Predictions | None = None
-    """None if it never read a test set."""
-    val_readings: Predictions | None = None
-    """What it reads of its validation set; runs of earlier versions do not have it."""
+    test_predictions: Predictions | None = None
+    """None if it was not tested."""
+    val_predictions: Predictions | None = None
+    """None if it has none; runs of version 0.1 do not."""
     val_images: int | None = None
     """How many images its validation accuracy was measured on."""
 
@@ -48,13 +48,13 @@ class PairedTest:
     first: int
     second: int
     only_first: Labels
-    """The images that only the first read right, the clearest first."""
+    """The images that only the first classifies correctly, the clearest first."""
     only_second: Labels
     difference: float
     """Accuracy of the first minus that of the second."""
     interval: Interval
     p: float
-    """Of McNemar's test, corrected for the number of duels."""
+    """Of McNemar's test, corrected for the number of pairs."""
 
 
 def accuracy_interval(predictions: Predictions) -> Interval:
@@ -78,36 +78,38 @@ def differing(runs: Sequence[ComparedRun]) -> list[str]:
 
 
 def paired_tests(runs: Sequence[ComparedRun]) -> list[PairedTest]:
-    """Compare the first run with each other one that read the same test images."""
-    return _paired_tests([one.readings for one in runs])
+    """Compare the first run with each other one that was tested on the same images."""
+    return _paired_tests([one.test_predictions for one in runs])
 
 
 def validation_tests(runs: Sequence[ComparedRun]) -> list[PairedTest]:
     """Compare the first run with each other one that has the same validation images."""
-    return _paired_tests([one.val_readings for one in runs])
+    return _paired_tests([one.val_predictions for one in runs])
 
 
 def better(test: PairedTest) -> int | None:
-    """Return the place of the run that is shown to read better, if one is."""
+    """Return the place of the run that is shown to be better, if one is."""
     if test.p >= SIGNIFICANCE:
         return None
     return test.first if test.difference > 0 else test.second
 
 
-def _paired_tests(readings: Sequence[Predictions | None]) -> list[PairedTest]:
-    ours = readings[0]
+def _paired_tests(found: Sequence[Predictions | None]) -> list[PairedTest]:
+    ours = found[0]
     if ours is None:
         return []
     pairs = [
         (place, theirs)
-        for place, theirs in enumerate(readings[1:], 1)
+        for place, theirs in enumerate(found[1:], 1)
         if theirs is not None and np.array_equal(theirs.labels, ours.labels)
     ]
     p_values = holm([mcnemar(ours.is_right, theirs.is_right) for _, theirs in pairs])
-    return [_duel(ours, theirs, n, p) for (n, theirs), p in zip(pairs, p_values, strict=True)]
+    return [
+        _paired_test(ours, theirs, n, p) for (n, theirs), p in zip(pairs, p_values, strict=True)
+    ]
 
 
-def _duel(ours: Predictions, theirs: Predictions, place: int, p: float) -> PairedTest:
+def _paired_test(ours: Predictions, theirs: Predictions, place: int, p: float) -> PairedTest:
     gain = ours.is_right.astype(np.float64) - theirs.is_right
     return PairedTest(
         0,

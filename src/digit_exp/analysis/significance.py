@@ -1,4 +1,4 @@
-"""Whether the winner is better than another configuration, or came first by chance.
+"""Tests of the winner against each other configuration.
 
 The test set has no part in it: networks are compared on validation images.
 """

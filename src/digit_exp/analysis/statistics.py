@@ -1,4 +1,4 @@
-"""How sure a number is: the interval of a mean, tests of a difference, and many of them.
+"""Intervals of a mean, tests of a difference, and the correction for many tests.
 
 Nothing here knows what the numbers are. The tests are SciPy's; Holm's correction, which SciPy does
 not have, is here.
@@ -99,10 +99,10 @@ def paired_t(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def mcnemar(ours: Mask, theirs: Mask) -> float:
-    """Return the two-sided p-value of McNemar's exact test, given who read which image right.
+    """Return the two-sided p-value of McNemar's exact test, given who is right on each image.
 
-    Images that both read right, or both wrong, say nothing. If neither is better, each of the
-    others is a fair coin: B(b + c, ½). McNemar, Psychometrika 12 (1947); for classifiers
+    Images that both classify correctly, or both wrongly, say nothing. If neither is better, each
+    of the others is a fair coin: B(b + c, ½). McNemar, Psychometrika 12 (1947); for classifiers
     recommended by Dietterich, Neural Computation 10 (1998).
     """
     only_ours = int((ours & ~theirs).sum())

@@ -1,4 +1,4 @@
-"""What all figures share: the size, the colours, the look of the axes, and the way to a file.
+"""What all figures share: size, colours, style of the axes, and writing them to a file.
 
 Figures are made without pyplot: no global state, no screen, no window system to import. Charts are
 laid out by matplotlib's constrained layout; images have places in inches, so that a pixel is a
@@ -27,7 +27,7 @@ from matplotlib.ticker import (
 from digit_exp.atomic import whole
 
 Drawing = Callable[[], Figure]
-"""Makes a figure when it is asked to."""
+"""Returns a figure."""
 
 WIDTH = 9.0
 """Inches. With 120 dots an inch a little more than the column of pictures in the MLflow UI."""
@@ -74,7 +74,7 @@ SPLIT_COLORS = {"train": BLUE, "val": VERMILION, "test": GREEN}
 SPLIT_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 STEPS = (1, 2, 5, 10)
-"""Between ticks: other multiples, such as 0.00025, have labels too long for the margin."""
+"""Steps between ticks; others, such as 0.00025, have long labels."""
 
 NUMBER = FuncFormatter(lambda value, _: f"{value:g}".replace("-", "−"))
 PERCENT = FuncFormatter(lambda share, _: f"{100 * share:g} %")
@@ -117,8 +117,8 @@ def panels(figure: Figure, count: int, columns: int) -> list[Axes]:
     return list(grid[:count])
 
 
-def dress(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
-    """Give axes their title, labels and some six round numbers."""
+def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
+    """Set title, labels and some six ticks at round numbers."""
     axes.set_title(title, loc="left")
     axes.set_xlabel(x)
     axes.set_ylabel(y)
@@ -169,7 +169,7 @@ def own_settings() -> Iterator[None]:
 def save(figure: Figure, path: Path) -> Path:
     """Write `figure` to `path` as PNG and return the path.
 
-    Whoever opens the path meanwhile finds the old file or the new one, never a part of it.
+    The write is atomic: a reader sees the old file or the complete new one.
     """
     with own_settings(), whole(path) as draft:
         # Level 1 takes two thirds of the default's time and makes files 15 % larger.

@@ -1,4 +1,4 @@
-"""What changes from epoch to epoch: loss, accuracy, learning rate and the norms of the layers.
+"""Figures by epoch: loss, accuracy, learning rate and the norms of the layers.
 
 A history is one mapping of metrics for each epoch. Any metric may be missing in any epoch: a line
 goes through the epochs that have it.
@@ -24,12 +24,12 @@ from digit_exp.plots.canvas import (
     SPLIT_COLORS,
     SPLIT_NAMES,
     STEPS,
-    dress,
     message,
     number_axis,
     panels,
     percent,
     sheet,
+    style_axes,
 )
 
 History = Sequence[Metrics]
@@ -52,8 +52,8 @@ def learning_curves(history: History, best_epoch: int | None) -> Figure:
         _mark_epoch(axes, history, best_epoch, metric)
         _mark_not_finite(axes, history, (f"train_{metric}", f"val_{metric}"))
         _epoch_axis(axes, history)
-    dress(loss, "Loss", "epoch", "cross-entropy loss (nats)")
-    dress(accuracy, "Accuracy", "epoch", "accuracy")
+    style_axes(loss, "Loss", "epoch", "cross-entropy loss (nats)")
+    style_axes(accuracy, "Accuracy", "epoch", "accuracy")
     number_axis(loss, np.concatenate([_series(history, f"{s}_loss")[1] for s in ("train", "val")]))
     accuracy.yaxis.set_major_formatter(PERCENT)
     bottom, top = accuracy.get_ylim()
@@ -72,7 +72,7 @@ def learning_rate(history: History) -> Figure:
     (axes,) = panels(figure, 1, 1)
     _line(axes, history, "learning_rate", "learning rate", BLUE)
     _epoch_axis(axes, history)
-    dress(axes, "", "epoch", "learning rate")
+    style_axes(axes, "", "epoch", "learning rate")
     number_axis(axes, rates)
     if axes.get_yscale() == "linear":
         axes.set_ylim(bottom=0)
@@ -185,7 +185,7 @@ def _layer_lines(axes: Axes, history: History, family: str, title: str, unit: st
         _line(axes, history, key, layer, to_hex(color))
     _mark_not_finite(axes, history, keys)
     _epoch_axis(axes, history)
-    dress(axes, title, "epoch", unit)
+    style_axes(axes, title, "epoch", unit)
     number_axis(axes, [row[key] for row in history for key in keys if key in row])
 
 

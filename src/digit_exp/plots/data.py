@@ -24,11 +24,11 @@ from digit_exp.plots.canvas import (
     THOUSANDS,
     TOP,
     WIDTH,
-    dress,
     message,
     panels,
     percent,
     sheet,
+    style_axes,
 )
 from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show, with_gap
 from digit_exp.plots.values import write_values
@@ -94,7 +94,7 @@ def _bars(axes: Axes, split: str, numbers: Labels) -> None:
             axes.text(number, n + lift, text, size=8.5, color=INK, ha="center", va="bottom")
     else:
         title += f", {percent(shares.min())} to {percent(shares.max())} of them in each class"
-    dress(axes, title, "", "images")
+    style_axes(axes, title, "", "images")
     axes.xaxis.set_major_locator(NullLocator())
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=STEPS))
     axes.yaxis.set_major_formatter(THOUSANDS)

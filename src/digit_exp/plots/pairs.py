@@ -1,4 +1,4 @@
-"""How two hyperparameters of a sweep work together: cells of a grid, or points of a search."""
+"""The mean objective for two parameters of a sweep: cells of a grid, or points of a search."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from digit_exp.plots.canvas import (
     INK,
     MUTED,
     RULE,
-    dress,
     message,
     panels,
     sheet,
+    style_axes,
 )
-from digit_exp.plots.sweeps import Scale
-from digit_exp.plots.values import stand, write_values
+from digit_exp.plots.scale import Scale
+from digit_exp.plots.values import set_axis, write_values
 
 PANEL = 3.1
 """Inches: how high a pair is with its labels."""
@@ -64,7 +64,7 @@ def pair_maps(pairs: Sequence[Pair], scale: Scale) -> Figure:
     norm = Normalize(*scale.limits(means))
     grid = panels(figure, len(pairs), columns)
     for axes, pair in zip(grid, pairs, strict=True):
-        dress(axes, "", pair.x, pair.y)
+        style_axes(axes, "", pair.x, pair.y)
         draw = _cells if pair.is_grid else _points
         draw(axes, pair, scale, norm)
     _color_bar(grid, norm, scale, means)
@@ -104,7 +104,7 @@ def _cells(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
 
 
 def _points(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
-    x, y = stand(axes, "x", pair.x_values), stand(axes, "y", pair.y_values)
+    x, y = set_axis(axes, "x", pair.x_values), set_axis(axes, "y", pair.y_values)
     rows, columns = np.nonzero(np.isfinite(pair.means))
     axes.scatter(
         np.array(x)[columns],

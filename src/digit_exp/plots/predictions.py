@@ -24,12 +24,12 @@ from digit_exp.plots.canvas import (
     STEPS,
     THOUSANDS,
     TOP,
-    dress,
     message,
     panels,
     percent,
     place,
     sheet,
+    style_axes,
 )
 from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show
 from digit_exp.plots.values import write_values
@@ -151,7 +151,7 @@ def reliability(labels: Labels, probabilities: Array, temperature: float, bins: 
     histogram.stairs(counts, np.linspace(0, 1, bins + 1), fill=True, color=BLUE)
     histogram.set_yscale("log")
     histogram.set_ylim(0.8, 2 * max(int(counts.max(initial=1)), 1))
-    dress(histogram, "Images by confidence", "confidence", "images in a bin, log scale")
+    style_axes(histogram, "Images by confidence", "confidence", "images in a bin, log scale")
     histogram.yaxis.set_major_locator(LogLocator())
     histogram.yaxis.set_minor_locator(NullLocator())
     histogram.yaxis.set_major_formatter(THOUSANDS)
@@ -169,7 +169,7 @@ def _diagram(axes: Axes, mean: Array, accuracy: Array, are_many: NDArray[np.bool
     for some, fill, label in ((are_many, BLUE, "bins of images"), (~are_many, "white", few)):
         if some.any():
             axes.plot(mean[some], accuracy[some], "o", color=BLUE, mfc=fill, label=label)
-    dress(axes, "Accuracy against confidence", "mean confidence", "accuracy")
+    style_axes(axes, "Accuracy against confidence", "mean confidence", "accuracy")
     axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(PERCENT)
@@ -194,7 +194,7 @@ def _cells(axes: Axes, shares: Array, largest: float, names: Sequence[str]) -> Q
         edgecolors="white",
         linewidth=1 if classes <= MOST_NUMBERS else 0.3,
     )
-    dress(axes, "", "predicted class", "true class")
+    style_axes(axes, "", "predicted class", "true class")
     axes.set_ylim(classes - 0.5, -0.5)
     axes.grid(visible=False)
     if classes <= MOST_NUMBERS:

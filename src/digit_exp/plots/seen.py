@@ -1,4 +1,4 @@
-"""Pictures beside what the network saw of them, so that one can tell why it read what it read."""
+"""Pictures beside the input that the network got, to see why it predicted what it did."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def seen(readings: Sequence[Seen]) -> Figure:
     rows = -(-len(some) // 2)
     height = HEADER + rows * ROW + 0.1
     note = f"{len(some)} of {len(readings)} pictures" if len(some) < len(readings) else ""
-    figure = sheet(height, "Pictures, and what the network saw", note)
+    figure = sheet(height, "Pictures, and the input of the network", note)
     for index, (name, levels, pixels, reading) in enumerate(some):
         left = LEFT - 0.35 + index % 2 * COLUMN
         bottom = height - HEADER - (index // 2 + 1) * ROW + (ROW - SIDE)

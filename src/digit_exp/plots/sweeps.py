@@ -1,118 +1,41 @@
-"""What a sweep found: effects of its parameters, the best curves, accuracy against time."""
+"""Configurations of a sweep: learning curves, and the objective against training time."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
-from digit_exp.arrays import Array
 from digit_exp.plots.canvas import (
     BLUE,
     GREEN,
     HEADER,
-    INK,
     MUTED,
     NUMBER,
     PERCENT,
     STEPS,
     VERMILION,
-    dress,
     message,
     panels,
     sheet,
+    style_axes,
 )
 from digit_exp.plots.curves import History
-from digit_exp.plots.values import MOST_TICKS, measure, numbers, stand
+from digit_exp.plots.scale import Scale
+from digit_exp.plots.values import number_ticks
 
 CURVES = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00")
 """Okabe and Ito's colours, as on the canvas."""
-
-ROOM = 4
-"""Colours end this many times the distance of the median from the best below the best: one
-configuration that does not train must not make all others look alike."""
-
-REACH = 2
-"""How far beyond the means intervals are drawn, in parts of the distance between the means."""
 
 MOST_RANKS = 20
 """Ranks that are written beside points, but for those on the Pareto front."""
 
 LINE = 0.24
 """Inches from one line of a legend to the next."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """The quantity that a sweep compares its jobs by."""
-
-    label: str
-    is_share: bool
-    """An accuracy: more is better, written in percent. Of anything else less is better."""
-
-    @property
-    def formatter(self) -> FuncFormatter:
-        """How an axis writes it."""
-        return PERCENT if self.is_share else NUMBER
-
-    @property
-    def colors(self) -> Colormap:
-        """Dark for good."""
-        colors = matplotlib.colormaps["YlGnBu" if self.is_share else "YlGnBu_r"]
-        return colors.with_extremes(bad="#F4F5F7")
-
-    def short(self, value: float) -> str:
-        """Write a value into a cell."""
-        return f"{100 * value:.2f}" if self.is_share else f"{value:.3g}"
-
-    def limits(self, values: Array) -> tuple[float, float]:
-        """Return where colours begin and end, without far outliers on the bad side."""
-        low, high, median = float(values.min()), float(values.max()), float(np.median(values))
-        if self.is_share:
-            low = max(low, high - ROOM * (high - median))
-        else:
-            high = min(high, low + ROOM * (median - low))
-        return (low, high) if low < high else (low - 1e-3, high + 1e-3)
-
-
-@dataclass(frozen=True)
-class Effect:
-    """The mean for each value of one parameter, with its interval; NaN where there is none."""
-
-    parameter: str
-    values: Sequence[object]
-    means: Sequence[float]
-    lows: Sequence[float]
-    highs: Sequence[float]
-
-
-def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
-    """Draw the mean for each value of every parameter, one panel each, on one scale."""
-    if not effects:
-        return message("Main effects", "There is nothing to draw: no parameter was varied.")
-    columns = min(len(effects), 3)
-    rows = math.ceil(len(effects) / columns)
-    note = "mean of all jobs with the value, and its 95 % interval"
-    figure = sheet(HEADER + 3.2 * rows, f"Main effects on {scale.label}", note)
-    grid = panels(figure, len(effects), columns)
-    low, high = _window(effects, scale)
-    for position, (axes, effect) in enumerate(zip(grid, effects, strict=True)):
-        dress(axes, effect.parameter)
-        axes.set_ylim(low, high)
-        _effect(axes, effect, scale)
-        axes.yaxis.set_major_formatter(scale.formatter)
-        if position % columns:
-            axes.tick_params(labelleft=False)
-        else:
-            axes.set_ylabel(scale.label)
-    return figure
 
 
 def best_curves(
@@ -131,7 +54,7 @@ def best_curves(
     ):
         for (label, histories), color in zip(runs.items(), CURVES, strict=False):
             _replicates(axes, [_series(history, metric) for history in histories], label, color)
-        dress(axes, name, "epoch", unit)
+        style_axes(axes, name, "epoch", unit)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=STEPS, min_n_ticks=1))
     loss.yaxis.set_major_formatter(NUMBER)
     accuracy.yaxis.set_major_formatter(PERCENT)
@@ -159,7 +82,7 @@ def trade_off(
     note = "a configuration each, with its rank; the line joins those that none beats in both"
     figure = sheet(4.2, title, note)
     (axes,) = panels(figure, 1, 1)
-    dress(axes, "", "training time (s)", scale.label)
+    style_axes(axes, "", "training time (s)", scale.label)
     x, y = np.array(seconds, float), np.array(scores, float)
     axes.scatter(x, y, s=30, color="#AEB6C0", zorder=2, label="configuration")
     axes.plot(
@@ -174,7 +97,7 @@ def trade_off(
     )
     for index, at in enumerate(zip(x, y, strict=True)):
         _name(axes, at, ranks[index], index in front, scale)
-    measure(axes, "x", x.tolist())
+    number_ticks(axes, "x", x.tolist())
     axes.yaxis.set_major_formatter(scale.formatter)
     axes.margins(0.06, 0.1)
     return figure
@@ -196,59 +119,6 @@ def _name(axes: Axes, at: tuple[float, float], rank: int, is_on_front: bool, sca
         )
     elif rank <= MOST_RANKS:
         axes.annotate(str(rank), at, (5, -3), textcoords="offset points", size=8, color=MUTED)
-
-
-def _window(effects: Sequence[Effect], scale: Scale) -> tuple[float, float]:
-    """Return the limits of the y axis: around all intervals, but for those of far outliers.
-
-    Intervals of two or three jobs are many times as wide as what there is to see. They may take
-    REACH times the room of the means on either side, and are cut off there.
-    """
-    rows = np.array(
-        [row for e in effects for row in zip(e.means, e.lows, e.highs, strict=True)], float
-    )
-    means = rows[np.isfinite(rows[:, 0]), 0]
-    if not means.size:
-        return 0.0, 1.0
-    low, high = scale.limits(means)
-    near = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)]
-    reach = REACH * float(np.ptp(near[:, 0])) or math.inf
-    low = max(float(np.nanmin(near)), float(near[:, 0].min()) - reach)
-    high = min(float(np.nanmax(near)), float(near[:, 0].max()) + reach)
-    margin = 0.08 * (high - low) or 0.01
-    return low - margin, min(high + margin, 1.005) if scale.is_share else high + margin
-
-
-def _effect(axes: Axes, effect: Effect, scale: Scale) -> None:
-    x = stand(axes, "x", effect.values)
-    axes.margins(x=0.12)
-    few = len(x) <= MOST_TICKS
-    line = "-" if few and numbers(effect.values) is not None else "none"
-    axes.plot(x, effect.means, color=BLUE, linestyle=line, linewidth=1.2, alpha=0.55)
-    for at, low, high in zip(x, effect.lows, effect.highs, strict=True):
-        if np.isfinite(low):
-            axes.plot([at, at], [low, high], color=BLUE, linewidth=1.6)
-    axes.plot(x, effect.means, "o", color=BLUE, markersize=6 if few else 4)
-    bottom, top = axes.get_ylim()
-    for at, mean in zip(x, effect.means, strict=True):
-        if not bottom <= mean <= top:
-            _mark_outside(axes, at, mean, scale)
-
-
-def _mark_outside(axes: Axes, x: float, mean: float, scale: Scale) -> None:
-    """Say at the bad edge of the axes what is beyond it, or that there is no number."""
-    words = f"{scale.short(mean)} {'↓' if scale.is_share else '↑'}" if np.isfinite(mean) else "×"
-    axes.text(
-        x,
-        0.02 if scale.is_share else 0.98,
-        words,
-        transform=axes.get_xaxis_transform(),
-        size=8.5,
-        color=INK,
-        ha="center",
-        va="bottom" if scale.is_share else "top",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-    )
 
 
 def _series(history: History, metric: str) -> dict[float, float]:

@@ -1,4 +1,4 @@
-"""Where values of a hyperparameter stand on an axis: by number, by its logarithm, by name."""
+"""Axes for the values of a hyperparameter: linear, logarithmic, or with a tick for each name."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ MOST_TICKS = 8
 """Values that are written at an axis one by one."""
 
 
-LETTER = 0.068
+LETTER_WIDTH = 0.068
 """Inches, about, that a letter beside an axis is wide."""
 
-LONGEST = 16
+MAX_LETTERS = 16
 """Letters of a name at an axis."""
 
-LEAN = 35
-"""Degrees, where names below an axis would run into each other."""
+LABEL_ANGLE = 35
+"""Degrees, of names below an axis that would overlap."""
 
 
 def text(value: object) -> str:
@@ -67,7 +67,7 @@ def numbers(values: Sequence[object]) -> list[float] | None:
 
 
 def is_logarithmic(values: Sequence[float]) -> bool:
-    """Tell whether values were chosen by their ratios: far apart, and more even so than by steps.
+    """Tell whether values are far apart, and more evenly spaced by ratios than by differences.
 
     >>> is_logarithmic([1e-4, 3e-4, 1e-3]), is_logarithmic([16, 32, 64, 128, 256])
     (True, True)
@@ -80,8 +80,8 @@ def is_logarithmic(values: Sequence[float]) -> bool:
     return _unevenness(np.log(ordered)) <= _unevenness(ordered)
 
 
-def stand(axes: Axes, which: Literal["x", "y"], values: Sequence[object]) -> list[float]:
-    """Set up the x or y axis for `values`, write them at it, and return their places."""
+def set_axis(axes: Axes, which: Literal["x", "y"], values: Sequence[object]) -> list[float]:
+    """Set up the x or y axis for `values`, with ticks, and return their positions."""
     found = numbers(values)
     if found is None:
         places = [float(place) for place in range(len(values))]
@@ -92,12 +92,12 @@ def stand(axes: Axes, which: Literal["x", "y"], values: Sequence[object]) -> lis
     if len(values) <= MOST_TICKS:
         write_values(axes, which, found, values)
     else:
-        measure(axes, which, found)
+        number_ticks(axes, which, found)
     return found
 
 
-def measure(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
-    """Give the x or y axis round numbers, on a logarithmic scale if `values` ask for one."""
+def number_ticks(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
+    """Set ticks at round numbers, on a logarithmic scale if `is_logarithmic(values)`."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     locator: Locator = MaxNLocator(6, steps=STEPS)
     if is_logarithmic(values):
@@ -110,32 +110,34 @@ def measure(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> No
 
 
 def labels_of(values: Sequence[object]) -> list[str]:
-    """Return what is written at an axis: short.
+    """Return the labels of ticks, cut if they are long.
 
     >>> labels_of([32, "warmup_exponential"])
     ['32', 'warmup_exponent…']
     """
     found = [text(value) for value in values]
-    return [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in found]
+    return [
+        label if len(label) <= MAX_LETTERS else f"{label[: MAX_LETTERS - 1]}…" for label in found
+    ]
 
 
 def write_values(
     axes: Axes, which: Literal["x", "y"], places: Sequence[float], values: Sequence[object]
 ) -> None:
-    """Write values at their places on the x or y axis."""
+    """Set a tick with each value at its position on the x or y axis."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_locator(FixedLocator(places))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FixedFormatter(labels_of(values)))
     if which == "x" and _are_crowded(axes, labels_of(values)):
         for label in axes.get_xticklabels():
-            label.set(rotation=LEAN, ha="right", rotation_mode="anchor")
+            label.set(rotation=LABEL_ANGLE, ha="right", rotation_mode="anchor")
 
 
 def _are_crowded(axes: Axes, labels: Sequence[str]) -> bool:
-    """Tell whether names below an axis would run into each other."""
+    """Tell whether names below an axis would overlap."""
     inches = float(axes.bbox.width) / DPI
-    return LETTER * (max(map(len, labels), default=0) + 1) * len(labels) > inches
+    return LETTER_WIDTH * (max(map(len, labels), default=0) + 1) * len(labels) > inches
 
 
 def _unevenness(places: Array) -> float:

@@ -1,4 +1,4 @@
-"""What the network has learnt: how its weights are distributed, and the first ones as images."""
+"""Figures of the weights: their distribution, and those of the first layer as images."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from digit_exp.plots.canvas import (
     STEPS,
     THOUSANDS,
     TOP,
-    dress,
     message,
     panels,
     sheet,
+    style_axes,
 )
 from digit_exp.plots.mosaic import dots_per_pixel, mosaic, show, with_gap
 
@@ -94,7 +94,7 @@ def _histogram(axes: Axes, name: str, matrix: Array) -> None:
     axes.set_xlim(-1.02 * limit, 1.02 * limit)
     axes.set_ylim(0, 1.05 * max(int(counts.max()), 1))
     shape = " × ".join(f"{size:,}" for size in matrix.shape)
-    dress(axes, f"{name}  ({shape})", _spread(values, matrix.size), "weights in a bin")
+    style_axes(axes, f"{name}  ({shape})", _spread(values, matrix.size), "weights in a bin")
     axes.xaxis.set_major_locator(MaxNLocator(4, symmetric=True))
     axes.xaxis.set_major_formatter(NUMBER)
     axes.yaxis.set_major_locator(MaxNLocator(5, integer=True, steps=STEPS))

@@ -20,6 +20,7 @@ from matplotlib.image import imread
 from digit_exp.analysis.ranking import rank
 from digit_exp.analysis.report.findings import conclusion
 from digit_exp.analysis.report.rerun import command, preset
+from digit_exp.analysis.report.section import Results
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.sweep_report import write_report
 from digit_exp.analysis.report.tables import ranking_table
@@ -29,8 +30,10 @@ from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.plan import check
 from digit_exp.config.serialize import flatten
+from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
-from digit_exp.plots.sweeps import Effect, Scale, best_curves, main_effects, trade_off
+from digit_exp.plots.scale import Scale
+from digit_exp.plots.sweeps import best_curves, trade_off
 from digit_exp.plots.values import is_logarithmic
 
 ACCURACY = Scale("validation accuracy", is_share=True)
@@ -40,12 +43,12 @@ HEADINGS = [
     "The winner",
     "Ranking",
     "Replicates",
-    "What each parameter does",
-    "What parameters do together",
-    "How the best 5 learn",
-    "What time buys",
-    "What did not finish",
-    "How this was computed",
+    "Main effects",
+    "Pairs of parameters",
+    "Learning curves",
+    "Validation accuracy against training time",
+    "Jobs that did not finish",
+    "Method",
 ]
 
 
@@ -162,7 +165,10 @@ def test_a_figure_that_cannot_be_drawn_is_told_and_left_out(grid, tmp_path, monk
     files = {file.name for file in write_report(rank(grid), tmp_path, name="grid")}
     assert {"report.html", "report.md", "curves.png"} <= files
     assert "time.png" not in files
-    assert "'What time buys' cannot be drawn: division by zero" in caplog.text
+    assert (
+        "'Validation accuracy against training time' cannot be drawn: division by zero"
+        in caplog.text
+    )
     assert Page((tmp_path / "report.html").read_text(encoding="utf-8")).headings == HEADINGS
 
 
@@ -316,7 +322,7 @@ def test_a_sweep_of_one_job_is_reported(config, tmp_path, status):
 
 
 def test_sections_that_need_parameters_are_left_out_without():
-    assert [section.key for section in sections(rank([]))] == [
+    assert [section.key for section in sections(Results(rank([])))] == [
         "ranking",
         "replicates",
         "curves",

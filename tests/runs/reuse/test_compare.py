@@ -24,10 +24,10 @@ def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, ca
     assert re.search(r"#1, #2 +validation +\d+ +\d+ ", printed)
     page = (tmp_path / "side by side" / "comparison.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 2
-    assert "Digits that only one of #1 and #2 reads" in page
+    assert "Images that only one of #1 and #2 classifies correctly" in page
     assert {file.name for file in (tmp_path / "side by side" / "figures").iterdir()} == {
         "curves.png",
-        "digits_1_2.png",
+        "images_1_2.png",
     }
 
 

@@ -1,4 +1,4 @@
-"""What may be said of the winner, in sentences, and how that was found."""
+"""The conclusion of a sweep in sentences, and the method behind it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUBJECTS = {
         "the network of any other",
     ),
 }
-"""What a test speaks of, and what all others are called."""
+"""What a test compares, and what all others are called."""
 
 MOST_NAMED = 8
 """Configurations that a sentence lists one by one."""
@@ -38,7 +38,7 @@ def conclusion(ranking: Ranking) -> str:
 
 
 def _shown(ranking: Ranking, test: str, others: int) -> Iterator[str]:
-    """Yield what one of the tests shows."""
+    """Yield the outcome of one of the tests."""
     subject, anyone = SUBJECTS[test]
     if worse := _ranks(ranking, test, "worse"):
         which = anyone if len(worse) == others else f"{len(worse)} of {others} others"
@@ -51,7 +51,7 @@ def _shown(ranking: Ranking, test: str, others: int) -> Iterator[str]:
 
 
 def method(ranking: Ranking) -> list[str]:
-    """Say how the numbers were come by, and what they cannot tell."""
+    """Return how the numbers were computed, and their limits."""
     made = {place.comparison.test for place in ranking.places if place.comparison}
     goal = ranking.objective
     lines = [
@@ -75,8 +75,8 @@ def method(ranking: Ranking) -> list[str]:
         lines += [
             "The p-values are two-sided and corrected by Holm's method for the number of"
             " comparisons: the chance of even one false claim is held at 5 %. The winner was"
-            " picked on the same seeds, which leans the t-tests its way; where it matters, confirm"
-            " it on new seeds.",
+            " picked on the same seeds, which biases the t-tests in its favour; where it matters,"
+            " confirm it on new seeds.",
             "No difference shown is not the same as no difference: few seeds show large"
             " differences only.",
         ]

@@ -1,4 +1,4 @@
-"""From sections to a file: HTML that stands alone, pictures and all, or Markdown beside them."""
+"""From sections to files: HTML that holds its figures, or Markdown beside them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from digit_exp.analysis.report.sections import Section
+from digit_exp.analysis.report.section import Section
 from digit_exp.analysis.report.terminal import numeric
 from digit_exp.atomic import write_text
 from digit_exp.plots.canvas import draw
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Page:
-    """What a report says, of a sweep or of some runs."""
+    """The contents of a report, of a sweep or of some runs."""
 
     name: str
     summary: str

@@ -1,4 +1,4 @@
-"""How a job is run again: as words of a command line, and as a preset in a file."""
+"""The command line and the preset that run a job again."""
 
 from __future__ import annotations
 

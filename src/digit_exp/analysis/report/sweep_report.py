@@ -13,6 +13,7 @@ from digit_exp.analysis.replicates import Config
 from digit_exp.analysis.report.findings import conclusion
 from digit_exp.analysis.report.render import Page, write
 from digit_exp.analysis.report.rerun import PROGRAM, command, preset
+from digit_exp.analysis.report.section import Results
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.tables import UNFINISHED
 from digit_exp.analysis.statistics import Summary
@@ -25,7 +26,7 @@ PRESET = Path("experiment") / "best.yaml"
 
 @dataclass(frozen=True)
 class Fact:
-    """A number that stands out on the page, and what it is."""
+    """A number with its title and notes."""
 
     title: str
     value: str
@@ -57,7 +58,9 @@ def write_report(
     the command that runs the winner again. Without it they are all there.
     """
     best = _best(ranking, folder, name, shorten)
-    page = Page(name, _summary(ranking), list(sections(ranking)), conclusion(ranking), best)
+    page = Page(
+        name, _summary(ranking), list(sections(Results(ranking))), conclusion(ranking), best
+    )
     files = write(page, folder, "report", ("html", "md"))
     if best is not None:
         files.append(write_text(folder / PRESET, best.preset))

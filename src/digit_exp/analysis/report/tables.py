@@ -1,4 +1,4 @@
-"""The tables of a sweep as DataFrames of text, for whatever writes them."""
+"""The tables of a sweep, as DataFrames of text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config, Group
 from digit_exp.analysis.results import JobResult
+from digit_exp.plots.scale import Scale
 from digit_exp.plots.values import text
 
 SEEN = Objective("test_acc")
@@ -32,6 +33,11 @@ def short_names(parameters: Sequence[str]) -> list[str]:
         word if words.count(word) == 1 and word not in RESERVED else parameter
         for word, parameter in zip(words, parameters, strict=True)
     ]
+
+
+def scale(objective: Objective) -> Scale:
+    """Return how figures draw an objective."""
+    return Scale(objective.label, objective.is_share)
 
 
 def label(group: Group, parameters: Sequence[str]) -> str:
@@ -114,7 +120,7 @@ def head(ranking: Ranking, position: int) -> dict[str, str]:
 
 
 def verdict(place: Place, ranking: Ranking) -> str:
-    """Say what is shown about a configuration, and which of its jobs are not like the others."""
+    """Return the outcome of the test, and how many jobs did not finish."""
     words = []
     if place is ranking.winner:
         words.append("the winner")

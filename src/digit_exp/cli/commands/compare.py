@@ -1,6 +1,6 @@
 """`digit-exp compare RUN RUN ...`: what differs between runs, and how sure that is.
 
-The work is in `runs/reuse/compare.py` and `analysis/report/comparison_sections.py`.
+The work is in `runs/reuse/compare.py` and `analysis/report/sections.py`.
 """
 
 from __future__ import annotations

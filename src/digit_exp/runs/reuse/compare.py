@@ -9,12 +9,12 @@ from pathlib import Path
 
 from digit_exp.analysis.objective import NO_VALUE
 from digit_exp.analysis.predictions import Predictions
-from digit_exp.analysis.report.comparison_sections import sections
 from digit_exp.analysis.report.render import Page, write
-from digit_exp.analysis.report.sections import Section
+from digit_exp.analysis.report.section import Results, Section
+from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.terminal import text_table
 from digit_exp.analysis.run_comparison import ComparedRun
-from digit_exp.arrays import Pixels
+from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.runs.build import load_data, train_val_splits
@@ -66,7 +66,13 @@ def compare(runs: Sequence[FoundRun]) -> Comparison:
             f"a comparison needs two different runs, or the name of a sweep; got only {names}"
         )
     compared = [_compared_run(run) for run in different]
-    return Comparison(different, compared, list(sections(compared, _images(different[0]))))
+    dataset = _dataset(different[0])
+    results = Results(
+        runs=compared,
+        images=None if dataset is None else dataset.test.images[dataset.test.rows],
+        class_names=() if dataset is None else dataset.class_names,
+    )
+    return Comparison(different, compared, list(sections(results)))
 
 
 def _compared_run(run: FoundRun) -> ComparedRun:
@@ -76,9 +82,9 @@ def _compared_run(run: FoundRun) -> ComparedRun:
         history = []
     val = _val_images(run)
     run_id = (run.run_id or NO_VALUE)[:ID_LENGTH]
-    read, val_read = _if_any(run.predictions), _if_any(run.val_predictions)
+    test, val_predictions = _if_any(run.predictions), _if_any(run.val_predictions)
     return ComparedRun(
-        run.name, run_id, run.status, run.config, run.metrics, history, read, val_read, val
+        run.name, run_id, run.status, run.config, run.metrics, history, test, val_predictions, val
     )
 
 
@@ -98,16 +104,13 @@ def _val_images(run: FoundRun) -> int | None:
         return None
 
 
-def _images(run: FoundRun) -> Pixels | None:
-    """Return the images of the test set, if the data have not changed since the run."""
+def _dataset(run: FoundRun) -> Dataset | None:
+    """Return the data set, if it has not changed since the run."""
     try:
         dataset = load_data(run.run_config().data)
     except (RunError, ConfigError, DataError, CheckpointError):
         return None
-    if run.tags.get(DATA_DIGEST, dataset.digest) != dataset.digest:
-        return None
-    images: Pixels = dataset.test.images[dataset.test.rows]
-    return images
+    return dataset if run.tags.get(DATA_DIGEST, dataset.digest) == dataset.digest else None
 
 
 def _name(runs: Sequence[FoundRun]) -> str:

@@ -39,7 +39,7 @@ def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
 def _intervals(one: ComparedRun) -> dict[str, Any]:
     from digit_exp.analysis.run_comparison import accuracy_interval, loss_interval
 
-    read = one.readings
+    read = one.test_predictions
     return {
         "best_val_acc": one.validation,
         "test_acc": None if read is None else accuracy_interval(read),
@@ -50,7 +50,7 @@ def _intervals(one: ComparedRun) -> dict[str, Any]:
 def _pairs(found: Comparison) -> list[dict[str, Any]]:
     from digit_exp.analysis.run_comparison import better, paired_tests, validation_tests
 
-    validation = {duel.second: duel for duel in validation_tests(found.compared)}
+    validation = {pair.second: pair for pair in validation_tests(found.compared)}
     return [
         {
             "first": test.first,
@@ -64,13 +64,13 @@ def _pairs(found: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _counts(duel: PairedTest) -> dict[str, Any]:
+def _counts(pair: PairedTest) -> dict[str, Any]:
     return {
-        "only_first": len(duel.only_first),
-        "only_second": len(duel.only_second),
-        "difference": duel.difference,
-        "interval": duel.interval,
-        "p": duel.p,
+        "only_first": len(pair.only_first),
+        "only_second": len(pair.only_second),
+        "difference": pair.difference,
+        "interval": pair.interval,
+        "p": pair.p,
     }
 
 

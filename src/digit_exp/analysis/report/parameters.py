@@ -1,0 +1,91 @@
+"""Sections about parameters: the effect of each one, and of two together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import combinations
+
+import pandas as pd
+
+from digit_exp.analysis.effects import Level, main_effect, pair_means, values_of
+from digit_exp.analysis.objective import NO_VALUE, Objective
+from digit_exp.analysis.ranking import Ranking
+from digit_exp.analysis.report.section import Results, Section
+from digit_exp.analysis.report.tables import scale
+from digit_exp.plots.effects import Effect, main_effects
+from digit_exp.plots.pairs import Pair, pair_maps
+from digit_exp.plots.values import labels_of, text
+
+MOST_LEVELS = 12
+"""Values of a parameter that are listed; of more, those of a search, the figure is enough."""
+
+
+def effects(results: Results) -> Iterator[Section]:
+    """Yield the mean objective for each value of every parameter."""
+    found = results.ranking
+    if found is None or not found.parameters:
+        return
+    goal = found.objective
+    levels = {key: main_effect(found.groups, key, goal) for key in found.parameters}
+    measured = {
+        key: some
+        for key, some in levels.items()
+        if sum(level.summary is not None for level in some) > 1
+    }
+    if not measured:
+        yield Section("effects", "Main effects", ["No parameter has two values."])
+        return
+    figure = partial(main_effects, [_effect(*item) for item in measured.items()], scale(goal))
+    listed = {key: some for key, some in levels.items() if len(some) <= MOST_LEVELS}
+    tables = [_effects_table(listed, goal)] if listed else []
+    line = (
+        "The mean over all jobs with a value, whatever their other parameters are: the interval"
+        " holds the effects of those as well."
+    )
+    yield Section("effects", "Main effects", [line], figure, tables)
+
+
+def pairs(results: Results) -> Iterator[Section]:
+    """Yield the mean objective for each pair of values of two parameters."""
+    found = results.ranking
+    if found is None or len(found.parameters) < 2:
+        return
+    maps = [_pair(found, a, b) for a, b in combinations(found.parameters, 2)]
+    figure = partial(pair_maps, maps, scale(found.objective))
+    yield Section("pairs", "Pairs of parameters", [], figure)
+
+
+def _effect(parameter: str, levels: Sequence[Level]) -> Effect:
+    nan = float("nan")
+    return Effect(
+        parameter,
+        [level.value for level in levels],
+        [level.summary.mean if level.summary else nan for level in levels],
+        [level.summary.low if level.summary else nan for level in levels],
+        [level.summary.high if level.summary else nan for level in levels],
+    )
+
+
+def _pair(ranking: Ranking, a: str, b: str) -> Pair:
+    """Return the means of two parameters; the one with the longer names is the x axis."""
+    groups = ranking.groups
+    values = {key: values_of(groups, key) for key in (a, b)}
+    y, x = sorted((a, b), key=lambda key: max(map(len, labels_of(values[key])), default=0))
+    return Pair(x, y, values[x], values[y], pair_means(groups, y, x, ranking.objective))
+
+
+def _effects_table(levels: Mapping[str, Sequence[Level]], objective: Objective) -> pd.DataFrame:
+    rows = [
+        {
+            "parameter": parameter if index == 0 else "",
+            "value": text(level.value),
+            objective.label: objective.text(found.mean) if found else NO_VALUE,
+            "95 % interval": objective.interval(found) if found else NO_VALUE,
+            "jobs": str(found.n if found else 0),
+        }
+        for parameter, some in levels.items()
+        for index, level in enumerate(some)
+        for found in [level.summary]
+    ]
+    return pd.DataFrame(rows)

@@ -1,0 +1,37 @@
+"""What a report is made of: results go in, sections come out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from digit_exp.analysis.ranking import Ranking
+from digit_exp.analysis.run_comparison import ComparedRun
+from digit_exp.arrays import Pixels
+from digit_exp.plots.canvas import Drawing
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands below it."""
+
+    key: str
+    title: str
+    text: Sequence[str] = ()
+    figure: Drawing | None = None
+    """Called when the report is written: an error in it costs the figure, not the report."""
+    tables: Sequence[pd.DataFrame] = ()
+
+
+@dataclass(frozen=True)
+class Results:
+    """What is reported: configurations by rank, single runs side by side, or both."""
+
+    ranking: Ranking | None = None
+    runs: Sequence[ComparedRun] = ()
+    """Of a ranking, a run of each of the first configurations."""
+    images: Pixels | None = None
+    """Those of the test set, shape `(n, height, width)`, if they are available."""
+    class_names: Sequence[str] = ()

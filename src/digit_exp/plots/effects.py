@@ -1,0 +1,104 @@
+"""Main effects: the mean objective for each value of a parameter, with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from digit_exp.plots.canvas import BLUE, HEADER, INK, message, panels, sheet, style_axes
+from digit_exp.plots.scale import Scale
+from digit_exp.plots.values import MOST_TICKS, numbers, set_axis
+
+INTERVAL_FACTOR = 2
+"""How far beyond the means intervals are drawn, in parts of the distance between the means."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The mean for each value of one parameter, with its interval; NaN where there is none."""
+
+    parameter: str
+    values: Sequence[object]
+    means: Sequence[float]
+    lows: Sequence[float]
+    highs: Sequence[float]
+
+
+def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
+    """Draw the mean for each value of every parameter, one panel each, on one scale."""
+    if not effects:
+        return message("Main effects", "There is nothing to draw: no parameter was varied.")
+    columns = min(len(effects), 3)
+    rows = math.ceil(len(effects) / columns)
+    note = "mean of all jobs with the value, and its 95 % interval"
+    figure = sheet(HEADER + 3.2 * rows, f"Main effects on {scale.label}", note)
+    grid = panels(figure, len(effects), columns)
+    low, high = _window(effects, scale)
+    for position, (axes, effect) in enumerate(zip(grid, effects, strict=True)):
+        style_axes(axes, effect.parameter)
+        axes.set_ylim(low, high)
+        _effect(axes, effect, scale)
+        axes.yaxis.set_major_formatter(scale.formatter)
+        if position % columns:
+            axes.tick_params(labelleft=False)
+        else:
+            axes.set_ylabel(scale.label)
+    return figure
+
+
+def _window(effects: Sequence[Effect], scale: Scale) -> tuple[float, float]:
+    """Return the limits of the y axis: around all intervals, but for those of far outliers.
+
+    Intervals of two or three jobs are many times as wide as what there is to see. They may take
+    INTERVAL_FACTOR times the room of the means on either side, and are cut off there.
+    """
+    rows = np.array(
+        [row for e in effects for row in zip(e.means, e.lows, e.highs, strict=True)], float
+    )
+    means = rows[np.isfinite(rows[:, 0]), 0]
+    if not means.size:
+        return 0.0, 1.0
+    low, high = scale.limits(means)
+    near = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)]
+    reach = INTERVAL_FACTOR * float(np.ptp(near[:, 0])) or math.inf
+    low = max(float(np.nanmin(near)), float(near[:, 0].min()) - reach)
+    high = min(float(np.nanmax(near)), float(near[:, 0].max()) + reach)
+    margin = 0.08 * (high - low) or 0.01
+    return low - margin, min(high + margin, 1.005) if scale.is_share else high + margin
+
+
+def _effect(axes: Axes, effect: Effect, scale: Scale) -> None:
+    x = set_axis(axes, "x", effect.values)
+    axes.margins(x=0.12)
+    few = len(x) <= MOST_TICKS
+    line = "-" if few and numbers(effect.values) is not None else "none"
+    axes.plot(x, effect.means, color=BLUE, linestyle=line, linewidth=1.2, alpha=0.55)
+    for at, low, high in zip(x, effect.lows, effect.highs, strict=True):
+        if np.isfinite(low):
+            axes.plot([at, at], [low, high], color=BLUE, linewidth=1.6)
+    axes.plot(x, effect.means, "o", color=BLUE, markersize=6 if few else 4)
+    bottom, top = axes.get_ylim()
+    for at, mean in zip(x, effect.means, strict=True):
+        if not bottom <= mean <= top:
+            _mark_outside(axes, at, mean, scale)
+
+
+def _mark_outside(axes: Axes, x: float, mean: float, scale: Scale) -> None:
+    """Say at the bad edge of the axes what is beyond it, or that there is no number."""
+    words = f"{scale.short(mean)} {'↓' if scale.is_share else '↑'}" if np.isfinite(mean) else "×"
+    axes.text(
+        x,
+        0.02 if scale.is_share else 0.98,
+        words,
+        transform=axes.get_xaxis_transform(),
+        size=8.5,
+        color=INK,
+        ha="center",
+        va="bottom" if scale.is_share else "top",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )

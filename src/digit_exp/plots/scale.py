@@ -1,0 +1,50 @@
+"""The objective of a sweep on an axis: limits, colours, and how a value is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import Colormap
+from matplotlib.ticker import FuncFormatter
+
+from digit_exp.arrays import Array
+from digit_exp.plots.canvas import NUMBER, PERCENT
+
+OUTLIER_FACTOR = 4
+"""Colours end this many times the distance of the median from the best below the best: one
+configuration that does not train must not make all others look alike."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The quantity that a sweep compares its jobs by."""
+
+    label: str
+    is_share: bool
+    """An accuracy: more is better, written in percent. Of anything else less is better."""
+
+    @property
+    def formatter(self) -> FuncFormatter:
+        """How an axis writes it."""
+        return PERCENT if self.is_share else NUMBER
+
+    @property
+    def colors(self) -> Colormap:
+        """Dark for good."""
+        colors = matplotlib.colormaps["YlGnBu" if self.is_share else "YlGnBu_r"]
+        return colors.with_extremes(bad="#F4F5F7")
+
+    def short(self, value: float) -> str:
+        """Write a value into a cell."""
+        return f"{100 * value:.2f}" if self.is_share else f"{value:.3g}"
+
+    def limits(self, values: Array) -> tuple[float, float]:
+        """Return where colours begin and end, without far outliers on the bad side."""
+        low, high, median = float(values.min()), float(values.max()), float(np.median(values))
+        if self.is_share:
+            low = max(low, high - OUTLIER_FACTOR * (high - median))
+        else:
+            high = min(high, low + OUTLIER_FACTOR * (median - low))
+        return (low, high) if low < high else (low - 1e-3, high + 1e-3)
