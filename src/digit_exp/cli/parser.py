@@ -7,6 +7,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from digit_exp.cli.commands import (
     compare,
     doctor,
+    draw,
     list,
     predict,
     promote,
@@ -27,6 +28,7 @@ COMMANDS = {
         reproduce.COMMAND,
         promote.COMMAND,
         predict.COMMAND,
+        draw.COMMAND,
         sync.COMMAND,
         ui.COMMAND,
         doctor.COMMAND,

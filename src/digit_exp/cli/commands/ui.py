@@ -65,7 +65,7 @@ def _show(options: Namespace) -> int:
             if (table := table_link(page)) is not None:
                 print(f"the same as a table, with parameters and metrics:\n{origin}{table}")
             print("(Ctrl-C stops it)", flush=True)
-            if not options.no_browser and _has_screen():
+            if not options.no_browser and has_screen():
                 webbrowser.open(address)
             return server.wait()
     except KeyboardInterrupt:
@@ -82,7 +82,7 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _has_screen() -> bool:
+def has_screen() -> bool:
     """Tell whether a browser would open a window, and not take the terminal."""
     return sys.platform in ("darwin", "win32") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")

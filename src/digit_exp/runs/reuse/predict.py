@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +83,14 @@ class Predictor:
             seen = normalize(levels, self.shape)
         except NoDigit as refusal:
             return Prediction(name, problem=f"no digit found: {refusal}", levels=levels)
-        probabilities = tempered(self.network.logits(seen[None]), self.temperature or 1.0)
-        return Prediction(name, probabilities[0], levels=levels, seen=seen)
+        return self.classify(Prediction(name, levels=levels, seen=seen))
+
+    def classify(self, prepared: Prediction) -> Prediction:
+        """Classify a picture that was prepared for images of the same shape."""
+        if prepared.seen is None:
+            return prepared
+        logits = self.network.logits(prepared.seen[None])
+        return replace(prepared, probabilities=tempered(logits, self.temperature or 1.0)[0])
 
 
 def read_files(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -1,0 +1,63 @@
+"""`digit-exp draw`: a local page on which one draws, and sees what networks read, and why.
+
+The work is in `draw/`.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import RUN, Command, add_store
+
+PORT = 8470
+DESCRIPTION = """\
+Opens a page on which one draws a digit with mouse, pen, finger or keyboard, or drops a picture. It
+shows at once what the networks of up to four runs see and read, and why: activations, weights, and
+which pixels would have to change. Its second tab shows one training step, layer by layer.
+"""
+EPILOG = """\
+examples:
+  digit-exp draw                      the best run
+  digit-exp draw latest best linear   three runs side by side
+
+It runs until Ctrl-C, for this machine only. If the port is taken, the next free one is used.
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"{RUN}; default: best")
+    parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
+    parser.add_argument("--no-browser", action="store_true", help="only print the link")
+    add_store(parser)
+
+
+def _draw(options: Namespace) -> int:
+    import socket
+    import webbrowser
+
+    from digit_exp.cli.commands.ui import has_screen
+    from digit_exp.draw.server import HOST, MOST_RUNS, DrawnRun, server
+    from digit_exp.runs.reuse.found_run import RunError
+    from digit_exp.runs.reuse.lookup import BEST, Runs
+    from digit_exp.tracking.mlflow.ui_server import free_port
+
+    if len(options.runs) > MOST_RUNS:
+        raise RunError(f"the page shows at most {MOST_RUNS} runs, got {len(options.runs)}")
+    found = Runs.of_folder(uri=options.uri).without_store()
+    runs = [DrawnRun.of(found.find(text)) for text in options.runs or [BEST]]
+    with socket.create_server((HOST, free_port(options.port))) as listening:
+        port = listening.getsockname()[1]
+        address = f"http://{HOST}:{port}"
+        print(f"{address}\n(Ctrl-C stops it)", flush=True)
+        if not options.no_browser and has_screen():
+            webbrowser.open(address)
+        try:
+            server(runs, port).run(sockets=[listening])
+        except KeyboardInterrupt:
+            print("\nstopped")
+    return 0
+
+
+COMMAND = Command(
+    "draw", "draw a digit, and see what networks read", DESCRIPTION, EPILOG, _configure, _draw
+)
