@@ -6,6 +6,8 @@ import re
 import jsonschema
 import pytest
 from omegaconf import OmegaConf
+from referencing import Registry
+from referencing.jsonschema import DRAFT7
 
 from digit_exp.cli.entry import main
 from digit_exp.config.json_schema import schemas
@@ -28,10 +30,16 @@ def read(text):
     return OmegaConf.to_container(OmegaConf.create(text), resolve=False)
 
 
+def validator(name):
+    """Return what an editor checks a file with: the schemas may refer to each other."""
+    files = {f"{other}.json": DRAFT7.create_resource(schema) for other, schema in schemas().items()}
+    registry = Registry().with_resources(files.items())
+    return jsonschema.Draft7Validator(schemas()[name], registry=registry)
+
+
 def errors(name, text):
     """Return what an editor underlines, as the deepest message of each error."""
-    validator = jsonschema.Draft7Validator(schemas()[name])
-    return [*validator.iter_errors(read(text))]
+    return [*validator(name).iter_errors(read(text))]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONF)))
@@ -40,7 +48,7 @@ def test_every_file_names_its_schema_at_the_top_and_is_valid(file):
     assert LINE.match(lines[lines[0].startswith("# @package")])
     schema = json.loads(schema_of(file).read_text(encoding="utf-8"))
     jsonschema.Draft7Validator.check_schema(schema)
-    jsonschema.validate(read(file.read_text(encoding="utf-8")), schema)
+    validator(schema_of(file).stem).validate(read(file.read_text(encoding="utf-8")))
 
 
 def test_the_files_beside_the_yaml_are_those_that_are_generated():
@@ -128,6 +136,6 @@ def test_the_keys_of_a_group_are_those_of_its_class(name, text, is_right):
 
 
 def test_every_key_says_what_it_means():
-    fields = schemas()["experiment"]["properties"]["trainer"]["properties"]
+    fields = schemas()["config"]["properties"]["trainer"]["properties"]
     assert fields["batch_size"]["description"].endswith("whole number at least 1")
     assert fields["batch_size"]["default"] == 32

@@ -70,14 +70,14 @@ SEARCH: Schema = {
 
 def schemas() -> dict[str, Schema]:
     """Return the schema of every kind of file by the name of its folder in `conf/`."""
-    found = {"config": _preset("A whole configuration")}
-    found |= {group: _group(group, cls) for group, cls in GROUPS.items()}
-    found |= {name: _preset(f"A preset of the group {name}") for name in PRESETS}
-    return {
-        **{name: {"$schema": DIALECT, **schema} for name, schema in found.items()},
-        "space": {"$schema": DIALECT, "title": "A search space", **SPACE},
-        "hydra": {"$schema": DIALECT, "title": "Hydra's own settings", "type": "object"},
+    found: Schema = {
+        "config": _whole(),
+        **{group: _group(group, cls) for group, cls in GROUPS.items()},
+        **{name: {"$ref": "config.json"} for name in PRESETS},  # a preset sets values of all groups
+        "space": {"title": "A search space", **SPACE},
+        "hydra": {"title": "Hydra's own settings", "type": "object"},
     }
+    return {name: {"$schema": DIALECT, **schema} for name, schema in found.items()}
 
 
 def type_schema(hint: Hint) -> Schema:
@@ -134,15 +134,15 @@ def _based_on(name: str) -> Schema:
     return {"type": "array", "contains": {"enum": [f"schema/{name}", name]}}
 
 
-def _preset(title: str) -> Schema:
-    """Return the schema of a file that sets values of all groups."""
+def _whole() -> Schema:
+    """Return the schema of a file that may set values of all groups."""
     root = {**_tree({**ROOT, **LAUNCH}, launch_defaults(), comments(conf_dir() / "config.yaml"))}
     for group, cls in GROUPS.items():
         root[group] = _object(_any_choice(group, cls))
     hydra = {"type": "object", "properties": SEARCH, "additionalProperties": False}
     found = _object({**root, "hydra": hydra})
     _accept_dotted(found)
-    return {"title": title, **found}
+    return {"title": "A configuration, or a preset", **found}
 
 
 def _any_choice(group: str, cls: type) -> Schema:
@@ -189,22 +189,24 @@ def _object(properties: Schema, listed: Schema | None = None) -> Schema:
     return {"type": "object", "properties": keys, "additionalProperties": False}
 
 
-def _accept_dotted(schema: Schema) -> None:
-    """Let an object, and those in it, hold the keys of what it nests in one piece."""
+def _accept_dotted(schema: Schema, place: str = "#") -> None:
+    """Let an object at `place`, and those in it, hold keys with dots: `a.b: 1` is `a: {b: 1}`."""
     properties = schema.get("properties", {})
-    if dotted := dict(_dotted(properties)):
-        schema["patternProperties"] = {f"^{re.escape(key)}$": each for key, each in dotted.items()}
-    for inner in properties.values():
-        _accept_dotted(inner)
+    dotted = {f"^{re.escape(key)}$": {"$ref": each} for key, each in _dotted(properties, place)}
+    if dotted:
+        schema["patternProperties"] = dotted
+    for key, inner in properties.items():
+        _accept_dotted(inner, f"{place}/properties/{key}")
 
 
-def _dotted(properties: Schema, prefix: str = "") -> Iterator[tuple[str, Schema]]:
-    """Yield the keys of nested objects in one piece: `a.b: 1` means the same as `a: {b: 1}`."""
+def _dotted(properties: Schema, place: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the dotted keys of nested objects, and where the schema of each is."""
     for key, schema in properties.items():
+        here = f"{place}/properties/{key}"
         if prefix and key != "defaults":
-            yield f"{prefix}{key}", schema
+            yield f"{prefix}{key}", here
         if schema.get("properties"):
-            yield from _dotted(schema["properties"], f"{prefix}{key}.")
+            yield from _dotted(schema["properties"], here, f"{prefix}{key}.")
 
 
 def _said(group: str, name: str | None = None) -> dict[str, str]:
