@@ -1,11 +1,10 @@
 """The YAML files and the classes say the same, and every file leads to a configuration."""
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from composing import configured
 from digit_exp.cli.help import help_text
-from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.parse import ABSENT, ROOT, defaults
 from digit_exp.config.paths import DIRECTIVES, choices, conf_dir
 from digit_exp.config.plan import check, plan
@@ -36,12 +35,6 @@ def values(file):
     content = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
     content.pop("defaults", None)
     return content
-
-
-def composed(*overrides):
-    publish()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", list(overrides))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -79,7 +72,7 @@ def test_the_table_of_contents_spells_out_the_defaults_of_the_root():
 
 
 def test_the_defaults_are_those_of_the_specification():
-    config = structure(composed())
+    config = configured()
     assert config.model.hidden == [128, 64]
     assert (config.optimizer.lr, config.trainer.epochs, config.trainer.batch_size) == (
         0.001,
@@ -94,7 +87,7 @@ def test_the_defaults_are_those_of_the_specification():
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_every_experiment_can_be_run(experiment):
     assert check([f"experiment={experiment}"]) == []
-    assert isinstance(structure(composed(f"experiment={experiment}")), RunConfig)
+    assert isinstance(configured(f"experiment={experiment}"), RunConfig)
 
 
 @pytest.mark.parametrize("sweep", SWEEPS)
@@ -118,9 +111,9 @@ def test_a_choice_with_required_values_goes_with_debug(choice, required):
 
 
 def test_debug_wins_over_the_groups_and_the_command_line_over_debug():
-    tiny = structure(composed("experiment=debug", "data=synthetic"))
+    tiny = configured("experiment=debug", "data=synthetic")
     assert (tiny.trainer.epochs, tiny.data.train_size) == (6, 100)
-    assert structure(composed("experiment=debug", "trainer.epochs=3")).trainer.epochs == 3
+    assert configured("experiment=debug", "trainer.epochs=3").trainer.epochs == 3
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(CONF)))

@@ -6,13 +6,11 @@ import json
 
 import pytest
 import yaml
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from composing import configured
 from digit_exp.config.constraints import SECRET
-from digit_exp.config.hydra_schema import publish, structure
 from digit_exp.config.parse import from_mapping
-from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import (
     FAMILIES,
     EarlyStoppingSettings,
@@ -31,12 +29,6 @@ ROOT = (
     " experiment, sweep"
 )
 UNMEASURED = "needs validation data, but data.val_ratio=0; set data.val_ratio=0.1 or use"
-
-
-def configured(*overrides):
-    publish()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return structure(compose("config", list(overrides)))
 
 
 @functools.cache

@@ -23,7 +23,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from digit_exp.cli.help import help_text
-from digit_exp.config.hydra_schema import plain_mapping
+from digit_exp.config.composition.loader import plain_mapping
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.plan import Plan, job_loader, plan
 from digit_exp.config.schema import Backend, RunConfig

@@ -17,8 +17,7 @@ from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.composition.command_line import CommandLine, Job
-from digit_exp.config.composition.loader import JobLoader, with_values
-from digit_exp.config.hydra_schema import plain_mapping, publish
+from digit_exp.config.composition.loader import JobLoader, plain_mapping, publish, with_values
 from digit_exp.config.overrides import override, written
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.paths import conf_dir

@@ -11,12 +11,12 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 import pytest
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
+from composing import configured
 from digit_exp.analysis.ranking import rank
 from digit_exp.analysis.report.findings import conclusion
 from digit_exp.analysis.report.rerun import command, preset
@@ -26,8 +26,6 @@ from digit_exp.analysis.report.sweep_report import write_report
 from digit_exp.analysis.report.tables import ranking_table
 from digit_exp.analysis.report.terminal import WIDTH, text_table
 from digit_exp.analysis.results import JobResult
-from digit_exp.config.hydra_schema import publish, structure
-from digit_exp.config.paths import conf_dir
 from digit_exp.config.plan import check
 from digit_exp.config.serialize import flatten
 from digit_exp.plots.effects import Effect, main_effects
@@ -53,10 +51,8 @@ HEADINGS = [
 
 
 def composed(*overrides, folder=None):
-    publish()
     search = [] if folder is None else [f"hydra.searchpath=['file://{folder}']"]
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return flatten(structure(compose("config", [*overrides, *search])))
+    return flatten(configured(*overrides, *search))
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
@@ -18,9 +16,9 @@ from hydra.types import HydraContext
 from omegaconf import OmegaConf
 from sqlalchemy.exc import OperationalError
 
+from composing import composed, configured
 from digit_exp.cli.main import main
-from digit_exp.config.hydra_schema import publish, structure
-from digit_exp.config.paths import conf_dir
+from digit_exp.config.plan import job_loader
 from digit_exp.registry import ConfigError
 from digit_exp.sweeps.search.sweeper import SearchSettings, SearchSweeper
 from digit_exp.tracking.base import TrackingError
@@ -313,26 +311,23 @@ def test_two_processes_do_not_run_one_search(search, tmp_path):
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
 def test_a_shipped_search_is_found_by_hydra_and_every_key_of_its_space_exists(name):
-    publish()
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        cfg = compose("config", [f"sweep={name}"], return_hydra_config=True)
-        loader = GlobalHydra.instance().config_loader()
-        HydraConfig.instance().set_config(cfg)
-        sweeper = Plugins.instance().instantiate_sweeper(
-            hydra_context=HydraContext(config_loader=loader, callbacks=None),
-            task_function=lambda cfg: 0.0,
-            config=cfg,
-        )
-        assert isinstance(sweeper, SearchSweeper)
-        missing = object()
-        keys = list(sweeper.space)
-        assert len(keys) == 5
-        assert all(OmegaConf.select(cfg, key, default=missing) is not missing for key in keys)
-        lows = [
-            f"{key}={entry['low'] if 'low' in entry else entry['choices'][0]}"
-            for key, entry in sweeper.space.items()
-        ]
-        structure(compose("config", lows))
+    cfg = composed(f"sweep={name}", return_hydra_config=True)
+    HydraConfig.instance().set_config(cfg)
+    sweeper = Plugins.instance().instantiate_sweeper(
+        hydra_context=HydraContext(config_loader=job_loader(), callbacks=None),
+        task_function=lambda cfg: 0.0,
+        config=cfg,
+    )
+    assert isinstance(sweeper, SearchSweeper)
+    missing = object()
+    keys = list(sweeper.space)
+    assert len(keys) == 5
+    assert all(OmegaConf.select(cfg, key, default=missing) is not missing for key in keys)
+    lows = [
+        f"{key}={entry['low'] if 'low' in entry else entry['choices'][0]}"
+        for key, entry in sweeper.space.items()
+    ]
+    configured(*lows)
 
 
 def test_neither_the_command_line_nor_the_plugin_imports_optuna():

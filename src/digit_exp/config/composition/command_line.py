@@ -20,7 +20,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from digit_exp.config.composition.loader import JobLoader
+from digit_exp.config.composition.loader import JobLoader, plain_mapping
 from digit_exp.config.composition.settings import Settings, differing, settings_problems
 from digit_exp.config.composition.words import (
     WrongWord,
@@ -29,7 +29,6 @@ from digit_exp.config.composition.words import (
     read_word,
     unknown_choice,
 )
-from digit_exp.config.hydra_schema import plain_mapping
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.parse import GROUPS, from_mapping, leaves
 from digit_exp.config.schema import FAMILIES, PRESETS, RunConfig

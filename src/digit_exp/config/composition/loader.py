@@ -1,4 +1,4 @@
-"""Hydra's loader of configurations, which hands out the jobs that `plan` composed.
+"""The registered classes as schemas of Hydra, and its loader, which hands out the jobs of `plan`.
 
 Hydra asks it for the configuration of a run, and its launchers for that of each job. It also reads
 preset files as people write them: with dotted keys, and with `@package` below other comments.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
@@ -21,7 +23,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.composition.trust import refused, suspicion
+from digit_exp.config.parse import GROUPS, defaults, field_types
 from digit_exp.config.paths import conf_dir
+from digit_exp.config.schema import FAMILIES
 from digit_exp.registry import Problem
 
 OPAQUE = {
@@ -35,6 +39,32 @@ OPAQUE = {
 """Mappings whose keys are names: a dot in them is a dot."""
 
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)\s*")
+
+
+@cache
+def publish() -> None:
+    """Offer the fields and defaults of every class to Hydra, for the `defaults` of YAML files.
+
+    `schema/adam` in the group optimizer also holds `name: adam`, which names the class. A
+    group without a registry, such as trainer, has one `schema`.
+    """
+    OmegaConf.clear_resolver("oc.env")  # no file reads the environment
+    store = ConfigStore.instance()
+    for group, cls in GROUPS.items():
+        if group not in FAMILIES:
+            store.store(group=group, name="schema", package=group, node=_schema(cls))
+            continue
+        for name in FAMILIES[group].names():
+            node = _schema(FAMILIES[group][name], name=name)
+            store.store(group=f"{group}/schema", name=name, package=group, node=node)
+
+
+def _schema(cls: type, **extra: str) -> DictConfig:
+    node = OmegaConf.create({**extra, **defaults(cls)})
+    for name, hint in field_types(cls).items():
+        if get_origin(hint) is dict:  # the one place where new keys may be written: tags
+            OmegaConf.set_struct(node[name], False)
+    return node
 
 
 class JobLoader(ConfigLoaderImpl):
@@ -182,3 +212,9 @@ def with_values(
     found.hydra = composed.hydra
     found.hydra.overrides.task = list(overrides)
     return found
+
+
+def plain_mapping(cfg: DictConfig) -> dict[str, Any]:
+    """Return what `cfg` holds; references to other values stay unresolved, to be refused."""
+    container: Any = OmegaConf.to_container(cfg, resolve=False)
+    return dict(container)

@@ -9,10 +9,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
-from digit_exp.config.composition.loader import JobLoader
+from digit_exp.config.composition.loader import JobLoader, plain_mapping
 from digit_exp.config.composition.words import unknown_choice
 from digit_exp.config.constraints import SECRET, texts_in
-from digit_exp.config.hydra_schema import plain_mapping
 from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
 from digit_exp.config.paths import conf_dir
