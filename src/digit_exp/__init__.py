@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from digit_exp.data.sources import IdxFolder as IdxFolder
     from digit_exp.data.sources import Mnist as Mnist
     from digit_exp.data.splits import train_val_split as train_val_split
+    from digit_exp.nn.builder import NetworkBuilder as NetworkBuilder
     from digit_exp.nn.network import Network as Network
-    from digit_exp.nn.network import NetworkBuilder as NetworkBuilder
     from digit_exp.optim.optimizers import SGD as SGD
     from digit_exp.optim.optimizers import Adagrad as Adagrad
     from digit_exp.optim.optimizers import Adam as Adam
@@ -69,7 +69,8 @@ _HOMES = {
     "digit_exp.api": ("SweepResult", "compare", "load_run", "run", "sweep"),
     "digit_exp.data.sources": ("IdxFolder", "Mnist"),
     "digit_exp.data.splits": ("train_val_split",),
-    "digit_exp.nn.network": ("Network", "NetworkBuilder"),
+    "digit_exp.nn.builder": ("NetworkBuilder",),
+    "digit_exp.nn.network": ("Network",),
     "digit_exp.optim.optimizers": (
         *("SGD", "Adagrad", "Adam", "AdamW", "Lion", "Momentum", "NAdam", "Nesterov", "RMSprop"),
     ),

@@ -18,7 +18,7 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.plan import plan
 from digit_exp.config.serialize import resolved
 from digit_exp.data.idx import DataError, read_images, read_labels
-from digit_exp.nn.network import NetworkBuilder
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.registry import ConfigError
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from digit_exp.training.state import TrainState

@@ -1,4 +1,6 @@
-"""Write the golden numbers of optimizers and schedules: run by hand where PyTorch is installed.
+"""Write the golden numbers of optimizers, schedules and layers of maps.
+
+Run by hand where PyTorch is installed:
 
     python tests/golden/make.py
 
@@ -217,6 +219,55 @@ def metrics(settings):
     return [1 - loss / 2 for loss in LOSSES] if settings["monitor"] == "val_acc" else LOSSES
 
 
+MAPS = {"height": 6, "width": 5, "channels": 2}
+LAYERS = [
+    ("conv2d", {"filters": 3, "kernel_size": 3, "stride": 1, "padding": 1}),
+    ("conv2d", {"filters": 2, "kernel_size": 3, "stride": 2, "padding": 0}),
+    ("conv2d", {"filters": 2, "kernel_size": 5, "stride": 1, "padding": 2}),
+    ("maxpool2d", {"size": 2, "stride": 2}),
+    ("maxpool2d", {"size": 3, "stride": 1}),
+    ("avgpool2d", {"size": 2, "stride": 2}),
+    ("avgpool2d", {"size": 3, "stride": 2}),
+    ("globalavgpool2d", {}),
+    ("batchnorm", {}),
+]
+
+
+def torch_layer(name, settings):
+    """Return PyTorch's layer; their order of axes is (sample, channel, row, column)."""
+    if name == "conv2d":
+        size, stride, padding = (settings[k] for k in ("kernel_size", "stride", "padding"))
+        return torch.nn.Conv2d(MAPS["channels"], settings["filters"], size, stride, padding)
+    if name == "globalavgpool2d":
+        return torch.nn.AdaptiveAvgPool2d(1)
+    if name == "batchnorm":
+        return torch.nn.BatchNorm2d(MAPS["channels"])
+    pool = {"maxpool2d": torch.nn.MaxPool2d, "avgpool2d": torch.nn.AvgPool2d}[name]
+    return pool(settings["size"], settings["stride"])
+
+
+def layer_case(name, settings):
+    """Return inputs, outputs and gradients with channels last, as lists of flat samples."""
+    torch.manual_seed(1)
+    layer = torch_layer(name, settings)
+    x = torch.randn(3, MAPS["channels"], MAPS["height"], MAPS["width"], requires_grad=True)
+    y = layer(x)
+    dy = torch.randn_like(y)
+    y.backward(dy)
+    case = {"x": flat(x), "y": flat(y), "dy": flat(dy), "dx": flat(x.grad)}
+    if name == "conv2d":
+        patches = layer.weight.permute(2, 3, 1, 0), layer.weight.grad.permute(2, 3, 1, 0)
+        weight, gradient = (each.reshape(-1, settings["filters"]).tolist() for each in patches)
+        case |= {"weight": weight, "weight_gradient": gradient}
+        case |= {"bias": layer.bias.tolist(), "bias_gradient": layer.bias.grad.tolist()}
+    return {"name": name, "settings": settings, **case}
+
+
+def flat(maps):
+    rows = maps.detach().permute(0, 2, 3, 1).reshape(len(maps), -1).tolist()
+    return [[round(number, 12) for number in row] for row in rows]
+
+
 def optimizer_cases():
     for name, settings in OPTIMIZERS:
         values, source = optimizer_path(name, settings)
@@ -254,3 +305,4 @@ if __name__ == "__main__":
         {"epochs": EPOCHS, "steps_per_epoch": STEPS_PER_EPOCH},
         schedule_cases(),
     )
+    write("layers.json", {"maps": MAPS}, [layer_case(*layer) for layer in LAYERS])

@@ -3,10 +3,19 @@
 Everything that is registered is looked up in its registry, so that nothing new can be left out.
 """
 
+import math
+
 import numpy as np
 import pytest
 
 from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.convolution import (
+    AvgPool2D,
+    Conv2D,
+    GlobalAvgPool2D,
+    MaxPool2D,
+    SpatialDropout,
+)
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
 from digit_exp.nn.losses import cross_entropy
 from digit_exp.nn.models import MLP, MODELS, Activation, PixelStatistics
@@ -17,6 +26,7 @@ from digit_exp.optim.regularizers import REGULARIZERS, Regularizer
 STEP = 1e-6
 TOLERANCE = 1e-6
 ROWS, INPUTS, CLASSES = 7, 6, 4
+MAPS = (5, 4, 2)  # height, width, channels
 
 LAYERS = [
     Standardize(mean=0.3, std=0.7),
@@ -25,6 +35,18 @@ LAYERS = [
     BatchNorm(INPUTS),
     Dropout(0.4),
     *[ACTIVATIONS[name]() for name in ACTIVATIONS.names()],
+]
+LAYERS_OF_MAPS = [
+    Conv2D(*MAPS, filters=3),
+    Conv2D(*MAPS, filters=3, kernel_size=2, stride=2, padding=1, bias=False),
+    Conv2D(*MAPS, filters=3, kernel_size=1, stride=3),
+    MaxPool2D(*MAPS),
+    MaxPool2D(*MAPS, size=3, stride=1),
+    AvgPool2D(*MAPS),
+    AvgPool2D(*MAPS, size=3, stride=1),
+    GlobalAvgPool2D(*MAPS),
+    SpatialDropout(0.4, channels=2),
+    BatchNorm(2),
 ]
 
 
@@ -62,14 +84,27 @@ def bound(layer):
 
 
 def test_every_kind_of_layer_is_checked_here():
-    assert {layer.kind for layer in LAYERS} == set(Layer.kinds)
+    assert {layer.kind for layer in LAYERS + LAYERS_OF_MAPS} == set(Layer.kinds)
 
 
 @pytest.mark.parametrize("is_training", [True, False], ids=["training", "evaluation"])
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: layer.kind)
 def test_layer(layer, is_training):
-    parameters, x = bound(layer), away_from_zero(ROWS, INPUTS)
-    weighting = np.random.default_rng(4).normal(size=(ROWS, layer.output_size(INPUTS)))
+    assert_layer_derivative(layer, (INPUTS,), is_training)
+
+
+@pytest.mark.parametrize("is_training", [True, False], ids=["training", "evaluation"])
+@pytest.mark.parametrize("layer", LAYERS_OF_MAPS, ids=repr)
+def test_layer_of_maps(layer, is_training, monkeypatch):
+    monkeypatch.setattr("digit_exp.nn.convolution.PATCHES", 400)  # several blocks of images
+    assert_layer_derivative(layer, MAPS, is_training)
+
+
+def assert_layer_derivative(layer, shape, is_training):
+    """Check the gradients of a layer's inputs and parameters, for samples of `shape`."""
+    parameters, x = bound(layer), away_from_zero(ROWS, math.prod(shape))
+    outputs = math.prod(layer.output_shape(shape))
+    weighting = np.random.default_rng(4).normal(size=(ROWS, outputs))
 
     def of_input(x):
         y = layer.forward(x.copy(), same_generator() if is_training else None)
@@ -105,7 +140,7 @@ def assert_network_derivative(network, regularizer):
     network = in_float64(network)
     parameters = network.parameters
     rng = np.random.default_rng(6)
-    x, labels = rng.uniform(size=(ROWS, INPUTS)), rng.integers(CLASSES, size=ROWS)
+    x, labels = rng.uniform(size=(ROWS, network.inputs)), rng.integers(CLASSES, size=ROWS)
 
     def objective(values):
         parameters.values[:] = values
@@ -131,7 +166,7 @@ def in_float64(network):
 @pytest.mark.parametrize("name", MODELS.names())
 def test_model(name, dropout):
     pixels = PixelStatistics(mean=0.13, std=0.31)
-    network = MODELS[name]().build(INPUTS, CLASSES, seed=1, dropout=dropout, standardize=pixels)
+    network = MODELS[name]().build((6, 5), CLASSES, seed=1, dropout=dropout, standardize=pixels)
     assert_network_derivative(network, Regularizer())
 
 

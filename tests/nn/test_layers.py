@@ -4,17 +4,31 @@ import numpy as np
 import pytest
 
 from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.convolution import (
+    AvgPool2D,
+    Conv2D,
+    GlobalAvgPool2D,
+    MaxPool2D,
+    SpatialDropout,
+)
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
 from digit_exp.nn.parameters import Parameters
 
-ROWS, INPUTS = 6, 5
+ROWS, INPUTS = 6, 4
+MAPS = {"height": 2, "width": 2, "channels": 1}
 LAYERS = {
     "dense": (Dense, {"inputs": INPUTS, "units": 3}),
     "dense_without_bias": (Dense, {"inputs": INPUTS, "units": 3, "bias": False}),
     "batchnorm": (BatchNorm, {"units": INPUTS}),
     "dropout": (Dropout, {"rate": 0.4}),
     "standardize": (Standardize, {"mean": 0.13, "std": 0.31}),
+    "conv2d": (Conv2D, {**MAPS, "filters": 3, "padding": 1}),
+    "conv2d_without_bias": (Conv2D, {**MAPS, "filters": 2, "kernel_size": 1, "bias": False}),
+    "maxpool2d": (MaxPool2D, MAPS),
+    "avgpool2d": (AvgPool2D, MAPS),
+    "globalavgpool2d": (GlobalAvgPool2D, MAPS),
+    "spatialdropout": (SpatialDropout, {"rate": 0.4, "channels": 2}),
     **{name: (ACTIVATIONS[name], {}) for name in ACTIVATIONS.names()},
 }
 
@@ -54,7 +68,7 @@ def test_the_table_has_every_kind_of_layer():
 def test_output_and_input_gradient_have_the_shapes_that_were_announced(name, mode):
     layer, _ = made(name)
     y = layer.forward(inputs(), generator_of(mode))
-    assert y.shape == (ROWS, layer.output_size(INPUTS))
+    assert y.shape == (ROWS, math.prod(layer.output_shape((INPUTS,))))
     assert layer.backward(np.ones_like(y)).shape == (ROWS, INPUTS)
 
 
@@ -130,7 +144,7 @@ def test_activation_and_its_slope_are_finite_far_from_zero(name, dtype):
 def test_dense_multiplies_by_its_weights_and_adds_its_bias():
     layer, parameters = made("dense")
     parameters.values[:] = np.arange(len(parameters))
-    weights, bias = np.arange(15.0).reshape(INPUTS, 3), np.array([15.0, 16.0, 17.0])
+    weights, bias = np.arange(12.0).reshape(INPUTS, 3), np.array([12.0, 13.0, 14.0])
     np.testing.assert_allclose(layer.forward(inputs()), inputs() @ weights + bias, rtol=1e-5)
 
 

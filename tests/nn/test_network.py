@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from digit_exp.nn.activations import ReLU
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Standardize
 from digit_exp.nn.models import MLP, MODELS, Linear, PixelStatistics
-from digit_exp.nn.network import PREDICTION_BATCH, Network, NetworkBuilder
+from digit_exp.nn.network import PREDICTION_BATCH, Network
 from digit_exp.registry import ConfigError
 
 
@@ -210,9 +211,9 @@ def test_a_spec_is_made_of_plain_values():
 
 @pytest.mark.parametrize("name", MODELS.names())
 def test_every_registered_model_is_built_again_from_its_spec(name):
-    network = MODELS[name]().build(12, 4, seed=3, dropout=0.2)
+    network = MODELS[name]().build((6, 4), 4, seed=3, dropout=0.2)
     assert Network.from_spec(network.spec()).spec() == network.spec()
-    assert (network.inputs, network.classes) == (12, 4)
+    assert (network.inputs, network.classes) == (24, 4)
 
 
 def test_the_default_mlp_is_the_network_of_the_specification():

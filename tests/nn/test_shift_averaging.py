@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.models import MLP, MODELS, PixelStatistics
-from digit_exp.nn.network import Network, NetworkBuilder
+from digit_exp.nn.network import Network
 from digit_exp.nn.shift_averaging import ShiftAveraging
 from digit_exp.registry import ConfigError
 
-HEIGHT, WIDTH, CLASSES = 4, 3, 5
+HEIGHT, WIDTH, CLASSES = 5, 4, 5
 
 
 def images(count=6):
@@ -66,9 +67,9 @@ def test_a_hopeless_view_costs_no_infinity():
     np.testing.assert_allclose(np.exp(mean), [[0.2, 0.8]], rtol=1e-5)
 
 
-@pytest.mark.parametrize("pixels", [3, -1])
+@pytest.mark.parametrize("pixels", [4, -1])
 def test_a_shift_out_of_the_frame_is_refused(pixels):
-    with pytest.raises(ConfigError, match=f"less than the sides, 4 × 3, got {pixels}"):
+    with pytest.raises(ConfigError, match=f"less than the sides, 5 × 4, got {pixels}"):
         NetworkBuilder().input(HEIGHT, WIDTH).shift_averaging(pixels)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from digit_exp.data.dataset import Split
-from digit_exp.nn.network import NetworkBuilder
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.optim.optimizers import SGD
 from digit_exp.pruning.callback import PruneLosing
 from digit_exp.pruning.pruners import PRUNERS, Hyperband, Median, SuccessiveHalving, Unpruned

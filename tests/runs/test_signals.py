@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from digit_exp.nn.network import NetworkBuilder
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.runs.signals import Interrupted, Interruption
 from digit_exp.training.state import TrainState
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from digit_exp.nn.network import NetworkBuilder
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.sweeps.previous import checkpoint_in_store
 from digit_exp.training.checkpoint import save_checkpoint
 from digit_exp.training.state import TrainState

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from digit_exp.data.dataset import Split
-from digit_exp.nn.network import NetworkBuilder
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.training.state import TrainState
 
 CLASSES, SIDE = 4, 8

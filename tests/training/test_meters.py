@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from digit_exp.nn.network import NetworkBuilder
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.training.meters import EpochMeter
 
 

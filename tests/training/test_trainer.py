@@ -252,7 +252,7 @@ def test_evaluation_does_not_depend_on_the_batch_it_is_done_in(digits, monkeypat
     trainer = Trainer(build(batch_norm=True, dropout=0.5), SGD(lr=0.1), epochs=1)
     trainer.fit(digits)
     whole = trainer.evaluate(digits)
-    monkeypatch.setattr("digit_exp.training.trainer.PREDICTION_BATCH", 7)
+    monkeypatch.setattr("digit_exp.nn.network.PREDICTION_BATCH", 7)
     assert trainer.evaluate(digits) == (pytest.approx(whole[0], rel=1e-5), whole[1])
 
 

@@ -21,8 +21,17 @@ from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array
 from digit_exp.nn.initializers import Init, fill
-from digit_exp.nn.kernels import drop
+from digit_exp.nn.kernels import (
+    drop,
+    moments,
+    normalize,
+    normalize_backward,
+    scale_gradients,
+)
 from digit_exp.nn.parameters import Kind, Parameters, Slot
+
+Shape = tuple[int, ...]
+"""`(units,)`, or `(height, width, channels)` of maps; each layer sees them as a flat row."""
 
 
 class Layer:
@@ -54,9 +63,9 @@ class Layer:
         """Return the layer of a `spec`; raise KeyError or TypeError if there is none like it."""
         return Layer.kinds[spec["kind"]](**{k: v for k, v in spec.items() if k != "kind"})
 
-    def output_size(self, inputs: int) -> int:
-        """Return the width of the output for inputs of width `inputs`."""
-        return inputs
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of one sample's output for inputs of `shape`."""
+        return shape
 
     def slots(self) -> dict[str, Slot]:
         """Return the parameters and buffers that the layer needs, by local name."""
@@ -121,8 +130,8 @@ class Dense(Layer):
     def __post_init__(self) -> None:
         self.init = Init(self.init)
 
-    def output_size(self, inputs: int) -> int:
-        return self.units
+    def output_shape(self, shape: Shape) -> Shape:
+        return (self.units,)
 
     def slots(self) -> dict[str, Slot]:
         slots = {"weight": Slot((self.inputs, self.units), Kind.weight)}
@@ -164,7 +173,8 @@ class BatchNorm(Layer):
     """Batch normalisation (Ioffe & Szegedy 2015):  y = γ (x − μ) / √(σ² + ε) + β.
 
     μ and σ² are the batch's while training; their running averages, with the unbiased variance
-    as in PyTorch, are used while evaluating.
+    as in PyTorch, are used while evaluating. After a convolution, `units` are its filters, and
+    every place in a map counts as a row.
     """
 
     units: int
@@ -192,30 +202,28 @@ class BatchNorm(Layer):
         self.running_mean[...], self.running_var[...] = 0, 1
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
+        shape, x = x.shape, x.reshape(-1, self.units)
         mean, var = self.running_mean, self.running_var
         self.from_batch = rng is not None
         if self.from_batch:
-            mean, var = x.mean(axis=0), x.var(axis=0)
+            mean, var = np.empty_like(mean), np.empty_like(var)
+            moments(x, mean, var)
             unbiased = var * (len(x) / max(len(x) - 1, 1))
             self.running_mean += self.momentum * (mean - self.running_mean)
             self.running_var += self.momentum * (unbiased - self.running_var)
         self.inverse_std = 1 / np.sqrt(var + self.eps)
-        self.normalized = normalized = self.reused("normalized", x.shape, x.dtype)
+        self.normalized = self.reused("normalized", x.shape, x.dtype)
         self.y = y = self.reused("y", x.shape, x.dtype)
-        np.subtract(x, mean, out=normalized)
-        normalized *= self.inverse_std
-        np.multiply(self.gamma, normalized, out=y)
-        y += self.beta
-        return y
+        normalize(x, mean, self.inverse_std, self.gamma, self.beta, self.normalized, y)
+        return y.reshape(shape)
 
     def backward(self, dy: Array) -> Array:
-        np.einsum("ij,ij->j", dy, self.normalized, out=self.dgamma)
-        np.add.reduce(dy, axis=0, out=self.dbeta)
-        if self.from_batch:
-            # μ and σ² depend on x too: what they add is the mean of dy and its share along x̂.
-            dy -= self.dbeta / len(dy)
-            dy -= self.normalized * (self.dgamma / len(dy))
-        dy *= self.gamma * self.inverse_std
+        rows = dy.reshape(-1, self.units)
+        scale_gradients(rows, self.normalized, self.dgamma, self.dbeta)
+        # μ and σ² of a batch depend on x too: they add the mean of dy and its share along x̂.
+        count = len(rows) if self.from_batch else np.inf
+        along, mean = self.dgamma / count, self.dbeta / count
+        normalize_backward(rows, self.normalized, along, mean, self.gamma * self.inverse_std)
         return dy
 
 
@@ -233,8 +241,7 @@ class Dropout(Layer):
         self.is_training = rng is not None and self.rate > 0
         if rng is None or not self.rate:
             return x
-        self.noise = noise = self.reused("noise", x.shape, np.float32)
-        rng.random(out=noise, dtype=np.float32)
+        self.noise = self.draw(x.shape, rng)
         # Not in place: the activation before needs its own output for its derivative.
         self.y = y = self.reused("y", x.shape, x.dtype)
         self._drop(x, y)
@@ -244,6 +251,12 @@ class Dropout(Layer):
         if self.is_training:
             self._drop(dy, dy)
         return dy
+
+    def draw(self, shape: Shape, rng: np.random.Generator) -> Array:
+        """Return uniform numbers in [0, 1): where they are below `rate`, units are zeroed."""
+        noise = self.reused("noise", shape, np.float32)
+        rng.random(out=noise, dtype=np.float32)
+        return noise
 
     def _drop(self, x: Array, out: Array) -> None:
         drop(x, self.noise, np.float32(self.rate), x.dtype.type(1 / (1 - self.rate)), out)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.initializers import Init
-from digit_exp.nn.network import Network, NetworkBuilder
-from digit_exp.registry import Component, Count, CountOrZero, Registry
+from digit_exp.nn.network import Network
+from digit_exp.registry import (
+    Component,
+    ConfigError,
+    Count,
+    CountOrZero,
+    Fraction,
+    Problem,
+    Registry,
+)
 
 Activation = Enum("Activation", {name: name for name in ACTIVATIONS.names()})  # type: ignore[misc]
 """The activations of hidden layers: all that are registered."""
+
+
+Pool = Enum("Pool", {"max": "max", "average": "average"})
+"""How a block of a convolutional network halves its maps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,3 +100,60 @@ class MLP(Model):
                 units, self.activation.value, init=self.init, batch_norm=self.batch_norm
             ).dropout(dropout)
         builder.dense(classes, init=self.init)
+
+
+@MODELS.register("cnn")
+@dataclass(frozen=True, kw_only=True)
+class CNN(Model):
+    """Convolutional network: blocks of convolutions, each ended by pooling, then dense layers.
+
+    `filters` are the widths of the blocks; each has `depth` convolutions that keep the size of
+    their maps and a pooling that halves it. With `global_pool` the mean of each map goes to the
+    dense layers. Maps have no dropout of single units: `map_dropout` drops whole maps.
+    """
+
+    filters: list[Count] = field(default_factory=lambda: [16, 32])
+    depth: Count = 1
+    kernel_size: Count = 3
+    pool: Pool = Pool.max
+    global_pool: bool = False
+    hidden: list[Count] = field(default_factory=lambda: [128])
+    activation: Activation = Activation["relu"]
+    init: Init = Init.he_normal
+    batch_norm: bool = False
+    map_dropout: Fraction = 0.0
+
+    def conflicts(self) -> Iterator[Problem]:
+        if self.kernel_size % 2 == 0:
+            message = f"must be odd, so that maps keep their size, got {self.kernel_size}"
+            yield Problem("kernel_size", message)
+
+    def add_layers(self, builder: NetworkBuilder, classes: int, dropout: float) -> None:
+        for block, filters in enumerate(self.filters):
+            try:
+                self._add_block(builder, filters)
+            except ConfigError as error:
+                message = (
+                    f"has {len(self.filters)} blocks, and the maps are too small after {block}"
+                )
+                raise ConfigError(Problem("filters", f"{message}. Use fewer")) from error
+        if self.global_pool:
+            builder.global_avg_pool()
+        for units in self.hidden:
+            builder.dense(
+                units, self.activation.value, init=self.init, batch_norm=self.batch_norm
+            ).dropout(dropout)
+        builder.dense(classes, init=self.init)
+
+    def _add_block(self, builder: NetworkBuilder, filters: int) -> None:
+        for _ in range(self.depth):
+            builder.conv(
+                filters,
+                self.kernel_size,
+                self.activation.value,
+                padding=self.kernel_size // 2,
+                init=self.init,
+                batch_norm=self.batch_norm,
+            )
+        (builder.max_pool if self.pool is Pool.max else builder.avg_pool)(2)
+        builder.spatial_dropout(self.map_dropout)

@@ -1,4 +1,4 @@
-"""A stack of layers over one vector of parameters, and the builder that puts it together."""
+"""A stack of layers over one vector of parameters."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array, Labels, Pixels
-from digit_exp.nn.activations import ACTIVATIONS
-from digit_exp.nn.initializers import Init
-from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
+from digit_exp.nn import activations, convolution  # noqa: F401 - a spec may name their layers
+from digit_exp.nn.layers import Dense, Layer, Shape
 from digit_exp.nn.losses import softmax
 from digit_exp.nn.parameters import Kind, Parameters
-from digit_exp.nn.shift_averaging import ShiftAveraging
-from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
-from digit_exp.rng import Rng
+from digit_exp.nn.shift_averaging import SHIFTS, ShiftAveraging
+from digit_exp.registry import ConfigError, Problem
 
 PREDICTION_BATCH = 1024
-"""Rows that go through the network at once outside training: memory does not grow with the set."""
+"""The most rows that go through the network at once outside training."""
+
+PREDICTION_NUMBERS = 2**22
+"""The most numbers in what one layer returns outside training: 16 MB."""
 
 SHIFT_AVERAGING = "views"
 """The key of `ShiftAveraging` in a spec, as checkpoints have it since their first version."""
@@ -53,6 +54,23 @@ class Network:
         if not trained:
             raise ConfigError(Problem("", "a network needs at least one dense layer"))
         self._first_trained = trained[0]
+
+    @property
+    def prediction_batch(self) -> int:
+        """How many rows go through the network at once outside training.
+
+        The memory that this takes does not grow with the set.
+        """
+        widest = max(math.prod(shape) for shape in self._shapes())
+        copies = SHIFTS if self.shift_averaging else 1
+        return max(1, min(PREDICTION_BATCH, PREDICTION_NUMBERS // (widest * copies)))
+
+    def _shapes(self) -> list[Shape]:
+        """Return the shape of a sample after each layer."""
+        shapes: list[Shape] = [(self.inputs,)]
+        for layer in self.layers:
+            shapes.append(layer.output_shape(shapes[-1]))
+        return shapes[1:]
 
     @property
     def classes(self) -> int:
@@ -112,8 +130,8 @@ class Network:
             raise ValueError(f"images must be uint8, or floats in [0, 1], got {images.dtype}")
         dtype = self.parameters.values.dtype
         logits = np.empty((len(images), self.classes), dtype)
-        for start in range(0, len(images), PREDICTION_BATCH):
-            batch = images[start : start + PREDICTION_BATCH]
+        for start in range(0, len(images), self.prediction_batch):
+            batch = images[start : start + self.prediction_batch]
             x = batch.astype(dtype)
             if batch.dtype == np.uint8:
                 x *= 1 / 255
@@ -127,24 +145,25 @@ class Network:
 
     def summary(self) -> str:
         """Return a table of the layers with their output shapes and parameter counts."""
-        width = self.inputs
-        rows = [("layer", "kind", "output", "parameters"), ("input", "", f"({width})", "0")]
-        for name, layer in zip(self.names, self.layers, strict=True):
-            width = layer.output_size(width)
+        rows = [("layer", "kind", "output", "parameters"), ("input", "", f"({self.inputs})", "0")]
+        for name, layer, shape in zip(self.names, self.layers, self._shapes(), strict=True):
             trained = sum(
                 self.parameters.grad(f"{name}.{slot}").size
                 for slot, place in layer.slots().items()
                 if place.kind is not Kind.buffer
             )
-            rows.append((name, type(layer).__name__, f"({width})", f"{trained:,}"))
-        lines = [f"{a:<14} {b:<12} {c:>8} {d:>12}" for a, b, c, d in rows]
-        total = f"{'total':<14} {'':<12} {'':>8} {len(self.parameters):>12,}"
+            size = " × ".join(map(str, shape))
+            rows.append((name, type(layer).__name__, f"({size})", f"{trained:,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        first, second, third = (max(pair) for pair in zip(widths, (14, 12, 8), strict=True))
+        lines = [f"{a:<{first}} {b:<{second}} {c:>{third}} {d:>12}" for a, b, c, d in rows]
+        total = f"{'total':<{first + second + third + 2}} {len(self.parameters):>12,}"
         rule = "─" * len(total)
         return "\n".join([lines[0], rule, *lines[1:], rule, total])
 
     def spec(self) -> dict[str, Any]:
         """Return the architecture as plain values, without the parameters."""
-        return _spec(self.inputs, self.layers, self.shift_averaging)
+        return spec_of(self.inputs, self.layers, self.shift_averaging)
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], dtype: DTypeLike = np.float32) -> Self:
@@ -154,106 +173,10 @@ class Network:
         return cls(spec["inputs"], layers, dtype, shifts)
 
 
-class NetworkBuilder:
-    """Put a network together layer by layer.
-
-    >>> network = NetworkBuilder().input(784).dense(128, activation="relu").dense(10).build()
-    >>> len(network.parameters)
-    101770
-    """
-
-    def __init__(self) -> None:
-        self._shape: tuple[int, ...] = ()
-        self._width = 0
-        self._shift_averaging: ShiftAveraging | None = None
-        self._layers: list[Layer] = []
-        self._is_complete = False
-
-    def input(self, size: int, *width: int) -> Self:
-        """Say how many pixels an image has, or its height and width."""
-        self._shape = (size, *width)
-        for side in self._shape:
-            _require("size", side, Range(ge=1))
-        self._width = math.prod(self._shape)
-        return self
-
-    def shift_averaging(self, pixels: int) -> Self:
-        """Average predictions over an image and four copies shifted by `pixels`; 0: do not."""
-        if not pixels:
-            self._shift_averaging = None
-        elif len(self._shape) == 2:
-            self._shift_averaging = ShiftAveraging(self._shape[0], self._shape[1], pixels)
-        else:
-            raise ConfigError(Problem("shifts", "needs the height and width in input(...)"))
-        return self
-
-    def standardize(self, mean: float, std: float) -> Self:
-        """Shift and scale the pixels by the statistics of the training set."""
-        return self._add(Standardize(mean, std))
-
-    def dense(
-        self,
-        units: int,
-        activation: str | None = None,
-        *,
-        init: Init | str = Init.he_normal,
-        batch_norm: bool = False,
-    ) -> Self:
-        """Add a fully connected layer, then batch normalisation and an activation if wanted.
-
-        `activation="softmax"` is for the last layer and adds nothing: the loss and `predict_proba`
-        apply the softmax themselves.
-        """
-        _require("units", units, Range(ge=1))
-        if isinstance(init, str):
-            _require_known("init", init, list(Init.__members__))
-            init = Init[init]
-        self._add(Dense(self._width, units, init, bias=not batch_norm))
-        if batch_norm:
-            self._add(BatchNorm(self._width))
-        if activation == "softmax":
-            self._is_complete = True
-        elif activation is not None:
-            _require_known("activation", activation, [*ACTIVATIONS.names(), "softmax"])
-            self._add(ACTIVATIONS[activation]())
-        return self
-
-    def dropout(self, rate: float) -> Self:
-        """Drop a share of the activations of the layer before; 0 adds nothing."""
-        _require("rate", rate, Range(ge=0, lt=1))
-        return self._add(Dropout(rate)) if rate else self
-
-    def build(self, seed: int = 42, dtype: DTypeLike = np.float32) -> Network:
-        """Return a network of its own, with initial weights drawn from `seed`."""
-        spec = _spec(math.prod(self._shape), self._layers, self._shift_averaging)
-        network = Network.from_spec(spec, dtype)
-        network.initialize(Rng(seed)("init"))
-        return network
-
-    def _add(self, layer: Layer) -> Self:
-        if not self._width:
-            raise ConfigError(Problem("", "say input(size) before the first layer"))
-        if self._is_complete:
-            raise ConfigError(Problem("activation", "'softmax' is for the last layer only"))
-        self._width = layer.output_size(self._width)
-        self._layers.append(layer)
-        return self
-
-
-def _require(name: str, value: float, limits: Range) -> None:
-    if value not in limits:
-        raise ConfigError(Problem(name, f"must be {limits}, got {value!r}"))
-
-
-def _require_known(what: str, name: str, known: list[str]) -> None:
-    if name not in known:
-        message = f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}"
-        raise ConfigError(Problem(what, message))
-
-
-def _spec(
+def spec_of(
     inputs: int, layers: Sequence[Layer], shift_averaging: ShiftAveraging | None
 ) -> dict[str, Any]:
+    """Return a network's architecture as plain values, which `Network.from_spec` takes."""
     spec = {"inputs": inputs, "layers": [layer.spec() for layer in layers]}
     return spec | ({SHIFT_AVERAGING: asdict(shift_averaging)} if shift_averaging else {})
 

@@ -15,7 +15,7 @@ from digit_exp.data.augmentations import Augmentation
 from digit_exp.data.batches import batches
 from digit_exp.data.dataset import Split
 from digit_exp.nn.losses import cross_entropy
-from digit_exp.nn.network import PREDICTION_BATCH, Network
+from digit_exp.nn.network import Network
 from digit_exp.optim.kernels import move_towards
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer, Unregularized
@@ -109,7 +109,7 @@ class Trainer:
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy on `split`, without penalty or augmentation."""
         total, correct = 0.0, 0
-        for x, labels in batches(split, PREDICTION_BATCH):
+        for x, labels in batches(split, self.network.prediction_batch):
             loss = cross_entropy(self.network.forward(x), labels)
             total += loss.mean * len(labels)
             correct += loss.correct

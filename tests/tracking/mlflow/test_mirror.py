@@ -13,8 +13,8 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from requests import HTTPError, Response
 from sick import Refusing, Sick
 
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.classifier import Classifier
-from digit_exp.nn.network import NetworkBuilder
 from digit_exp.runs.folder import MODEL_FILE
 from digit_exp.tracking.base import RunContents
 from digit_exp.tracking.mlflow.connect import connect

@@ -16,9 +16,9 @@ from PIL import Image
 from digit_exp.data.sources import Mnist
 from digit_exp.nn import activations
 from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.layers import Layer
-from digit_exp.nn.network import NetworkBuilder
 from digit_exp.runs.folder import MODEL_FILE
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.queries import RunStore
