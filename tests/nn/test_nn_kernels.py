@@ -9,7 +9,16 @@ import pytest
 from scipy.special import log_softmax
 
 from digit_exp.data.batches import SCALE, gather
-from digit_exp.nn.kernels import drop, relu_backward, softmax_cross_entropy
+from digit_exp.nn.kernels import (
+    drop,
+    moments,
+    normalize,
+    normalize_backward,
+    relu_backward,
+    scale_gradients,
+    softmax_cross_entropy,
+    unfold,
+)
 
 every_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -33,6 +42,50 @@ def test_drop(dtype):
     noise = np.random.default_rng(0).random((9, 7), np.float32)
     drop(x, noise, np.float32(0.3), dtype(1 / 0.7), out)
     np.testing.assert_array_equal(out, x * (noise >= np.float32(0.3)) * dtype(1 / 0.7))
+
+
+@every_dtype
+def test_moments(dtype):
+    x = numbers(5000, 7, dtype=dtype) + dtype(100)
+    mean, var = np.empty((2, 7), dtype)
+    moments(x, mean, var)
+    exact = x.astype(np.float64)
+    ulp = float(np.finfo(dtype).eps)
+    np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=ulp)
+    np.testing.assert_allclose(var, exact.var(axis=0), rtol=max(ulp, 1e-13))
+
+
+@every_dtype
+def test_normalize_and_its_gradient(dtype):
+    x, (a, b, c, d) = numbers(9, 7, dtype=dtype), numbers(4, 7, dtype=dtype)
+    normalized, y = np.empty((2, 9, 7), dtype)
+    normalize(x, a, b, c, d, normalized, y)
+    np.testing.assert_array_equal(normalized, (x - a) * b)
+    np.testing.assert_array_equal(y, c * normalized + d)
+    dy = x.copy()
+    normalize_backward(dy, normalized, a, b, c)
+    np.testing.assert_array_equal(dy, (x - b - a * normalized) * c)
+
+
+@every_dtype
+def test_scale_gradients(dtype):
+    dy, normalized = numbers(500, 7, dtype=dtype), numbers(500, 7, dtype=dtype)[::-1].copy()
+    dgamma, dbeta = np.empty((2, 7), dtype)
+    scale_gradients(dy, normalized, dgamma, dbeta)
+    ulp = float(np.finfo(dtype).eps)
+    products = dy.astype(np.float64) * normalized
+    np.testing.assert_allclose(dgamma, products.sum(axis=0), rtol=16 * ulp, atol=16 * ulp)
+    np.testing.assert_allclose(dbeta, dy.astype(np.float64).sum(axis=0), rtol=ulp, atol=1e-12)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_unfold(stride):
+    x, size = numbers(3, 6, 5, 2, dtype=np.float32), 3
+    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), axis=(1, 2))
+    expected = np.moveaxis(windows[:, ::stride, ::stride], 3, -1)  # channels last
+    patches = np.empty((*expected.shape[:4], size * 2), np.float32)
+    unfold(x, stride, patches)
+    np.testing.assert_array_equal(patches, expected.reshape(patches.shape))
 
 
 def test_gather():

@@ -61,12 +61,13 @@ class Network:
 
         The memory that this takes does not grow with the set.
         """
-        widest = max(math.prod(shape) for shape in self._shapes())
+        widest = max(math.prod(shape) for shape in self.shapes)
         copies = SHIFTS if self.shift_averaging else 1
         return max(1, min(PREDICTION_BATCH, PREDICTION_NUMBERS // (widest * copies)))
 
-    def _shapes(self) -> list[Shape]:
-        """Return the shape of a sample after each layer."""
+    @property
+    def shapes(self) -> list[Shape]:
+        """The shape of a sample after each layer."""
         shapes: list[Shape] = [(self.inputs,)]
         for layer in self.layers:
             shapes.append(layer.output_shape(shapes[-1]))
@@ -146,7 +147,7 @@ class Network:
     def summary(self) -> str:
         """Return a table of the layers with their output shapes and parameter counts."""
         rows = [("layer", "kind", "output", "parameters"), ("input", "", f"({self.inputs})", "0")]
-        for name, layer, shape in zip(self.names, self.layers, self._shapes(), strict=True):
+        for name, layer, shape in zip(self.names, self.layers, self.shapes, strict=True):
             trained = sum(
                 self.parameters.grad(f"{name}.{slot}").size
                 for slot, place in layer.slots().items()

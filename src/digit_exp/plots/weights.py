@@ -28,7 +28,7 @@ from digit_exp.plots.canvas import (
     sheet,
     style_axes,
 )
-from digit_exp.plots.mosaic import dots_per_pixel, mosaic, show, with_gap
+from digit_exp.plots.mosaic import PAPER, dots_per_pixel, mosaic, show, with_gap
 
 PICTURE = (6.1, 6.3)
 """Inches, height and width: the most that the picture of the first layer takes."""
@@ -76,6 +76,30 @@ def first_layer_weights(weights: Array, image_shape: tuple[int, int], count: int
     limit = float(np.percentile(finite, 99.5)) if finite.size else 1.0
     picture = show(figure, large, dots, DIVERGING, (-(limit or 1.0), limit or 1.0))
     _scale(figure, picture)
+    return figure
+
+
+def feature_maps(images: Array, maps: Array, count: int = 9) -> Figure:
+    """Draw what filters of the first layer make of images: a row an image, a column a filter.
+
+    `images` have the shape `(n, height, width)` and `maps` `(n, rows, columns, filters)`. Those
+    `count` filters are shown whose maps differ most, each on a scale of its own.
+    """
+    order = np.argsort(-maps.var(axis=(0, 1, 2)), kind="stable")[:count]
+    chosen = np.moveaxis(maps[..., order], -1, 1)
+    low = chosen.min(axis=(0, 2, 3), keepdims=True)
+    spread = np.maximum(chosen.max(axis=(0, 2, 3), keepdims=True) - low, 1e-12)
+    cell = with_gap((max(images.shape[1], maps.shape[1]), max(images.shape[2], maps.shape[2])))
+    columns = 1 + len(order)
+    tiles = np.full((len(images), columns, *cell), np.nan, np.float32)
+    tiles[:, 0, : images.shape[1], : images.shape[2]] = images
+    tiles[:, 1:, : maps.shape[1], : maps.shape[2]] = (chosen - low) / spread
+    large = mosaic(tiles.reshape(-1, *cell), columns, cell)
+
+    note = f"test images, and the maps of {len(order)} of {maps.shape[3]:,} filters"
+    dots = dots_per_pixel(large.shape, PICTURE)
+    figure = sheet(TOP + dots / DPI * len(large), "Maps of the first layer", note)
+    show(figure, large, dots, PAPER, (0, 1))
     return figure
 
 

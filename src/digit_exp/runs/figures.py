@@ -12,6 +12,7 @@ from digit_exp.arrays import Array, Labels
 from digit_exp.data.augmentations import Unchanged
 from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
+from digit_exp.nn.convolution import AvgPool2D, Conv2D, MaxPool2D
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.summary import best_epoch
@@ -62,7 +63,11 @@ def _figures(
     }
     yield "weight_histograms", lambda: weights.weight_histograms(layers)
     first = next(iter(layers.values()))
-    yield "first_layer_weights", lambda: weights.first_layer_weights(first, shape)
+    filters = next((x for x in experiment.network.layers if isinstance(x, Conv2D)), None)
+    seen = (filters.kernel_size, filters.kernel_size) if filters else shape
+    yield "first_layer_weights", lambda: weights.first_layer_weights(first, seen)
+    if filters:
+        yield "feature_maps", lambda: weights.feature_maps(*_maps(experiment))
 
     names = experiment.dataset.class_names
     yield "class_distribution", lambda: data.class_distribution(_counts(experiment), names)
@@ -82,6 +87,20 @@ def _figures(
 def _counts(experiment: Experiment) -> dict[str, Labels]:
     splits = {"train": experiment.train, "val": experiment.val, "test": experiment.dataset.test}
     return {name: class_counts(split, experiment.dataset.classes) for name, split in splits.items()}
+
+
+def _maps(experiment: Experiment, images: int = 8) -> tuple[Array, Array]:
+    """Return test images of several classes, and what the first convolution makes of them."""
+    test, layers = experiment.dataset.test, experiment.network.layers
+    _, positions = np.unique(test.labels, return_index=True)
+    some = test.select(np.sort(positions)[:images])
+    x = pixels = next(iter(batches(some, images)))[0].copy()
+    x = x.reshape(len(x), -1)
+    last = next(i for i, layer in enumerate(layers) if isinstance(layer, MaxPool2D | AvgPool2D))
+    for layer in layers[:last]:
+        x = layer.forward(x)
+    height, width, filters = experiment.network.shapes[last - 1]
+    return pixels, x.reshape(-1, height, width, filters)
 
 
 def _augmented(experiment: Experiment, images: int = 10, variants: int = 4) -> tuple[Array, Array]:

@@ -45,7 +45,9 @@ print(model.predict(numpy.array(sys.argv[2:]))[0]["class"])
 
 @pytest.fixture
 def network():
-    return NetworkBuilder().input(28, 28).dense(16, "relu").dense(10).build(seed=3)
+    """A network with layers from several modules."""
+    builder = NetworkBuilder().input(28, 28).conv(4, 5, "relu", stride=2, batch_norm=True)
+    return builder.max_pool().dense(16, "relu").dense(10).build(seed=3)
 
 
 @pytest.fixture
