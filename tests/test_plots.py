@@ -133,13 +133,13 @@ def test_a_loss_that_is_not_finite_is_marked_and_the_rest_is_drawn():
     figure.canvas.draw()
 
 
-def test_a_loss_over_many_decades_gets_a_logarithmic_axis():
+def test_a_loss_has_a_logarithmic_axis():
     narrow, wide = history_of(4), history_of(4)
     wide[3]["train_loss"] = 1e30
-    assert learning_curves(narrow, 1).axes[0].get_yscale() == "linear"
-    axes = learning_curves(wide, 1).axes[0]
-    assert axes.get_yscale() == "log"
-    assert axes.get_ylabel().endswith("log scale")
+    for history in (narrow, wide):
+        axes = learning_curves(history, 1).axes[0]
+        assert axes.get_yscale() == "log"
+        assert axes.get_ylabel().endswith("log scale")
 
 
 def test_a_learning_rate_of_zero_is_drawn():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.statistics import Summary, holm, mcnemar, paired_t, pareto_front, summarize
 
 # Student, "The probable error of a mean" (1908): hours of sleep gained with two drugs by the same
@@ -111,3 +112,21 @@ def test_no_place_beats_one_on_the_pareto_front_and_one_there_matches_every_othe
     for cost, loss in points:
         assert any(ours <= cost and theirs <= loss for ours, theirs in on_front)
     assert on_front == sorted(on_front)
+
+
+@pytest.mark.parametrize("scores", [[0.7, 0.85], [0.99, 0.999, 1.0], [0.01, 0.2], [1.0, 1.0]])
+def test_the_interval_of_an_accuracy_lies_within_0_and_1_and_holds_the_mean(scores):
+    found = Objective("best_val_acc").summarize(scores)
+    assert 0 <= found.low <= found.mean <= found.high <= 1
+    assert (found.low == found.high) == (len(set(scores)) == 1)
+
+
+def test_the_interval_of_a_loss_is_above_0():
+    found = Objective("best_val_loss").summarize([0.05, 0.5])
+    assert 0 < found.low < found.mean < found.high < math.inf
+
+
+def test_far_from_its_ends_a_bounded_interval_is_students():
+    scores = [0.5, 0.501, 0.502, 0.499]
+    student, found = summarize(scores), Objective("test_acc").summarize(scores)
+    assert (found.low, found.high) == pytest.approx((student.low, student.high), abs=1e-5)

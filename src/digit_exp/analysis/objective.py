@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from digit_exp.analysis.results import JobResult
@@ -59,18 +59,15 @@ class Objective:
         return -score if self.is_share else score
 
     def summarize(self, scores: Sequence[float]) -> Summary | None:
-        """Return mean and interval; that of an accuracy ends at 0 and 1.
+        """Return mean and interval, which lies within 0 and 1 for an accuracy, else above 0.
 
-        >>> found = Objective().summarize([0.99, 0.999])
-        >>> found.high if found else None
-        1.0
+        >>> Objective().interval(Objective().summarize([0.70, 0.85]))
+        '1.44 to 99.88 %'
         """
-        from digit_exp.analysis.statistics import summarize
+        from digit_exp.analysis.statistics import bounded, summarize
 
         found = summarize(scores)
-        if found is None or found.n == 1 or not self.is_share:
-            return found
-        return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+        return None if found is None else bounded(found, 1.0 if self.is_share else math.inf)
 
     def text(self, score: float) -> str:
         """Write a score for a person.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import Group, grouped, varied
@@ -37,6 +37,8 @@ class Ranking:
     places: list[Place]
     results: Sequence[JobResult]
     """All jobs, in the order of the plan."""
+    searched: Mapping[str, bool] = field(default_factory=dict)
+    """Parameters drawn from a range, and whether by their logarithm."""
 
     @property
     def winner(self) -> Place | None:
@@ -57,7 +59,11 @@ class Ranking:
         return [place for place in self.places if place.summary]
 
 
-def rank(results: Sequence[JobResult], objective: str = "best_val_acc") -> Ranking:
+def rank(
+    results: Sequence[JobResult],
+    objective: str = "best_val_acc",
+    searched: Mapping[str, bool] | None = None,
+) -> Ranking:
     """Rank by the mean over the seeds.
 
     A diverged job is worse than any number: its configuration comes after those of which no job
@@ -67,7 +73,8 @@ def rank(results: Sequence[JobResult], objective: str = "best_val_acc") -> Ranki
     goal = Objective(objective)
     places = [Place(group, group.summary(objective)) for group in grouped(results)]
     places.sort(key=lambda place: _order(place, goal))
-    ranking = Ranking(goal, varied(results), places, sorted(results, key=lambda job: job.number))
+    jobs = sorted(results, key=lambda job: job.number)
+    ranking = Ranking(goal, varied(results), places, jobs, searched or {})
     return ranking if ranking.winner is None else _compared(ranking, ranking.winner)
 
 
@@ -87,4 +94,4 @@ def _compared(ranking: Ranking, winner: Place) -> Ranking:
         else Place(place.group, place.summary, None, found)
         for place, found in zip(ranking.places[1:], comparisons, strict=True)
     ]
-    return Ranking(ranking.objective, ranking.parameters, [winner, *places], ranking.results)
+    return replace(ranking, places=[winner, *places])

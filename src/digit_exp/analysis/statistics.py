@@ -7,12 +7,12 @@ not have, is here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special, stats
 
 from digit_exp.rng import Rng
 
@@ -20,6 +20,9 @@ CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 
 RESAMPLES = 2000
+
+LARGEST_EXPONENT = 100.0
+"""So that the upper end of an interval stays finite."""
 
 ROUNDING = 1e-9
 """Differences closer than this differ by rounding only."""
@@ -54,6 +57,31 @@ def summarize(values: Sequence[float]) -> Summary | None:
     std = float(np.std(values, ddof=1))
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / n**0.5
     return Summary(n, mean, std, mean - margin, mean + margin)
+
+
+def bounded(found: Summary, highest: float = np.inf) -> Summary:
+    """Return the summary of numbers above 0, with an interval that stays within 0 and `highest`.
+
+    It is Student's on a scale without ends: the logarithm, or the logit for shares of 1, with the
+    standard error of the delta method. It holds the mean, and is skewed near an end.
+
+        logit x̄ ± t · s / (√n x̄ (1 − x̄))        log x̄ ± t · s / (√n x̄)
+
+    Student's own interval of two accuracies of 70 and 85 % goes from −18 to 173 %, because
+    t(0.975, 1) is 12.7.
+
+    Korn and Graubard, Survey Methodology 24 (1998), for shares near 0 and 1.
+    """
+    mean, margin = found.mean, found.high - found.mean
+    if found.n == 1 or not 0 < mean < highest:
+        return found
+    if highest == np.inf:
+        limits = mean * np.exp([-margin / mean, min(margin / mean, LARGEST_EXPONENT)])
+    else:
+        share = mean / highest
+        width = margin / highest / (share * (1 - share))
+        limits = highest * special.expit(special.logit(share) + np.array([-width, width]))
+    return replace(found, low=float(limits[0]), high=float(limits[1]))
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:

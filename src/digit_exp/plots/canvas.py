@@ -125,13 +125,17 @@ def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "") -> None:
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=STEPS))
 
 
-def number_axis(axes: Axes, values: Iterable[float]) -> None:
-    """Make the y axis logarithmic if the positive `values` span more than a factor of 10."""
+def number_axis(axes: Axes, values: Iterable[float], factor: float = 10) -> None:
+    """Make the y axis logarithmic if the positive `values` span at least `factor`.
+
+    Of a loss that is 1, so that all figures have the same scale.
+    """
     finite = [value for value in values if np.isfinite(value)]
-    if finite and min(finite) > 0 and max(finite) > 10 * min(finite):
+    if finite and min(finite) > 0 and max(finite) >= factor * min(finite):
         decades = np.log10(max(finite) / min(finite))
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
+        if decades > 1:
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylabel(f"{axes.get_ylabel()}, log scale")
     # Numbers as text: matplotlib's own logarithmic labels are typeset mathematics, and slow.

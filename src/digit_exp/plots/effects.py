@@ -15,7 +15,8 @@ from digit_exp.plots.scale import Scale
 from digit_exp.plots.values import MOST_TICKS, numbers, set_axis
 
 INTERVAL_FACTOR = 2
-"""How far beyond the means intervals are drawn, in parts of the distance between the means."""
+"""How far beyond the means intervals are drawn, in parts of the distance between the means; an
+arrow says that one goes on."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Effect:
     means: Sequence[float]
     lows: Sequence[float]
     highs: Sequence[float]
+    is_log: bool | None = None
+    """Of values drawn from a range, whether by their logarithm; None of values that were listed."""
 
 
 def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
@@ -35,19 +38,20 @@ def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
         return message("Main effects", "There is nothing to draw: no parameter was varied.")
     columns = min(len(effects), 3)
     rows = math.ceil(len(effects) / columns)
-    note = "mean of all jobs with the value, and its 95 % interval"
+    note = "mean of all jobs with the value, and its 95 % interval; an arrow: it goes on"
     figure = sheet(HEADER + 3.2 * rows, f"Main effects on {scale.label}", note)
     grid = panels(figure, len(effects), columns)
     low, high = _window(effects, scale)
+    means = np.concatenate([effect.means for effect in effects])
     for position, (axes, effect) in enumerate(zip(grid, effects, strict=True)):
         style_axes(axes, effect.parameter)
+        axes.set_ylabel(scale.label)
+        scale.set_axis(axes, means)
         axes.set_ylim(low, high)
         _effect(axes, effect, scale)
-        axes.yaxis.set_major_formatter(scale.formatter)
         if position % columns:
             axes.tick_params(labelleft=False)
-        else:
-            axes.set_ylabel(scale.label)
+            axes.set_ylabel("")
     return figure
 
 
@@ -69,20 +73,25 @@ def _window(effects: Sequence[Effect], scale: Scale) -> tuple[float, float]:
     low = max(float(np.nanmin(near)), float(near[:, 0].min()) - reach)
     high = min(float(np.nanmax(near)), float(near[:, 0].max()) + reach)
     margin = 0.08 * (high - low) or 0.01
+    if scale.is_log(means):
+        return max(low - margin, low / 2), high + margin
     return low - margin, min(high + margin, 1.005) if scale.is_share else high + margin
 
 
 def _effect(axes: Axes, effect: Effect, scale: Scale) -> None:
-    x = set_axis(axes, "x", effect.values)
+    x = set_axis(axes, "x", effect.values, effect.is_log)
     axes.margins(x=0.12)
-    few = len(x) <= MOST_TICKS
+    few = len(x) <= MOST_TICKS and effect.is_log is None
+    bottom, top = axes.get_ylim()
     line = "-" if few and numbers(effect.values) is not None else "none"
     axes.plot(x, effect.means, color=BLUE, linestyle=line, linewidth=1.2, alpha=0.55)
     for at, low, high in zip(x, effect.lows, effect.highs, strict=True):
         if np.isfinite(low):
-            axes.plot([at, at], [low, high], color=BLUE, linewidth=1.6)
+            axes.plot([at, at], [max(low, bottom), min(high, top)], color=BLUE, linewidth=1.6)
+            for is_beyond, edge, arrow in ((low < bottom, 0.015, "v"), (high > top, 0.985, "^")):
+                if is_beyond:
+                    axes.plot(at, edge, arrow, color=BLUE, transform=axes.get_xaxis_transform())
     axes.plot(x, effect.means, "o", color=BLUE, markersize=6 if few else 4)
-    bottom, top = axes.get_ylim()
     for at, mean in zip(x, effect.means, strict=True):
         if not bottom <= mean <= top:
             _mark_outside(axes, at, mean, scale)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -44,11 +44,14 @@ class Pair:
     y_values: Sequence[object]
     means: Array
     """Shape `(y_values, x_values)`."""
+    is_log: Mapping[str, bool] = field(default_factory=dict)
+    """Of parameters drawn from a range, whether by their logarithm."""
 
     @property
     def is_grid(self) -> bool:
         """Whether most pairs of values were tried, and are few enough to be cells."""
-        return max(self.means.shape) <= MOST_CELLS and float(np.isfinite(self.means).mean()) > 0.5
+        are_tried = float(np.isfinite(self.means).mean()) > 0.5
+        return not self.is_log and max(self.means.shape) <= MOST_CELLS and are_tried
 
 
 def pair_maps(pairs: Sequence[Pair], scale: Scale) -> Figure:
@@ -61,7 +64,7 @@ def pair_maps(pairs: Sequence[Pair], scale: Scale) -> Figure:
     note = f"mean {scale.label} over all other parameters"
     figure = sheet(HEADER + PANEL * rows, "Pairs of parameters", note)
     means = np.concatenate(known)
-    norm = Normalize(*scale.limits(means))
+    norm = scale.norm(means)
     grid = panels(figure, len(pairs), columns)
     for axes, pair in zip(grid, pairs, strict=True):
         style_axes(axes, "", pair.x, pair.y)
@@ -104,7 +107,8 @@ def _cells(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
 
 
 def _points(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
-    x, y = set_axis(axes, "x", pair.x_values), set_axis(axes, "y", pair.y_values)
+    x = set_axis(axes, "x", pair.x_values, pair.is_log.get(pair.x))
+    y = set_axis(axes, "y", pair.y_values, pair.is_log.get(pair.y))
     rows, columns = np.nonzero(np.isfinite(pair.means))
     axes.scatter(
         np.array(x)[columns],

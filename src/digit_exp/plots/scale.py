@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
-from matplotlib.colors import Colormap
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.ticker import FuncFormatter
 
 from digit_exp.arrays import Array
-from digit_exp.plots.canvas import NUMBER, PERCENT
+from digit_exp.plots.canvas import NUMBER, PERCENT, number_axis
 
 OUTLIER_FACTOR = 4
 """Colours end this many times the distance of the median from the best below the best: one
@@ -24,6 +26,20 @@ class Scale:
     label: str
     is_share: bool
     """An accuracy: more is better, written in percent. Of anything else less is better."""
+
+    def norm(self, values: Array) -> Normalize:
+        """Return how colours are given to values, in the order of an axis."""
+        kind = LogNorm if self.is_log(values) else Normalize
+        return kind(*self.limits(values))
+
+    def is_log(self, values: Array) -> bool:
+        """Whether it is drawn logarithmically, as losses are in all figures."""
+        return "loss" in self.label and float(np.nanmin(values)) > 0
+
+    def set_axis(self, axes: Axes, values: Array) -> None:
+        """Make it the y axis, for these values."""
+        number_axis(axes, values, 1 if self.is_log(values) else math.inf)
+        axes.yaxis.set_major_formatter(self.formatter)
 
     @property
     def formatter(self) -> FuncFormatter:

@@ -15,11 +15,11 @@ from digit_exp.plots.canvas import (
     GREEN,
     HEADER,
     MUTED,
-    NUMBER,
     PERCENT,
     STEPS,
     VERMILION,
     message,
+    number_axis,
     panels,
     sheet,
     style_axes,
@@ -41,11 +41,11 @@ LINE = 0.24
 def best_curves(
     runs: Mapping[str, Sequence[History]], title: str = "Learning curves of the best"
 ) -> Figure:
-    """Draw validation loss and accuracy of some configurations: each replicate and their mean."""
+    """Draw validation loss and accuracy of some configurations: mean and range of the seeds."""
     if not any(history for histories in runs.values() for history in histories):
         return message(title, "There is nothing to draw: no epoch was measured.")
     many = any(len(histories) > 1 for histories in runs.values())
-    note = "thick: mean of the replicates, over the epochs that all have; thin: each of them"
+    note = "line: mean of the seeds; band: lowest to highest; thin: seeds that trained longer"
     figure = sheet(HEADER + LINE * len(runs) + 3.6, title, note if many else "")
     loss, accuracy = panels(figure, 2, 2)
     for axes, metric, name, unit in (
@@ -56,7 +56,8 @@ def best_curves(
             _replicates(axes, [_series(history, metric) for history in histories], label, color)
         style_axes(axes, name, "epoch", unit)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=STEPS, min_n_ticks=1))
-    loss.yaxis.set_major_formatter(NUMBER)
+    histories = [history for some in runs.values() for history in some]
+    number_axis(loss, [loss for one in histories for loss in _series(one, "val_loss").values()], 1)
     accuracy.yaxis.set_major_formatter(PERCENT)
     figure.legend(
         *loss.get_legend_handles_labels(),
@@ -98,7 +99,7 @@ def trade_off(
     for index, at in enumerate(zip(x, y, strict=True)):
         _name(axes, at, ranks[index], index in front, scale)
     number_ticks(axes, "x", x.tolist())
-    axes.yaxis.set_major_formatter(scale.formatter)
+    scale.set_axis(axes, y)
     axes.margins(0.06, 0.1)
     return figure
 
@@ -127,10 +128,17 @@ def _series(history: History, metric: str) -> dict[float, float]:
 
 
 def _replicates(axes: Axes, series: Sequence[dict[float, float]], label: str, color: str) -> None:
-    if len(series) > 1:
-        for one in series:
-            axes.plot(list(one), list(one.values()), color=color, linewidth=0.8, alpha=0.35)
+    """Draw the mean of the seeds over their common epochs, with a band from lowest to highest."""
     common = [epoch for epoch in series[0] if all(epoch in one for one in series)]
-    means = [float(np.mean([one[epoch] for one in series])) for epoch in common]
+    values = np.array([[one[epoch] for epoch in common] for one in series], float)
     marker = "o" if len(common) == 1 else None
-    axes.plot(common, means, color=color, linewidth=2, marker=marker, label=label)
+    axes.plot(common, values.mean(axis=0), color=color, linewidth=2, marker=marker, label=label)
+    if len(series) == 1:
+        return
+    axes.fill_between(
+        common, values.min(axis=0), values.max(axis=0), color=color, alpha=0.18, linewidth=0
+    )
+    for one in series:
+        rest = [epoch for epoch in one if not common or epoch >= common[-1]]
+        if len(rest) > 1:
+            axes.plot(rest, [one[epoch] for epoch in rest], color=color, linewidth=0.8, alpha=0.6)

@@ -80,27 +80,35 @@ def is_logarithmic(values: Sequence[float]) -> bool:
     return _unevenness(np.log(ordered)) <= _unevenness(ordered)
 
 
-def set_axis(axes: Axes, which: Literal["x", "y"], values: Sequence[object]) -> list[float]:
-    """Set up the x or y axis for `values`, with ticks, and return their positions."""
+def set_axis(
+    axes: Axes, which: Literal["x", "y"], values: Sequence[object], is_log: bool | None = None
+) -> list[float]:
+    """Set up the x or y axis for `values`, with ticks, and return their positions.
+
+    Values drawn from a range, by their logarithm or not (`is_log`), have ticks at round numbers;
+    few values that were listed have one each.
+    """
     found = numbers(values)
     if found is None:
         places = [float(place) for place in range(len(values))]
         write_values(axes, which, places, values)
         return places
+    if is_log is not None or len(values) > MOST_TICKS:
+        number_ticks(axes, which, found, is_log)
+        return found
     if is_logarithmic(found):
         axes.set(**{f"{which}scale": "log"})
-    if len(values) <= MOST_TICKS:
-        write_values(axes, which, found, values)
-    else:
-        number_ticks(axes, which, found)
+    write_values(axes, which, found, values)
     return found
 
 
-def number_ticks(axes: Axes, which: Literal["x", "y"], values: Sequence[float]) -> None:
-    """Set ticks at round numbers, on a logarithmic scale if `is_logarithmic(values)`."""
+def number_ticks(
+    axes: Axes, which: Literal["x", "y"], values: Sequence[float], is_log: bool | None = None
+) -> None:
+    """Set ticks at round numbers; without `is_log` the values decide whether the scale is."""
     axis = axes.xaxis if which == "x" else axes.yaxis
     locator: Locator = MaxNLocator(6, steps=STEPS)
-    if is_logarithmic(values):
+    if is_logarithmic(values) if is_log is None else is_log:
         axes.set(**{f"{which}scale": "log"})
         decades = math.log10(max(values) / min(values))
         locator = LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,))

@@ -13,7 +13,7 @@ from digit_exp.analysis.results import JobResult
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
-from digit_exp.sweeps.collect import results_in_folders, results_in_store
+from digit_exp.sweeps.collect import results_in_folders, results_in_store, searched_in
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_lines
@@ -53,7 +53,7 @@ def _report(found: Sequence[JobResult], ticket: SweepContext, sweep: Sweep | Non
     try:
         from digit_exp.analysis.report.sweep_report import write_report  # pandas, matplotlib
 
-        ranking = rank(found, ticket.objective)
+        ranking = rank(found, ticket.objective, searched_in(ticket.path))
         files = write_report(ranking, ticket.path, name=ticket.name, shorten=_not_default)
         _print_ranking(ranking, ticket)
         if sweep is not None:

@@ -14,6 +14,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.colors import LogNorm
 from matplotlib.image import imread
 
 from composing import configured
@@ -28,6 +29,7 @@ from digit_exp.analysis.report.terminal import WIDTH, text_table
 from digit_exp.analysis.results import JobResult
 from digit_exp.config.plan import check
 from digit_exp.config.serialize import flatten
+from digit_exp.plots.curves import learning_curves
 from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
 from digit_exp.plots.scale import Scale
@@ -465,6 +467,40 @@ def test_wide_intervals_of_few_jobs_leave_the_means_apart():
     assert 0.98 < high <= 1.005
 
 
+def test_an_interval_that_is_cut_off_ends_in_an_arrow_within_the_frame():
+    effect = Effect("x", ["a", "b"], [0.97, 0.98], [0.1, 0.975], [0.99, 0.985])
+    (axes,) = main_effects([effect], ACCURACY).axes
+    bottom, top = axes.get_ylim()
+    bars = [y for x, y in lines_of(axes) if x[0] == x[-1] and len(x) == 2]
+    assert all(bottom <= low <= high <= top for low, high in bars)
+    arrows = [(line.get_xdata()[0], line.get_marker()) for line in axes.lines]
+    assert [arrow for arrow in arrows if arrow[1] in "v^"] == [(0, "v")]
+
+
+@pytest.mark.parametrize("is_log", [True, False])
+def test_few_jobs_of_a_searched_rate_are_numbers_on_the_scale_of_the_search(is_log):
+    rates = [0.00123, 0.00211, 0.0147]
+    numbers = [0.5] * len(rates)
+    (axes,) = main_effects([Effect("x", rates, numbers, numbers, numbers, is_log)], ACCURACY).axes
+    assert axes.get_xscale() == ("log" if is_log else "linear")
+    assert not {label.get_text() for label in axes.get_xticklabels()} & {"0.00123", "0.00211"}
+    assert axes.lines[0].get_linestyle() == "None"
+
+
+def test_the_loss_has_the_same_scale_in_all_figures():
+    history = [{"epoch": e, "val_loss": 1 / e, "train_loss": 0.9 / e} for e in (1, 2, 3)]
+    effect = Effect("x", [1, 2], [0.1, 0.3], [0.05, 0.2], [0.2, 0.4])
+    drawn = [
+        learning_curves(history, None).axes[0].get_yscale(),
+        best_curves({"a": [history]}).axes[0].get_yscale(),
+        main_effects([effect], LOSS).axes[0].get_yscale(),
+        trade_off([1, 2], [0.1, 0.3], [1, 2], [0], LOSS).axes[0].get_yscale(),
+    ]
+    assert drawn == ["log"] * 4
+    pair = Pair("x", "y", [1, 2], ["a", "b"], np.array([[0.1, 0.2], [0.3, 0.4]]))
+    assert isinstance(pair_maps([pair], LOSS).axes[0].collections[0].norm, LogNorm)
+
+
 def test_all_panels_of_effects_have_one_scale():
     effects = [Effect(n, [1, 2], [0.1 * i, 0.9], [0, 0.8], [0.2, 1]) for i, n in enumerate("ab")]
     first, second = main_effects(effects, ACCURACY).axes
@@ -501,7 +537,9 @@ def test_curves_are_the_replicates_and_their_mean_over_common_epochs():
         [{"epoch": 1, "val_acc": 0.6}],
     ]
     _, accuracy = best_curves({"a": histories}).axes
-    assert lines_of(accuracy) == [([1, 2], [0.8, 0.9]), ([1], [0.6]), ([1], [pytest.approx(0.7)])]
+    assert lines_of(accuracy) == [([1], [pytest.approx(0.7)]), ([1, 2], [0.8, 0.9])]
+    corners = accuracy.collections[0].get_paths()[0].vertices
+    assert {tuple(corner) for corner in corners} == {(1, 0.6), (1, 0.8)}
 
 
 def test_the_pareto_front_is_drawn_through_its_points():

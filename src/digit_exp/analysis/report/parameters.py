@@ -36,8 +36,16 @@ def effects(results: Results) -> Iterator[Section]:
     if not measured:
         yield Section("effects", "Main effects", ["No parameter has two values."])
         return
-    figure = partial(main_effects, [_effect(*item) for item in measured.items()], scale(goal))
-    listed = {key: some for key, some in levels.items() if len(some) <= MOST_LEVELS}
+    figure = partial(
+        main_effects,
+        [_effect(key, some, found.searched.get(key)) for key, some in measured.items()],
+        scale(goal),
+    )
+    listed = {
+        key: some
+        for key, some in levels.items()
+        if len(some) <= MOST_LEVELS and key not in found.searched
+    }
     tables = [_effects_table(listed, goal)] if listed else []
     line = (
         "The mean over all jobs with a value, whatever their other parameters are: the interval"
@@ -56,7 +64,7 @@ def pairs(results: Results) -> Iterator[Section]:
     yield Section("pairs", "Pairs of parameters", [], figure)
 
 
-def _effect(parameter: str, levels: Sequence[Level]) -> Effect:
+def _effect(parameter: str, levels: Sequence[Level], is_log: bool | None) -> Effect:
     nan = float("nan")
     return Effect(
         parameter,
@@ -64,6 +72,7 @@ def _effect(parameter: str, levels: Sequence[Level]) -> Effect:
         [level.summary.mean if level.summary else nan for level in levels],
         [level.summary.low if level.summary else nan for level in levels],
         [level.summary.high if level.summary else nan for level in levels],
+        is_log,
     )
 
 
@@ -72,7 +81,9 @@ def _pair(ranking: Ranking, a: str, b: str) -> Pair:
     groups = ranking.groups
     values = {key: values_of(groups, key) for key in (a, b)}
     y, x = sorted((a, b), key=lambda key: max(map(len, labels_of(values[key])), default=0))
-    return Pair(x, y, values[x], values[y], pair_means(groups, y, x, ranking.objective))
+    means = pair_means(groups, y, x, ranking.objective)
+    is_log = {key: ranking.searched[key] for key in (x, y) if key in ranking.searched}
+    return Pair(x, y, values[x], values[y], means, is_log)
 
 
 def _effects_table(levels: Mapping[str, Sequence[Level]], objective: Objective) -> pd.DataFrame:

@@ -162,7 +162,7 @@ def _margin(place: Place, objective: Objective) -> str:
     found = place.summary
     if found is None or found.n == 1:
         return NO_VALUE
-    return objective.spread(max(found.high - found.mean, found.mean - found.low))
+    return objective.spread((found.high - found.low) / 2)
 
 
 def _values(config: Config, parameters: Sequence[str]) -> Mapping[str, str]:
