@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from digit_exp.cli.help import help_text
 from digit_exp.config.composition.loader import plain_mapping
+from digit_exp.config.composition.series import limited_calls
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.plan import Plan, job_loader, plan
 from digit_exp.config.schema import Backend, RunConfig
@@ -56,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if line.help:
             print(help_text())
             return 0
-        return _run(line)
+        with limited_calls():
+            return _run(line)
     except (ConfigError, HydraException, OmegaConfBaseException, TrackingError) as error:
         print(error, file=sys.stderr)
         return USAGE_ERROR

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra import version
-from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -18,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.composition.command_line import CommandLine, Job
 from digit_exp.config.composition.loader import JobLoader, plain_mapping, publish, with_values
+from digit_exp.config.composition.series import use_current_behaviour
 from digit_exp.config.overrides import override, written
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.paths import conf_dir
@@ -113,7 +112,7 @@ def plan(
 def job_loader() -> JobLoader:
     """Return a loader that composes from the files of the package and the registered classes."""
     publish()
-    version.setbase("1.3")
+    use_current_behaviour()
     setup_globals()
     return JobLoader(create_config_search_path(str(conf_dir())), job_values)
 
@@ -179,5 +178,8 @@ def _named_by_job(problems: Sequence[Sequence[Problem]]) -> Iterator[Problem]:
 def _dirname(words: Sequence[str], config: DictConfig, parser: OverridesParser) -> str:
     """Return what `hydra.job.override_dirname` stands for."""
     how = config.override_dirname
-    parsed = parser.parse_overrides(list(words))
-    return get_overrides_dirname(parsed, list(how.exclude_keys), how.item_sep, how.kv_sep)
+    found = parser.parse_overrides(list(words))
+    kept = sorted(
+        str(each.input_line) for each in found if each.key_or_group not in how.exclude_keys
+    )
+    return str(how.item_sep).join(kept).replace("=", how.kv_sep)

@@ -125,7 +125,7 @@ class JobLoader(ConfigLoaderImpl):
         return super().load_configuration("config", [*overrides], RunMode.RUN, from_shell=False)
 
     def _parse_overrides_and_create_caching_repo(
-        self, config_name: str | None, overrides: list[str]
+        self, config_name: str | None, overrides: list[str], *_: object
     ) -> tuple[list[Override], CachingConfigRepository]:
         parsed = OverridesParser.create().parse_overrides(overrides)
         files = _Files(self.repository, self.problems)
@@ -210,6 +210,7 @@ def with_values(
     """Return these values beside Hydra's part of what was composed."""
     found = OmegaConf.create(dict(values))
     found.hydra = composed.hydra
+    OmegaConf.set_readonly(found.hydra, False)  # Hydra 1.4 composes it read-only
     found.hydra.overrides.task = list(overrides)
     return found
 
