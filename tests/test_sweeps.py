@@ -258,3 +258,22 @@ def test_a_browser_draws_the_report(tmp_path, command):
     assert done.stdout.count('<i class="drawn">true</i>') == page.read_text().count("<img")
     assert '<i class="drawn">false</i>' not in done.stdout
     assert done.stdout.count("the winner") >= 1
+
+
+@pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
+def test_a_race_drops_what_is_beyond_hope_and_goes_on_after_a_kill(
+    tmp_path, command, reading, launcher
+):
+    words = ["-m", *UNTRACKED[1:3], "tracking=none", "sweep.replicates=3", "sweep.race=true"]
+    words += ["optimizer.lr=0.00001,0.003,0.004", "model.hidden=[32],[40]", *launcher]
+    code, _ = command.interrupt(tmp_path, *words, after="[8/18]", by=signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    printed = command.run(tmp_path, *words).stdout
+    assert printed.count("was done before") >= 7
+    assert " dropped" in printed
+    table = reading.table(printed)
+    rows = [line.split() for line in table.splitlines() if line[:1].isdigit()]
+    assert all("1e-05" in row for row in rows[-2:])
+    assert all("dropped," not in row and "0.00" not in row[1] for row in rows[:1])
+    again = command.run(tmp_path, *words).stdout
+    assert reading.table(again) == table

@@ -10,19 +10,43 @@ def problems(*words):
     return [(problem.path, problem.message) for problem in check(words, multirun=True)]
 
 
-def test_a_seed_is_no_hyperparameter_of_a_search():
-    ((path, message),) = problems("sweep=tpe", "seed=1,2")
-    assert path == "seed"
-    assert "experiment=best" in message
-    assert problems("sweep=tpe", "seed=1") == []
-    assert problems("seed=1,2") == []
+@pytest.mark.parametrize("words", [("seed=1,2",), ("sweep.replicates=2", "seed=1")])
+@pytest.mark.parametrize("search", [(), ("sweep=tpe",)], ids=["grid", "search"])
+def test_seeds_are_replicates_of_every_candidate(search, words):
+    found = plan([*search, *words, "optimizer.lr=0.1,0.2"], multirun=True)
+    assert list(found.seeds) == [1, 2]
+    assert sorted(job.seed for job in found.jobs) == [1, 1, 2, 2]
+
+
+def test_in_a_race_the_seed_varies_slowest():
+    words = ["optimizer.lr=0.1,0.2", "seed=1,2", "sweep.race=true"]
+    assert [job.seed for job in plan(words, multirun=True).jobs] == [1, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["seed=1,2", "sweep.replicates=3"], "seed has 2 values"),
+        (["sweep.replicates=0"], "at least 1"),
+        (["optimizer.lr=0.1,0.2", "sweep.race=true"], "add sweep.replicates=3"),
+    ],
+)
+def test_replicates_that_contradict_each_other_are_refused(words, message):
+    ((path, said),) = problems(*words)
+    assert path.startswith("sweep.")
+    assert message in said
+
+
+def test_replicates_of_a_single_run_are_a_sweep():
+    (problem,) = check(["sweep.replicates=2"])
+    assert "add -m" in problem.message
 
 
 def test_nor_is_it_in_the_space():
     entry = "{type: int, low: 1, high: 9}"
     ((path, message),) = problems("sweep=tpe", f"hydra.sweeper.space.seed={entry}")
     assert path == "hydra.sweeper.space.seed"
-    assert "experiment=best" in message
+    assert "sweep.replicates" in message
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import Group, grouped, varied
-from digit_exp.analysis.results import JobResult
+from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.analysis.significance import SignificanceTest, compare
 from digit_exp.analysis.statistics import Summary
 
@@ -66,9 +66,10 @@ def rank(
 ) -> Ranking:
     """Rank by the mean over the seeds.
 
-    A diverged job is worse than any number: its configuration comes after those of which no job
-    diverged. Last come those without a number. A pruned job counts with what it had reached; one
-    that failed or was killed says nothing about its configuration.
+    A configuration that a race dropped comes after those that had all their seeds. A diverged job
+    is worse than any number: its configuration comes after those of which no job diverged. Last
+    come those without a number. A pruned job counts with what it had reached; one that failed or
+    was killed says nothing about its configuration.
     """
     goal = Objective(objective)
     places = [Place(group, group.summary(objective)) for group in grouped(results)]
@@ -78,11 +79,12 @@ def rank(
     return ranking if ranking.winner is None else _compared(ranking, ranking.winner)
 
 
-def _order(place: Place, objective: Objective) -> tuple[bool, bool, float, str]:
+def _order(place: Place, objective: Objective) -> tuple[bool, bool, bool, float, str]:
     mean = objective.loss(place.summary.mean) if place.summary else math.inf
     # equals stand in the same order wherever the jobs were found, in a store or in folders
     configuration = json.dumps(place.group.parameters, sort_keys=True)
-    return place.summary is None, place.group.count("DIVERGED") > 0, mean, configuration
+    diverged, dropped = (place.group.count(status) > 0 for status in ("DIVERGED", DROPPED))
+    return place.summary is None, diverged, dropped, mean, configuration
 
 
 def _compared(ranking: Ranking, winner: Place) -> Ranking:

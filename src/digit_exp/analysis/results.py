@@ -8,6 +8,9 @@ from pathlib import Path
 
 from digit_exp.arrays import Metrics
 
+DROPPED = "DROPPED"
+"""The status of a job that a race did not run: its candidate was beyond hope."""
+
 
 @dataclass(frozen=True)
 class JobResult:
@@ -18,7 +21,7 @@ class JobResult:
     run_id: str | None
     """In MLflow."""
     status: str
-    """FINISHED, PRUNED, DIVERGED, FAILED or KILLED."""
+    """FINISHED, PRUNED, DIVERGED, FAILED, KILLED or DROPPED."""
     config: Mapping[str, object]
     """Flattened: `optimizer: adam`, `optimizer.lr: 0.001`, `model.hidden: [128, 64]`, `seed: 1`."""
     metrics: Mapping[str, float]

@@ -198,7 +198,7 @@ def _job(config: RunConfig, resume: Path | None, failed: list[str], _: DictConfi
         failed.append(runtime.output_dir)
 
 
-def _trial(cfg: DictConfig) -> float:
+def _trial(cfg: DictConfig) -> float | None:
     """Run one job of a sweep, in whatever process a launcher starts."""
     from digit_exp.sweeps.trial import run_trial
 

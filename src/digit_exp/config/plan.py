@@ -48,6 +48,8 @@ class Plan:
     """Who chooses the values of a search."""
     is_grid: bool = False
     """Whether the jobs are all combinations."""
+    seeds: Sequence[int] = ()
+    """Those that every candidate is trained with, if there are several."""
 
     @property
     def _composed(self) -> DictConfig:
@@ -147,6 +149,7 @@ def _planned(command: CommandLine, found: Sequence[Job]) -> Plan:
         trials,
         sweeper.get("sampler"),
         is_grid,
+        command.seeds,
     )
 
 

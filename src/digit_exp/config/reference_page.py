@@ -90,8 +90,14 @@ def comments(file: Path) -> dict[str, str]:
 def launch_defaults() -> dict[str, Any]:
     """Return the defaults of what belongs to no group."""
     own = {name: getattr(RunConfig, name) for name in ROOT}
-    rest = {"resume": None, "sweep.name": None, "sweep.rerun": False, "sweep.fail_fast": False}
-    return {**own, **rest, "sweep.objective": "best_val_acc"}
+    sweep: dict[str, Any] = {
+        "name": None,
+        "rerun": False,
+        "fail_fast": False,
+        "objective": "best_val_acc",
+    }
+    sweep |= {"replicates": None, "race": False}
+    return {**own, "resume": None, **{f"sweep.{key}": value for key, value in sweep.items()}}
 
 
 def _root() -> Iterator[str]:

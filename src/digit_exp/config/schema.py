@@ -167,6 +167,8 @@ LAUNCH: dict[str, Any] = {
     "sweep.rerun": bool,
     "sweep.fail_fast": bool,
     "sweep.objective": str,
+    "sweep.replicates": Count | None,
+    "sweep.race": bool,
 }
 """What may stand beside a RunConfig: how runs are started is not part of any of them."""
 

@@ -34,6 +34,10 @@ class SweepContext:
     is_search: bool
     """Whether a sampler chooses the jobs: it wants to hear of those that fail."""
     objective: str
+    seeds: list[int] = field(default_factory=list)
+    """Those that every candidate is trained with."""
+    race: bool = False
+    """Whether a candidate that is beyond hope gets no further seed."""
     failed: list[str] = field(default_factory=list)
     """The hashes of the jobs that had failed in the store when the command began."""
 

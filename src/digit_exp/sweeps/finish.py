@@ -15,6 +15,7 @@ from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.collect import results_in_folders, results_in_store, searched_in
 from digit_exp.sweeps.context import SweepContext
+from digit_exp.sweeps.race import Race
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_lines
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
@@ -39,7 +40,9 @@ def finish_sweep(
             else results_in_store(sweep, ticket.path)
         )
         known = [job.config for job in found]
-        found += [job for job in silent if job.config not in known]
+        found += [
+            job for job in [*silent, *Race(ticket, sweep).dropped()] if job.config not in known
+        ]
         if status is Status.FINISHED and any(job.status == "FAILED" for job in found):
             status = Status.FAILED
         is_reported = not found or _report(found, ticket, sweep)

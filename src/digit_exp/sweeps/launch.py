@@ -48,8 +48,10 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
     sweep = _open(plan.jobs[0], name)
-    ticket = _ticket(plan, name, swept_keys(plan), sweep)
+    ticket = _ticket(plan, name, _names(plan), sweep)
     plan.set_hydra(_settings(ticket, plan))
+    plan.loader.rounds = len(plan.seeds) if ticket.race else 1
+    plan.loader.rises = Objective(ticket.objective).is_share
     _announce(plan, planned, ticket)
     status, silent = Status.KILLED, list[JobResult]()
     follower = ProgressPrinter(ticket, OutcomeLog(ticket, sweep))
@@ -129,19 +131,27 @@ def swept_keys(plan: Plan) -> list[str]:
     return [*varied(planned), *(["seed"] if len(seeds) > 1 else [])]
 
 
+def _names(plan: Plan) -> list[str]:
+    """Return the keys by which jobs are named: of a replicated search, those that it searches."""
+    space = plan.hydra["sweeper"].get("space", {}) if plan.seeds else {}
+    return list(dict.fromkeys([*space, *swept_keys(plan)]))
+
+
 def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> SweepContext:
     settings = plan.launch["sweep"]
     return SweepContext(
         name=name,
         command=uuid.uuid4().hex[:12],
         folder=str((FOLDER / name).absolute()),
-        jobs=plan.trials or len(plan.jobs),
+        jobs=len(plan.jobs) if plan.trials is None else plan.trials * max(1, len(plan.seeds)),
         varied=keys,
         parent_id=None if sweep is None else sweep.parent_id,
         rerun=settings["rerun"],
         fail_fast=settings["fail_fast"],
         is_search=plan.trials is not None,
         objective=settings["objective"],
+        seeds=list(plan.seeds),
+        race=settings["race"],
         failed=[] if sweep is None else sweep.failed(),
     )
 
@@ -150,6 +160,8 @@ def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     """Return a name that the same sweep has again: what varies, and a digest of what does not."""
     keys = swept_keys(plan)
     fixed = {key: value for key, value in planned[0].config.items() if key not in keys}
+    if plan.sampler is not None and plan.seeds:  # what it is told depends on them
+        fixed["seed"] = list(plan.seeds)
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
     words = [key.rpartition(".")[2] for key in keys]
     if plan.sampler is not None:
@@ -176,9 +188,12 @@ def _settings(ticket: SweepContext, plan: Plan) -> Mapping[str, object]:
 def _announce(plan: Plan, planned: Sequence[JobResult], ticket: SweepContext) -> None:
     """Print what is about to happen: how many jobs, what varies, how large the networks are."""
     print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {relative_to_cwd(ticket.path)}")
-    for key in ticket.varied:
+    for key in swept_keys(plan):
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
+    if plan.seeds:
+        race = ", until it is beyond hope" if ticket.race else ""
+        print(f"  each candidate with {len(plan.seeds)} seeds{race}")
     sizes = sorted({size for config in plan.jobs for size in _parameters(config)})
     if sizes:
         print(f"  parameters of the networks: {', '.join(f'{size:,}' for size in sizes)}")

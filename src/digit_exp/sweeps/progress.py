@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 MIN_SECONDS, MAX_SECONDS = 0.2, 2.0
 """Seconds from one look to the next."""
 
+NOT_RUN = ("was done", "is running", "dropped")
+"""How the words begin of jobs that took no time."""
+
 SHARE = 50
 """Between these, looking takes one part in so many of a core."""
 
@@ -96,7 +99,7 @@ class ProgressPrinter:
     def _time_left(self) -> str:
         """Return an estimate from the jobs that were really run in this command."""
         left = self._ticket.jobs - len(self._entries)
-        run = sum(not entry.word.startswith(("was done", "is running")) for entry in self.entries)
+        run = sum(not entry.word.startswith(NOT_RUN) for entry in self.entries)
         if left <= 0 or not run:
             return ""
         seconds = (time.monotonic() - self._started) / run * left

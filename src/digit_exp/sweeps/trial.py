@@ -34,14 +34,15 @@ from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
 from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import PreviousRun
+from digit_exp.sweeps.race import Race
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.queries import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
 from digit_exp.training.checkpoint import Checkpoint
 
 
-def run_trial(values: Mapping[str, Any], ticket: SweepContext, number: int) -> float:
-    """Bring a job to its end and return its objective, NaN if it has none.
+def run_trial(values: Mapping[str, Any], ticket: SweepContext, number: int) -> float | None:
+    """Bring a job to its end and return its objective, NaN if it has none, None if it is dropped.
 
     A job that fails says so in the ledger and does not end the sweep. If that is asked for, those
     that come after it, in whatever process, are not begun.
@@ -63,7 +64,7 @@ def run_trial(values: Mapping[str, Any], ticket: SweepContext, number: int) -> f
             return math.nan
     value = outcome.summary.get(ticket.objective, math.nan)
     ledger.add(Outcome(number, name, outcome.word, value if math.isfinite(value) else None))
-    return value
+    return None if outcome.is_dropped else value
 
 
 def _joined(config: RunConfig, ticket: SweepContext) -> Sweep | None:
@@ -82,6 +83,7 @@ class _Outcome:
     word: str
     """How it came to its end, in this command."""
     summary: Mapping[str, float] = field(default_factory=dict)
+    is_dropped: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,19 @@ class _JobLocation:
             return _Outcome(f"was done before{where}", earlier.summary)
         checkpoint = self._checkpoint(earlier)
         if checkpoint is None:
+            if (reason := self._reason_to_drop()) is not None:
+                return _Outcome(f"dropped, {reason}", is_dropped=True)
             self.discard(earlier)
         return self._run(checkpoint, interruption)
+
+    def _reason_to_drop(self) -> str | None:
+        """Return why a race does not run the job, and note that; None if it is to be run."""
+        job = self.job
+        race = Race(job.ticket, job.sweep)
+        reason = race.reason_to_drop(job.config, job.number)
+        if reason is not None:
+            race.drop(self.identity, job.config, job.number, reason)
+        return reason
 
     def _run(self, checkpoint: Checkpoint | None, interruption: Interruption) -> _Outcome:
         with self._opened(checkpoint) as run:

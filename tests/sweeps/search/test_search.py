@@ -20,6 +20,7 @@ from composing import composed, configured
 from digit_exp.cli.main import main
 from digit_exp.config.plan import job_loader
 from digit_exp.registry import ConfigError
+from digit_exp.sweeps.search.study import Study
 from digit_exp.sweeps.search.sweeper import SearchSettings, SearchSweeper
 from digit_exp.tracking.base import TrackingError
 
@@ -291,7 +292,7 @@ def test_a_search_that_cannot_be_is_refused_before_its_first_job(
 )
 def test_a_name_belongs_to_one_search(search, other):
     search()
-    with pytest.raises(ConfigError, match="begun with another space or direction"):
+    with pytest.raises(ConfigError, match="begun with another space, direction or seeds"):
         search(**other)
 
 
@@ -299,6 +300,41 @@ def test_without_a_name_the_same_search_goes_on_and_another_is_another(search):
     assert len(search(study_name=None)) == 6
     assert search(study_name=None) == {}
     assert len(search(study_name=None, arguments=["optimizer.lr=0.5"])) == 6
+
+
+def test_a_candidate_runs_with_every_seed_and_the_search_is_told_the_mean(search, monkeypatch):
+    told = []
+    monkeypatch.setattr(Study, "tell", lambda self, candidate, value: told.append(value))
+    launcher = Launcher(lambda values: 10.0 * values["seed"])
+    jobs = search(launcher, ["seed=1,2,6"], n_trials=4, n_jobs=2)
+    assert launcher.batches == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+    seeds = {}
+    for *candidate, seed in jobs.values():
+        seeds.setdefault(tuple(candidate), []).append(seed)
+    assert list(seeds.values()) == [["seed=1", "seed=2", "seed=6"]] * 4
+    assert told == [30.0] * 4
+
+
+def test_a_seed_that_a_race_dropped_has_no_part_in_the_mean_and_one_that_diverged_ends_it(
+    search, monkeypatch
+):
+    told = []
+    monkeypatch.setattr(Study, "tell", lambda self, candidate, value: told.append(value))
+    results = iter([1.0, 3.0, None, 1.0, math.nan, None])
+    search(Launcher(lambda values: next(results)), ["seed=1,2,3"], n_trials=2)
+    assert told[0] == 2.0
+    assert math.isnan(told[1])
+
+
+def test_a_search_with_replicates_goes_on_after_a_kill_with_the_same_candidates(search):
+    arguments = ["seed=1,2"]
+    undisturbed = search(arguments=arguments, folder="undisturbed")
+    launcher = Launcher(killed={5})
+    with pytest.raises(KeyboardInterrupt):
+        search(launcher, arguments)
+    assert launcher.jobs | search(arguments=arguments) == undisturbed
+    with pytest.raises(ConfigError, match="direction or seeds"):
+        search(arguments=["seed=1,2,3"])
 
 
 def test_two_processes_do_not_run_one_search(search, tmp_path):

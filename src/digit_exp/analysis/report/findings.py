@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from digit_exp.analysis.ranking import Ranking
+from digit_exp.analysis.results import DROPPED
 from digit_exp.analysis.significance import MCNEMAR, PAIRED_T, Outcome
 
 SUBJECTS = {
@@ -80,6 +81,12 @@ def method(ranking: Ranking) -> list[str]:
             "No difference shown is not the same as no difference: few seeds show large"
             " differences only.",
         ]
+    if any(job.status == DROPPED for job in ranking.results):
+        lines.append(
+            "A dropped job was not run: after its first seeds its configuration was beyond hope"
+            " against the best by then, in a one-sided paired test on the same seeds that drops"
+            " the truly best in at most 5 % of races. It stands behind those with all seeds."
+        )
     lines.append(
         "A job that diverged puts its configuration behind all others. A pruned job counts with"
         " what it had reached, and in no test. A failed or killed job counts for nothing."

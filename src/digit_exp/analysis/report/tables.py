@@ -9,13 +9,13 @@ import pandas as pd
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config, Group
-from digit_exp.analysis.results import JobResult
+from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.plots.scale import Scale
 from digit_exp.plots.values import text
 
 SEEN = Objective("test_acc")
 
-UNFINISHED = ("DIVERGED", "PRUNED", "FAILED", "KILLED")
+UNFINISHED = ("DIVERGED", "PRUNED", "FAILED", "KILLED", DROPPED)
 """How a job can end that did not finish."""
 
 RESERVED = {"#", "n", "std", "test", "job", "status", "reason", "value", "jobs"}

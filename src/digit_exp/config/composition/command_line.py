@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
@@ -28,6 +28,7 @@ from digit_exp.config.composition.words import (
     misuse,
     read_word,
     unknown_choice,
+    wrong_replicates,
 )
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.parse import GROUPS, from_mapping, leaves
@@ -56,6 +57,7 @@ class CommandLine:
     def __init__(self, loader: JobLoader, config_dir: str | None) -> None:
         self.problems: list[Problem] = []
         self.is_sweep = False
+        self.seeds: list[int] = []  # of a sweep whose jobs are to be replicated
         self.loader = loader
         self.parser = OverridesParser.create(config_loader=loader)
         self.settings = Settings(loader, config_dir)
@@ -84,6 +86,29 @@ class CommandLine:
                 self.problems.append(problem)
             else:
                 self.said[found.key_or_group] = elements(found, self.parser)
+        if self.composed is not None:
+            self._replicate(self.composed)
+
+    def _replicate(self, composed: DictConfig) -> None:
+        """Add the seeds that `sweep.replicates` asks for; in a race, the seed varies slowest."""
+        replicates, race = (self._value(composed, f"sweep.{key}") for key in ("replicates", "race"))
+        seeds, count = self.said.get("seed", []), replicates if type(replicates) is int else 1
+        first = seeds[0].value() if seeds else composed.seed
+        problem = wrong_replicates(len(seeds), count, race is True, self.is_sweep)
+        if problem is not None:
+            self.problems.append(problem)
+        elif len(seeds) <= 1 < count and type(first) is int:
+            words = [f"seed={first + place}" for place in range(count)]
+            seeds = [read_word(word, self.parser) for word in words]
+        if len(seeds) > 1:
+            self.said = {"seed": seeds, **self.said} if race is True else self.said
+            self.said["seed"] = seeds
+            found = [one.value() for one in seeds]
+            self.seeds = list(dict.fromkeys(seed for seed in found if type(seed) is int))
+
+    def _value(self, composed: DictConfig, key: str) -> object:
+        """Return what the command line says of a key, or else the files."""
+        return self.said[key][-1].value() if key in self.said else OmegaConf.select(composed, key)
 
     def _read_words(self, words: Sequence[str]) -> list[Override]:
         found: list[Override] = []

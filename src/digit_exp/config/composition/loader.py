@@ -84,6 +84,10 @@ class JobLoader(ConfigLoaderImpl):
         """The values of each job of a grid, by its overrides."""
         self.planned: list[list[str]] = []
         """The overrides of each job of a grid, in their order."""
+        self.rounds = 1
+        """In how many parts a grid is run: seed by seed in a race, the best so far first."""
+        self.rises = True
+        """Whether more of the objective is better."""
         self.settings: list[str] = []
         """The overrides of Hydra's own part."""
         self.problems: dict[Problem, None] = {}

@@ -38,8 +38,8 @@ DECIDED = {
 """Settings of Hydra that this program makes itself."""
 
 SEED = (
-    "a search would choose among seeds. Search with one seed, then run its winner with several:"
-    " -m --config-dir FOLDER experiment=best seed=1,2,3"
+    "a search would choose among seeds. To train every candidate with several, write"
+    " sweep.replicates=3 or seed=1,2,3"
 )
 
 COUNTS = ("sweeper.n_trials", "sweeper.n_jobs", "sweeper.max_batch_size", "launcher.n_jobs")

@@ -124,13 +124,20 @@ def misuse(found: Override, is_sweep: bool, is_search: bool) -> Problem | None:
         return Problem(key, f"is the same for all jobs, got several values, {text}; choose one")
     if not is_sweep:
         return Problem(key, f"got several values, {text}: {_one_value(found, key, text)}")
-    if is_search and key == "seed":
-        return Problem(
-            key,
-            f"got several values, {text}: a search would choose among them. Search with one seed,"
-            " then run its winner with several: -m --config-dir FOLDER experiment=best seed=1,2,3",
-        )
     return _not_a_list(found, key, text, is_search)
+
+
+def wrong_replicates(seeds: int, replicates: int, race: bool, is_sweep: bool) -> Problem | None:
+    """Return what is wrong with the number of replicates, where `seed` has `seeds` values."""
+    if replicates > 1 and not is_sweep:
+        return Problem("sweep.replicates", f"got {replicates}, which is several runs; add -m")
+    if replicates > 1 and seeds > 1 and replicates != seeds:
+        message = f"got {replicates}, but seed has {seeds} values; leave one of them out"
+        return Problem("sweep.replicates", message)
+    if race and is_sweep and max(seeds, replicates) < 2:
+        message = "needs several seeds for each configuration; add sweep.replicates=3"
+        return Problem("sweep.race", message)
+    return None
 
 
 def _one_value(found: Override, key: str, text: str) -> str:

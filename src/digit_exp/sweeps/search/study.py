@@ -15,7 +15,7 @@ import math
 import os
 import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -125,6 +125,7 @@ class Study:
         sampler: Sampler,
         total: int,
         direction: str = "maximize",
+        seeds: Sequence[int] = (),
     ) -> None:
         if direction not in DIRECTIONS:
             message = f"must be {' or '.join(DIRECTIONS)}, got {direction!r}"
@@ -137,6 +138,7 @@ class Study:
         self._sampler = sampler
         self._total = total
         self._direction = direction
+        self._seeds = list(seeds)
         self._left: deque[int] = deque()
         self._again: dict[int, dict[str, Value]] = {}
         self._exit = ExitStack()
@@ -240,13 +242,14 @@ class Study:
         own = {
             "direction": self._direction,
             "space": {key: self._space[key]._asdict() for key in sorted(self._space)},
+            **({"seeds": self._seeds} if self._seeds else {}),
         }
         known = self._study.user_attrs.get(SEARCH)
         if known is None:
             self._study.set_user_attr(SEARCH, own)
         elif known != json.loads(json.dumps(own)):
             message = (
-                f"the search {self.name!r} was begun with another space or direction."
+                f"the search {self.name!r} was begun with another space, direction or seeds."
                 " Go on with those, or give this search another name"
             )
             raise ConfigError(Problem("hydra.sweeper.study_name", message))

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -27,6 +29,9 @@ from digit_exp.config.composition.words import elements
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.sweeps.search.space import categorical
 from digit_exp.sweeps.search.study import DEFAULT_STORAGE
+
+if TYPE_CHECKING:  # it imports NumPy
+    from digit_exp.sweeps.search.study import Candidate, Study
 
 log = logging.getLogger(__name__)
 
@@ -97,42 +102,69 @@ class SearchSweeper(Sweeper):
 
         assert self.config is not None
         assert self.launcher is not None
-        fixed, space = self._divide(arguments)
+        fixed, space, seeds = self._divide(arguments)
         self._write_down()
         returned: list[Sequence[JobReturn]] = []
         with Study(
-            self.study_name or self._name(fixed, space),
+            self.study_name or self._name(fixed, space, seeds),
             storage=self.storage,
             space=space,
             sampler=Sampler(self.sampler, self.seed, self.sampler_options),
             total=self.n_trials,
             direction=self.direction,
+            seeds=seeds,
         ) as study:
             if study.left < self.n_trials:
                 done = self.n_trials - study.left
-                print(f"{done} of {self.n_trials} jobs were done before", flush=True)
+                what = "candidates" if seeds else "jobs"
+                print(f"{done} of {self.n_trials} {what} were done before", flush=True)
             while batch := study.ask(self._jobs_at_a_time()):
-                jobs = [
-                    [*fixed, *(f"{key}={value}" for key, value in candidate.values.items())]
-                    for candidate in batch
-                ]
-                results = self.launcher.launch(jobs, initial_job_idx=batch[0].place)
-                for candidate, result in zip(batch, results, strict=True):
-                    if result.status is JobStatus.FAILED:
-                        log.error("job %d failed: %s", candidate.place, _reason(result))
-                        study.tell_error(candidate)
-                    else:
-                        study.tell(candidate, _objective(result))
+                results = self._launch(batch, fixed, seeds or [None])
+                for place, candidate in enumerate(batch):
+                    self._tell(study, candidate, results[place :: len(batch)])
                 returned.append(results)
         return returned
 
-    def _divide(self, arguments: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-        """Return the overrides of all jobs, and the space as the command line leaves it."""
+    def _launch(
+        self, batch: Sequence[Candidate], fixed: Sequence[str], seeds: Sequence[int | None]
+    ) -> Sequence[JobReturn]:
+        """Run the candidates with the first seed, then with the next ones."""
+        assert self.launcher is not None
+        jobs = [
+            [
+                *fixed,
+                *(f"{key}={value}" for key, value in candidate.values.items()),
+                *([] if seed is None else [f"seed={seed}"]),
+            ]
+            for seed in seeds
+            for candidate in batch
+        ]
+        first = batch[0].place * len(seeds)
+        results: Sequence[JobReturn] = self.launcher.launch(jobs, initial_job_idx=first)
+        for number, result in enumerate(results, first):
+            if result.status is JobStatus.FAILED:
+                log.error("job %d failed: %s", number, _reason(result))
+        return results
+
+    def _tell(self, study: Study, candidate: Candidate, results: Sequence[JobReturn]) -> None:
+        """Tell the search the mean over the seeds; those that a race has dropped left None."""
+        if any(result.status is JobStatus.FAILED for result in results):
+            study.tell_error(candidate)
+            return
+        values = [_objective(result) for result in results if result.return_value is not None]
+        study.tell(candidate, fmean(values) if values else None)
+
+    def _divide(self, arguments: Sequence[str]) -> tuple[list[str], dict[str, Any], list[int]]:
+        """Return the overrides of all jobs, the space as the command line leaves it, the seeds.
+
+        A candidate with several seeds is trained with each of them.
+        """
         assert self.hydra_context is not None
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
         overrides = parser.parse_overrides(list(arguments))
         swept = {each.key_or_group: each for each in overrides if each.is_sweep_override()}
         fixed = {each.key_or_group: each for each in overrides if not each.is_sweep_override()}
+        listed = elements(swept.pop("seed"), parser) if "seed" in swept else []
         space = self._searchable(fixed, swept)
         for key, each in swept.items():
             if not each.is_discrete_sweep():
@@ -141,7 +173,8 @@ class SearchSweeper(Sweeper):
             space[key] = categorical([one.value() for one in elements(each, parser)])
         if not space:
             raise ConfigError(Problem("hydra.sweeper.space", "is empty: nothing is searched"))
-        return [str(each.input_line) for each in fixed.values()], space
+        seeds = list(dict.fromkeys(int(str(one.value())) for one in listed))
+        return [str(each.input_line) for each in fixed.values()], space, seeds
 
     def _searchable(
         self, fixed: Mapping[str, Override], swept: Mapping[str, Override]
@@ -170,9 +203,10 @@ class SearchSweeper(Sweeper):
         jobs = self.n_jobs or OmegaConf.select(self.config, "hydra.launcher.n_jobs") or 1
         return jobs if jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + jobs)
 
-    def _name(self, fixed: Sequence[str], space: Mapping[str, Any]) -> str:
+    def _name(self, fixed: Sequence[str], space: Mapping[str, Any], seeds: Sequence[int]) -> str:
         """Return a name that the same search has whenever it is started."""
-        content = json.dumps([sorted(fixed), space, self.direction, self.seed], sort_keys=True)
+        own = [sorted(fixed), space, self.direction, self.seed, *seeds]
+        content = json.dumps(own, sort_keys=True)
         return f"{self.sampler}-{sha256(content.encode()).hexdigest()[:8]}"
 
     def _write_down(self) -> None:
@@ -189,9 +223,9 @@ def _plain(mapping: Mapping[str, Any]) -> dict[str, Any]:
     return dict(plain)
 
 
-def _objective(result: JobReturn) -> float | None:
+def _objective(result: JobReturn) -> float:
     value = result.return_value
-    return float(value) if isinstance(value, int | float) else None
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _reason(result: JobReturn) -> object:
