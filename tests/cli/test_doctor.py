@@ -8,7 +8,8 @@ import pytest
 
 from digit_exp.cli.entry import main
 from digit_exp.doctor import installation, machine, storage
-from digit_exp.doctor.check import Level
+from digit_exp.doctor.check import Level, error
+from digit_exp.doctor.examine import CHECKS
 from digit_exp.runs.folder import RECORD_FILE
 
 NAMES = [
@@ -74,7 +75,7 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(examined, monkeyp
     def broken():
         raise RuntimeError("no such library")
 
-    monkeypatch.setitem(machine.CHECKS, "BLAS", broken)
+    monkeypatch.setitem(CHECKS, "BLAS", broken)
     found = examined(expect=1)
     assert [*found] == NAMES
     assert "no such library" in found["BLAS"]["found"]
@@ -82,7 +83,7 @@ def test_a_check_that_breaks_is_a_finding_and_the_others_go_on(examined, monkeyp
 
 def test_people_read_the_advice(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(storage.CHECKS, "disk", lambda: storage.error("disk", "full", "make room"))
+    monkeypatch.setitem(CHECKS, "disk", lambda: error("full", "make room"))
     assert main(["doctor"]) == 1
     printed = capsys.readouterr().out
     assert "-> make room" in printed

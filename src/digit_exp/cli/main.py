@@ -22,6 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from digit_exp.cli.exit_codes import FAILURE, USAGE_ERROR
 from digit_exp.cli.help import help_text
 from digit_exp.config.composition.loader import plain_mapping
 from digit_exp.config.composition.series import limited_calls
@@ -35,9 +36,6 @@ from digit_exp.sweeps.context import current_sweep
 from digit_exp.tracking.base import TrackingError
 
 OUTPUTS = Path("outputs")
-
-FAILURE, USAGE_ERROR = 1, 2
-"""Exit codes: a run that failed, a command line that cannot be run."""
 
 NAME = "config"
 """The file in `conf/` in which a configuration begins."""

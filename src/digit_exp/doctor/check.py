@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 
 class Level(Enum):
@@ -21,22 +20,17 @@ class Level(Enum):
 class Check:
     """One thing that was looked at."""
 
-    name: str
     found: str
     level: Level = Level.ok
     advice: str | None = None
     """What to do, if something is wrong."""
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the shape that `doctor --json` prints."""
-        return {**asdict(self), "level": self.level.value}
 
-
-def warning(name: str, found: str, advice: str) -> Check:
+def warning(found: str, advice: str) -> Check:
     """Return a check that found something to improve."""
-    return Check(name, found, Level.warning, advice)
+    return Check(found, Level.warning, advice)
 
 
-def error(name: str, found: str, advice: str) -> Check:
+def error(found: str, advice: str) -> Check:
     """Return a check that found what makes runs fail."""
-    return Check(name, found, Level.error, advice)
+    return Check(found, Level.error, advice)

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from digit_exp.doctor import installation, machine, storage
 from digit_exp.doctor.check import Check, error
 
+CHECKS: dict[str, Callable[[], Check]] = {
+    "digit-exp": installation.program,
+    "packages": installation.packages,
+    "configuration": installation.configuration,
+    "package data": installation.package_data,
+    "cores": machine.cores,
+    "BLAS": machine.blas,
+    "kernels": machine.kernels,
+    "terminal": machine.terminal,
+    "figures": machine.figures,
+    "git": machine.git,
+    "folder": storage.folder,
+    "runs": storage.runs,
+    "disk": storage.disk,
+    "data cache": storage.data_cache,
+}
 
-def examine(uri: str | None) -> Iterator[Check]:
-    """Make every check, each when it is asked for; the store is that at `uri`."""
-    for name, check in (installation.CHECKS | machine.CHECKS | storage.CHECKS).items():
-        yield from _attempted(name, check)
-    yield from _attempted("store", lambda: storage.store(uri))
 
+def examine(uri: str | None) -> Iterator[tuple[str, Check]]:
+    """Make every check, each when it is asked for, and yield its name and what it found.
 
-def _attempted(name: str, check: Callable[[], Check]) -> Iterator[Check]:
-    try:
-        yield check()
-    except Exception as failure:  # a broken installation can raise anything; that is the finding
-        found = f"{type(failure).__name__}: {failure}"
-        yield error(name, found, "install again: pip install --force-reinstall digit-exp")
+    `uri` is the address of the store.
+    """
+    checks = CHECKS | {"store": partial(storage.store, uri)}
+    for name, check in checks.items():
+        try:
+            yield name, check()
+        except Exception as failure:  # a broken installation can raise anything: that is a finding
+            found = f"{type(failure).__name__}: {failure}"
+            advice = "install again: pip install --force-reinstall digit-exp"
+            yield name, error(found, advice)

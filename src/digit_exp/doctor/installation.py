@@ -21,7 +21,7 @@ def program() -> Check:
     folder = Path(__file__).parents[1]
     kind = "installed in" if checkout() is None else "a checkout,"
     python = f"Python {platform.python_version()} at {sys.executable}"
-    return Check("digit-exp", f"{version()}, {kind} {folder}; {python}")
+    return Check(f"{version()}, {kind} {folder}; {python}")
 
 
 def packages() -> Check:
@@ -40,8 +40,8 @@ def packages() -> Check:
         if not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement.name} {found} is not {requirement.specifier}")
     if wrong:
-        return error("packages", "; ".join(wrong), INSTALL)
-    return Check("packages", ", ".join(f"{name} {metadata.version(name)}" for name in SHOWN))
+        return error("; ".join(wrong), INSTALL)
+    return Check(", ".join(f"{name} {metadata.version(name)}" for name in SHOWN))
 
 
 def configuration() -> Check:
@@ -51,10 +51,10 @@ def configuration() -> Check:
 
     folder = conf_dir()
     if not (folder / "config.yaml").is_file():
-        return error("configuration", f"{folder} has no config.yaml", INSTALL)
+        return error(f"{folder} has no config.yaml", INSTALL)
     plan([])
     files = len(list(folder.rglob("*.yaml")))
-    return Check("configuration", f"{files} files in {folder}; the defaults are valid")
+    return Check(f"{files} files in {folder}; the defaults are valid")
 
 
 def package_data() -> Check:
@@ -64,14 +64,6 @@ def package_data() -> Check:
     dataset = Mnist().load()
     templates = Path(__file__).parents[1] / "analysis" / "report" / "templates"
     if not any(templates.glob("*.j2")):
-        return error("package data", f"{templates} has no templates", INSTALL)
+        return error(f"{templates} has no templates", INSTALL)
     count = len(dataset.train) + len(dataset.test)
-    return Check("package data", f"MNIST with {count:,} images; the templates of reports")
-
-
-CHECKS = {
-    "digit-exp": program,
-    "packages": packages,
-    "configuration": configuration,
-    "package data": package_data,
-}
+    return Check(f"MNIST with {count:,} images; the templates of reports")

@@ -24,8 +24,8 @@ def cores() -> Check:
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if load > usable + 1:
         busy = f"{found}; {load:.1f} processes want to run"
-        return warning("cores", busy, "other programs slow runs down: measure no times")
-    return Check("cores", f"{found}; load {load:.1f}")
+        return warning(busy, "other programs slow runs down: measure no times")
+    return Check(f"{found}; load {load:.1f}")
 
 
 def blas() -> Check:
@@ -37,7 +37,7 @@ def blas() -> Check:
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
     if not pools:
         advice = "trainer.threads has no effect; NumPy from PyPI brings OpenBLAS"
-        return warning("BLAS", "a library that threadpoolctl does not know", advice)
+        return warning("a library that threadpoolctl does not know", advice)
     found = {
         f"{pool['internal_api']} {pool['version']}, kernels for"
         f" {pool.get('architecture') or 'any processor'}, {pool['num_threads']} thread(s) unless"
@@ -45,7 +45,7 @@ def blas() -> Check:
         for pool in pools
     }
     given = [f"{name}={os.environ[name]}" for name in VARIABLES if name in os.environ]
-    return Check("BLAS", "; ".join([*sorted(found), *given]))
+    return Check("; ".join([*sorted(found), *given]))
 
 
 def kernels() -> Check:
@@ -54,13 +54,13 @@ def kernels() -> Check:
 
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("0", ""):
         advice = "unset NUMBA_DISABLE_JIT: runs take a hundred times as long with it"
-        return warning("kernels", "NUMBA_DISABLE_JIT is set, nothing is compiled", advice)
+        return warning("NUMBA_DISABLE_JIT is set, nothing is compiled", advice)
     folder = relu_backward.cache_folder
     if folder is None:
         advice = "every run compiles for seconds: set NUMBA_CACHE_DIR to a folder it can write"
-        return warning("kernels", "no folder for compiled kernels can be written", advice)
+        return warning("no folder for compiled kernels can be written", advice)
     kept = len(list(folder.glob("*.nbi"))) if folder.is_dir() else 0
-    return Check("kernels", f"{kept} compiled in {folder}")
+    return Check(f"{kept} compiled in {folder}")
 
 
 def terminal() -> Check:
@@ -70,15 +70,15 @@ def terminal() -> Check:
         PRINTED.encode(encoding)
     except UnicodeEncodeError:
         advice = "set PYTHONUTF8=1, or a UTF-8 locale: missing characters are printed as '?'"
-        return warning("terminal", f"the encoding {encoding} lacks some of {PRINTED!a}", advice)
-    return Check("terminal", f"encoding {encoding}, {shutil.get_terminal_size().columns} columns")
+        return warning(f"the encoding {encoding} lacks some of {PRINTED!a}", advice)
+    return Check(f"encoding {encoding}, {shutil.get_terminal_size().columns} columns")
 
 
 def figures() -> Check:
     """Draw a figure, to nowhere."""
     from digit_exp.plots.backend import drawn_with
 
-    return Check("figures", drawn_with())
+    return Check(drawn_with())
 
 
 def git() -> Check:
@@ -86,20 +86,10 @@ def git() -> Check:
     from digit_exp.tracking.provenance import git_tags
 
     if (program := shutil.which("git")) is None:
-        return warning("git", "not found", "install git: runs then record the commit of the code")
+        return warning("not found", "install git: runs then record the commit of the code")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     tags = git_tags()
     commit = tags.get("mlflow.source.git.commit")
     state = "with changes" if tags.get("git.dirty") == "true" else "without changes"
     code = f"the code is commit {commit[:12]} {state}" if commit else "the code is in no repository"
-    return Check("git", f"{done.stdout.strip()}; {code}")
-
-
-CHECKS = {
-    "cores": cores,
-    "BLAS": blas,
-    "kernels": kernels,
-    "terminal": terminal,
-    "figures": figures,
-    "git": git,
-}
+    return Check(f"{done.stdout.strip()}; {code}")

@@ -21,8 +21,8 @@ def folder() -> Check:
             pass
     except OSError as failure:
         advice = "start in a folder that can be written"
-        return error("folder", f"{here}: {failure.strerror}", advice)
-    return Check("folder", f"runs go to {outputs}")
+        return error(f"{here}: {failure.strerror}", advice)
+    return Check(f"runs go to {outputs}")
 
 
 def runs() -> Check:
@@ -38,8 +38,8 @@ def runs() -> Check:
         count += 1
     if damaged:
         found = f"{len(damaged)} of {count} cannot be read: {', '.join(damaged)}"
-        return error("runs", found, "these folders are skipped: move them away")
-    return Check("runs", f"{count} below outputs/")
+        return error(found, "these folders are skipped: move them away")
+    return Check(f"{count} below outputs/")
 
 
 def disk() -> Check:
@@ -47,10 +47,10 @@ def disk() -> Check:
     free = shutil.disk_usage(Path.cwd()).free
     found = f"{free / 1e9:.1f} GB free"
     if free < TOO_FEW_BYTES:
-        return error("disk", found, "make room: a run needs some ten to a hundred megabytes")
+        return error(found, "make room: a run needs some ten to a hundred megabytes")
     if free < FEW_BYTES:
-        return warning("disk", found, "make room before a sweep: each job keeps some megabytes")
-    return Check("disk", found)
+        return warning(found, "make room before a sweep: each job keeps some megabytes")
+    return Check(found)
 
 
 def data_cache() -> Check:
@@ -64,9 +64,9 @@ def data_cache() -> Check:
             pass
     except OSError as failure:
         advice = "set DIGIT_EXP_CACHE to a folder that can be written"
-        return warning("data cache", f"{folder}: {failure.strerror}", advice)
+        return warning(f"{folder}: {failure.strerror}", advice)
     sets = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return Check("data cache", f"{folder} with {', '.join(sets) or 'nothing downloaded'}")
+    return Check(f"{folder} with {', '.join(sets) or 'nothing downloaded'}")
 
 
 def store(uri: str | None) -> Check:
@@ -79,18 +79,14 @@ def store(uri: str | None) -> Check:
     try:
         place = locate(uri, Path.cwd())
         if place.database and not place.database.exists():
-            return Check("store", f"{place.address}, which the first tracked run makes")
+            return Check(f"{place.address}, which the first tracked run makes")
         trials = RunStore(place).trials()
     except ConfigError as failure:
-        return error("store", str(failure.problems[0]), "name another store: --uri ADDRESS")
+        return error(str(failure.problems[0]), "name another store: --uri ADDRESS")
     except TrackingError as failure:
         return error(
-            "store",
             str(failure),
             "name another with --uri or MLFLOW_TRACKING_URI, or run without one",
         )
     running = sum(trial.is_running for trial in trials)
-    return Check("store", f"{place.address} answers, with {len(trials)} runs, {running} running")
-
-
-CHECKS = {"folder": folder, "runs": runs, "disk": disk, "data cache": data_cache}
+    return Check(f"{place.address} answers, with {len(trials)} runs, {running} running")

@@ -30,7 +30,7 @@ from digit_exp.draw.guard import Guard
 from digit_exp.draw.one_step import Step
 from digit_exp.registry import ConfigError
 from digit_exp.rng import Rng
-from digit_exp.runs.build import load_data, train_val_splits
+from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.predict import Prediction, Predictor
 

@@ -19,7 +19,7 @@ from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
-from digit_exp.runs.build import load_data
+from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.sweeps.duration import EpochTime, RecordedEpochs, Work

@@ -25,7 +25,7 @@ from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.data.idx import DataError
-from digit_exp.runs.build import load_data
+from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.context import SweepContext

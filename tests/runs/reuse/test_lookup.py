@@ -8,7 +8,7 @@ import pytest
 
 from digit_exp.config.serialize import as_yaml, resolved
 from digit_exp.registry import ConfigError
-from digit_exp.runs.build import load_data
+from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import LAST_CHECKPOINT, RECORD_FILE, RunRecord
 from digit_exp.runs.reuse import lookup
 from digit_exp.runs.reuse.found_run import RunError
@@ -215,7 +215,7 @@ def test_a_tracked_run_is_found_in_the_store_with_its_folder_or_without(folder, 
     assert away.history() == original.state.history
     assert Runs.of_folder(folder).find("best").run_id == here.run_id
     assert away.network().spec() == original.network.spec()
-    assert (away.predictions().read >= 0).all()
+    assert (away.predictions().predicted >= 0).all()
 
 
 def test_a_database_that_cannot_be_read_without_mlflow_is_left_to_it(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from digit_exp.cli.arguments import Command, add_json, add_store
@@ -32,13 +33,13 @@ def _doctor(options: Namespace) -> int:
     from digit_exp.doctor.examine import examine
 
     found = []
-    for check in examine(options.uri):
-        found.append(check)
+    for name, check in examine(options.uri):
+        found.append({"name": name, **asdict(check), "level": check.level.value})
         if not options.json:
-            print(_lines(check), flush=True)
-    errors = sum(check.level is Level.error for check in found)
+            print(_lines(name, check), flush=True)
+    errors = sum(check["level"] == Level.error.value for check in found)
     if options.json:
-        print_json({"ok": not errors, "checks": [check.as_json() for check in found]})
+        print_json({"ok": not errors, "checks": found})
     elif errors:
         print(f"\n{errors} of {len(found)} checks found an error")
     else:
@@ -46,9 +47,9 @@ def _doctor(options: Namespace) -> int:
     return FAILURE if errors else SUCCESS
 
 
-def _lines(check: Check) -> str:
+def _lines(name: str, check: Check) -> str:
     lines = [*check.found.splitlines(), *([f"-> {check.advice}"] if check.advice else [])]
-    first = f"{check.level.value:<7}  {check.name:<13}  "
+    first = f"{check.level.value:<7}  {name:<13}  "
     return first + f"\n{' ' * len(first)}".join(lines)
 
 

@@ -17,7 +17,7 @@ from digit_exp.analysis.run_comparison import ComparedRun
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
-from digit_exp.runs.build import load_data, train_val_splits
+from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.folder import DATA_DIGEST
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,16 +84,7 @@ def promotion_json(found: Promotion) -> dict[str, Any]:
         "promoted": found.is_champion,
         "version": None if found.version is None else found.version.number,
         "champion_before": None if found.champion is None else found.champion.number,
-        "comparison": None
-        if test is None
-        else {
-            "images": test.images,
-            "challenger": test.challenger,
-            "champion": test.champion,
-            "only_challenger": test.only_challenger,
-            "only_champion": test.only_champion,
-            "p_worse": test.p_worse,
-        },
+        "comparison": None if test is None else asdict(test),
     }
 
 

@@ -63,18 +63,20 @@ class Runs:
 
         A FoundRun then has files and metrics, but no page and no `trial`. Spares importing MLflow.
         """
-        here = {run.run_id for run in self._local if _has_network(run)}
-        known = trial_ids(self._store) if self._store and here else None
-        return self if known is None or not known <= here else Runs(self._outputs)
+        return self._in_folders([run for run in self._local if _has_network(run)])
 
     def briefly(self) -> Runs:
         """Return the same runs by their folders alone, if the store has no others.
 
         Their files may be missing, so that this is for lists.
         """
-        here = {run.run_id for run in self._local}
+        return self._in_folders(self._local)
+
+    def _in_folders(self, runs: Sequence[FoundRun]) -> Runs:
+        """Return the runs below `outputs` alone, if the store has none besides `runs`."""
         known = trial_ids(self._store) if self._store else None
-        return self if known is None or not known <= here else Runs(self._outputs)
+        is_all = known is not None and known <= {run.run_id for run in runs}
+        return Runs(self._outputs) if is_all else self
 
     def find(self, text: str) -> FoundRun:
         """Return the run that `text` names; for a sweep, its winner.

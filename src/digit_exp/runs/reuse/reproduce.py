@@ -16,7 +16,7 @@ import numpy as np
 
 from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
-from digit_exp.runs.build import load_data
+from digit_exp.runs.experiment import load_data
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute
