@@ -1,12 +1,18 @@
 """What a kill at any write of a run's beginning leaves: every look-up works or says why not."""
 
 import os
+import shutil
 import signal
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
+from digit_exp.cli import entry
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.runs.reuse.compare import compare
@@ -22,25 +28,34 @@ from tiny_runs import config
 WRITES = {"open", "os.mkdir", "os.rename", "os.remove", "sqlite3.connect"}
 
 
-def kill_at(nth, settings, outputs):
-    """Run in a process that is killed at the n-th write below `outputs`; return whether it was."""
+def kill_at(nth, settings, folder):
+    """Run in a process that is killed at the n-th write below `folder`; return whether it was.
+
+    Statements that change a database are writes too.
+    """
+    place = folder / "outputs" / "day" / f"{nth:03}"
+    place.mkdir(parents=True)
     child = os.fork()
     if child == 0:
-        seen = 0
+        seen = count(1)
 
-        def count(event, arguments):
-            nonlocal seen
-            if event in WRITES and is_write(event, arguments) and str(outputs) in str(arguments[0]):
-                seen += 1
-                if seen == nth:
-                    os.kill(os.getpid(), signal.SIGKILL)
+        def wrote():
+            if next(seen) == nth:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-        folder = outputs / "day" / f"{nth:03}"
-        folder.mkdir(parents=True)
-        sys.addaudithook(count)
+        def hook(event, arguments):
+            if event in WRITES and is_write(event, arguments) and str(folder) in str(arguments[0]):
+                wrote()
+
+        def execution(connection, cursor, statement, *_):
+            if statement.startswith(("INSERT", "UPDATE", "DELETE", "CREATE")):
+                wrote()
+
         try:
+            sys.addaudithook(hook)
+            event.listen(Engine, "before_cursor_execute", execution)
             with Interruption() as interruption:
-                execute(settings, folder, interruption)
+                execute(settings, place, interruption)
         finally:
             os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
@@ -65,7 +80,7 @@ def test_whatever_a_kill_leaves_every_look_up_works(tmp_path, train):
     train(outputs / "day" / "whole")
     settings = config(trainer={"epochs": 1})
     nth = 1
-    while kill_at(nth, settings, outputs) and nth < 32:
+    while kill_at(nth, settings, tmp_path) and nth < 32:
         nth += 1
     assert nth > 8  # it was killed at each of the first writes
     mark_dead_runs(outputs)
@@ -85,6 +100,51 @@ def test_whatever_a_kill_leaves_every_look_up_works(tmp_path, train):
             lambda at: find_checkpoint(at, outputs),
         ):
             looked_up(lambda work=work, folder=folder: work(str(folder)))
+
+
+KILLS = [1, 2, 3, 5, 8, 12, 17, 24, 33, 45, 60, 80]
+"""Writes of a tracked run at which it is killed; the last ones are after training."""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_whatever_a_kill_leaves_of_a_tracked_run_every_command_works(
+    tmp_path, migrated, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    settings = config(trainer={"epochs": 1}, tracking={"backend": "mlflow"})
+    for nth in (4, 40):  # while the database is made
+        assert kill_at(nth, settings, tmp_path)
+    shutil.rmtree(tmp_path / "mlruns", ignore_errors=True)
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(migrated, tmp_path / "mlruns")
+    assert not kill_at(10**9, settings, tmp_path)  # a whole one
+    killed = [nth for nth in KILLS if kill_at(nth, settings, tmp_path)]
+    assert killed[-1] > 40
+    Image.new("L", (60, 60), 255).save("picture.png")
+
+    for words in (
+        ["list"],
+        ["list", "--json"],
+        ["show", "latest"],
+        ["show", "best"],
+        ["compare", "best", "latest"],
+        ["predict", "best", "picture.png"],
+    ):
+        assert entry.main(words) in (0, 1), words  # an empty picture is no digit
+        assert "Traceback" not in capsys.readouterr().err
+    runs = Runs.of_folder()
+    assert {run.status for run in runs.all} == {"FINISHED", "KILLED"}
+    assert page_of(runs, None)
+    assert page_of(runs, "best")
+    folders = sorted((tmp_path / "outputs" / "day").iterdir())
+    for folder in folders:
+        looked_up(lambda folder=folder: page_of(runs, str(folder)))
+        looked_up(lambda folder=folder: Runs.of_folder().find(str(folder)).network())
+    *_, resumable = (
+        at for at in folders if looked_up(lambda at=at: find_checkpoint(str(at))) is None
+    )
+    assert entry.main([f"resume={resumable}"]) == 0
+    assert Runs.of_folder().find(str(resumable)).status == "FINISHED"
 
 
 def test_a_run_without_a_configuration_is_refused_alone_and_leaves_the_others(tmp_path, train):

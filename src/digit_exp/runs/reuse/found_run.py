@@ -211,11 +211,12 @@ def in_folder(folder: Path, record: RunRecord) -> FoundRun:
 
 
 def in_store(store: RunStore, trial: Trial, folder: Path | None) -> FoundRun:
-    """Return a run of the store."""
+    """Return a run of the store; one whose process is gone was killed."""
+    is_dead = trial.status == "RUNNING" and not trial.is_running
     return FoundRun(
         run_id=trial.run_id,
         name=trial.name,
-        status=trial.status,
+        status="KILLED" if is_dead else trial.status,
         started=datetime.fromtimestamp(trial.started, UTC),
         metrics=trial.metrics,
         tags=trial.tags,
