@@ -32,7 +32,7 @@ def say(tmp_path_factory):
             assert trouble not in printed
         return done.stdout
 
-    said(*TINY, "run_name=other", "seed=2", "model.hidden=[8]")
+    said(*TINY, "run_name=other", "seed=2", "model.hidden=[8]", encoding="cp1252")
     said(*TINY, 'run_name="caf\xe9 \u65e5\u672c"')
     return said
 
@@ -47,9 +47,10 @@ def test_help_compare_and_predict_print(say, encoding):
 
 
 def test_a_sweep_prints(say):
-    printed = say("-m", *TINY, "model.hidden=[8],[16]")
-    assert b"[2/2]" in printed
-    assert b"report.html" in printed
+    for encoding in ("ascii", "latin-1", "cp1252"):  # from the second on, the jobs were done before
+        printed = say("-m", *TINY, "model.hidden=[8],[16]", encoding=encoding)
+        assert b"[2/2]" in printed
+        assert b"report.html" in printed
 
 
 def test_a_locale_without_an_encoding_prints(say):

@@ -1,15 +1,16 @@
 import gzip
 import shutil
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from digit_exp.data import download, sources
 from digit_exp.data.batches import batches
 from digit_exp.data.idx import DataError
 from digit_exp.data.idx_folder import FILES
+from digit_exp.data.orientation import looks_transposed
 from digit_exp.data.sources import DATASETS, Mnist, Synthetic
 from digit_exp.data.splits import class_counts, pixel_statistics
 from digit_exp.registry import ConfigError
@@ -63,8 +64,8 @@ def test_mnist_begins_with_a_five(mnist):
 @pytest.fixture
 def copied_package(tmp_path, monkeypatch):
     """Let `sources` look for the shipped files in a copy of them."""
-    shutil.copytree(Path(sources.__file__).parent / "mnist", tmp_path / "mnist")
-    monkeypatch.setattr(sources, "__file__", str(tmp_path / "sources.py"))
+    shutil.copytree(sources.SHIPPED, tmp_path / "mnist")
+    monkeypatch.setattr(sources, "SHIPPED", tmp_path / "mnist")
     return tmp_path / "mnist"
 
 
@@ -247,6 +248,23 @@ def test_the_transposed_images_of_emnist_are_told_and_turned(tmp_path):
     assert not turned.remarks
     assert turned.image_shape == (2, 3)
     np.testing.assert_array_equal(turned.test.images, found.test.images.swapaxes(1, 2))
+
+
+@pytest.mark.parametrize(
+    ("turn", "is_told"),
+    [
+        (lambda x: x.swapaxes(1, 2), True),
+        (lambda x: ndimage.zoom(x, (1, 1.2, 1.2))[:, 2:30, 2:30].swapaxes(1, 2), True),
+        (lambda x: x, False),
+        (lambda x: np.rot90(x, axes=(1, 2)), False),
+        (lambda x: x[:, :, ::-1], False),
+        (lambda x: 255 - x.swapaxes(1, 2), False),
+        (np.zeros_like, False),
+    ],
+)
+def test_transposed_digits_are_recognised_by_their_pixels(mnist, turn, is_told):
+    some = mnist.train.select(np.arange(1000))
+    assert looks_transposed(turn(some.images[some.rows]), some.labels) is is_told
 
 
 def test_usual_data_have_no_remarks(mnist):

@@ -19,6 +19,7 @@ from digit_exp.data.assemble import assemble, combined
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.data.idx_folder import FILES, TRAIN, read_folder
+from digit_exp.data.orientation import SHIPPED, looks_transposed
 from digit_exp.registry import (
     Component,
     Count,
@@ -83,11 +84,10 @@ class Mnist(DataSource):
     dir: str | None = None
 
     def load(self) -> Dataset:
-        shipped = Path(__file__).parent / "mnist"
-        dataset = read_folder("mnist", self.dir or shipped)
+        dataset = read_folder("mnist", self.dir or SHIPPED)
         if not self.dir and dataset.digest != combined(MNIST_SHA256):
             raise DataError(
-                f"the files in {shipped} are not those of MNIST: install the package again"
+                f"the files in {SHIPPED} are not those of MNIST: install the package again"
             )
         return dataset
 
@@ -112,8 +112,10 @@ class IdxFolder(DataSource):
     def load(self) -> Dataset:
         folder = self.dir or ""
         found = read_folder("idx", folder, transpose=self.transpose, first_label=self.first_label)
-        if "emnist" in str(Path(folder).expanduser().resolve()).lower() and not self.transpose:
-            advice = "the images of EMNIST are published transposed; set data.transpose=true"
+        is_named = "emnist" in str(Path(folder).expanduser().resolve()).lower()
+        train = found.train
+        if not self.transpose and (is_named or looks_transposed(train.images, train.labels)):
+            advice = "the images look transposed, as EMNIST is published; set data.transpose=true"
             return replace(found, remarks=[*found.remarks, advice])
         return found
 
