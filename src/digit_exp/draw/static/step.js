@@ -79,12 +79,13 @@ export function stepTab(runs, say) {
     get("stage-text").textContent = stage.text;
     get("stage-pictures").replaceChildren(...stage.pictures.map(figure));
     get("stage-code").replaceChildren(...stage.code.map(listing));
-    get("stage-pictures").parentElement.classList.toggle("plain", !stage.code.length);
     stage.pictures.forEach((picture, at) => {
       const array = numbers(picture.values);
       const canvas = get("stage-pictures").querySelectorAll("canvas")[at];
       paint(canvas, array, { kind: picture.is_pixels ? "pixels" : "signed", label: picture.equation });
-      canvas.style.width = `${canvas.width * scale(canvas)}px`;
+      const side = `${canvas.width * scale(canvas)}px`;
+      canvas.style.width = side;
+      canvas.parentElement.style.width = `max(${side}, 200px)`;
     });
     say(`Stage ${place + 1} of ${stages.length}: ${title(stage)}. ${stage.text}`);
   }
@@ -101,18 +102,40 @@ function title({ phase, name }) {
 /** Enlarge by whole numbers, so that all cells of a picture are equal. */
 function scale({ width, height }) {
   const longer = Math.max(width, height);
-  return Math.max(1, Math.floor((longer > 60 ? 400 : 260) / longer));
+  return Math.max(1, Math.floor((longer > 60 || height === 1 ? 370 : 236) / longer));
+}
+
+/** A few numbers, each below its cell of the picture. */
+function cells(values) {
+  const element = document.createElement("ol");
+  element.className = "cells";
+  const { magnitude } = range(values);
+  for (const [place, value] of values.entries()) {
+    const item = document.createElement("li");
+    item.append(Object.assign(document.createElement("b"), { textContent: place }));
+    item.append(Math.abs(value) < magnitude / 200 ? "0" : brief(value));
+    element.append(item);
+  }
+  return element;
 }
 
 function figure(picture) {
   const element = document.createElement("figure"), equation = document.createElement("p");
   const caption = document.createElement("figcaption");
-  const { low, high } = range(numbers(picture.values).values);
+  const array = numbers(picture.values), { low, high } = range(array.values);
   equation.className = "equation";
   equation.textContent = picture.equation;
   caption.textContent = `${picture.caption}; ${short(low)} to ${short(high)}`;
-  element.append(equation, document.createElement("canvas"), caption);
+  element.append(equation, document.createElement("canvas"));
+  if (array.shape[1] === 1 && array.shape[2] <= 16) element.append(cells(array.values));
+  element.append(caption);
   return element;
+}
+
+/** Write a number in six letters or less. */
+function brief(value) {
+  const text = short(+value.toPrecision(2));
+  return text.includes("e") ? short(+value.toPrecision(1)).replace(".0", "") : text;
 }
 
 function listing({ where, text }) {
