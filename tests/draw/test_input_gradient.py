@@ -5,8 +5,8 @@ import pytest
 
 from digit_exp.draw.explain import explain
 from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.losses import log_softmax
-from digit_exp.nn.network import NetworkBuilder
 from digit_exp.rng import Rng
 from digit_exp.runs.reuse.predict import Predictor
 
@@ -28,6 +28,25 @@ def network(activation="tanh", *, shifts=0, batch_norm=False, standardize=False,
     return made
 
 
+def convolutional(pool, *, shifts=0, batch_norm=False):
+    builder = NetworkBuilder().input(*SHAPE).shift_averaging(shifts)
+    builder.conv(4, 3, "tanh", padding=1, batch_norm=batch_norm)
+    getattr(builder, pool)(2).spatial_dropout(0.3).conv(5, 2, "tanh").global_avg_pool()
+    return builder.dense(4).build(seed=1, dtype=np.float64)
+
+
+@pytest.mark.parametrize("pool", ["max_pool", "avg_pool"])
+@pytest.mark.parametrize("shifts", [0, 1])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_convolutional_networks_have_gradients_maps_and_filters(pool, shifts, batch_norm):
+    net = convolutional(pool, shifts=shifts, batch_norm=batch_norm)
+    found = explain(Predictor(net, SHAPE, TEMPERATURE), SEEN, TARGET)
+    np.testing.assert_allclose(found.gradient, difference_quotients(net), rtol=1e-5, atol=1e-8)
+    assert [layer.values.shape for layer in found.hidden] == [(4, 3, 2), (5,)]
+    assert {unit.weights.shape for unit in found.units} == {(3, 3)}
+    assert sorted(unit.number for unit in found.units) == [0, 1, 2, 3]
+
+
 def log_probability(net, x):
     return log_softmax(net.logits(x[None]) / TEMPERATURE)[0, TARGET]
 
@@ -47,13 +66,17 @@ def log_probability(net, x):
 def test_the_gradient_of_the_pixels_is_the_difference_quotient(activation, options):
     net = network(activation, **options)
     found = explain(Predictor(net, SHAPE, TEMPERATURE), SEEN, TARGET).gradient
+    np.testing.assert_allclose(found, difference_quotients(net), rtol=1e-5, atol=1e-8)
+
+
+def difference_quotients(net):
     x, step = SEEN / 255, 1e-6
     quotients = np.empty(SHAPE)
     for place in np.ndindex(SHAPE):
         there = np.zeros(SHAPE)
         there[place] = step
         quotients[place] = log_probability(net, x + there) - log_probability(net, x - there)
-    np.testing.assert_allclose(found, quotients / (2 * step), rtol=1e-5, atol=1e-8)
+    return quotients / (2 * step)
 
 
 def test_activations_are_what_the_next_layer_reads():

@@ -5,6 +5,7 @@ Everything comes from one forward and one backward pass through the layers of `n
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from digit_exp.arrays import Array, Pixels
 from digit_exp.draw.trace import log_probability_gradients, pixel_gradient
-from digit_exp.nn.layers import BatchNorm, Dense
+from digit_exp.nn.convolution import Conv2D
+from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Shape
 from digit_exp.nn.network import Network
 from digit_exp.runs.reuse.predict import Predictor
 
@@ -22,20 +24,21 @@ MOST_UNITS = 8
 
 @dataclass(frozen=True)
 class HiddenLayer:
-    """The outputs of a hidden layer, after its activation."""
+    """What a hidden layer passes on, after its activation and pooling."""
 
     name: str
-    values: Array  # (units,)
+    values: Array  # (units,), or (maps, height, width)
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the first layer, and its part in the log-probability of a class."""
+    """A unit or filter of the first layer, and its part in the log-probability of a class."""
 
     number: int
-    activation: float
+    output: float
+    """Of a filter the largest in its map."""
     share: float
-    """h · ∂ log p / ∂h, to first order what the unit adds to log p."""
+    """h · ∂ log p / ∂h, to first order what it adds to log p."""
     weights: Array  # (height, width)
 
 
@@ -51,17 +54,35 @@ class Explanation:
 
 def explain(predictor: Predictor, seen: Pixels, target: int) -> Explanation:
     """Explain the probability of the class `target` for an image of the network's shape."""
-    network = predictor.network
+    network, temperature = predictor.network, predictor.temperature or 1.0
     x = as_input(network, seen)
-    arrays, gradients = log_probability_gradients(network, x, target, predictor.temperature or 1.0)
+    arrays, gradients = log_probability_gradients(network, x, target, temperature)
     gradient = pixel_gradient(network.shift_averaging, gradients[0]).reshape(seen.shape)
-    dense = [i for i, layer in enumerate(network.layers) if isinstance(layer, Dense)]
-    # what the next dense layer reads is the output of the one before, after its activation
-    ends = [*dense[1:], len(network.layers)]
-    hidden = [HiddenLayer(_name(network, end), arrays[end][0]) for end in ends[:-1]]
-    shares = (arrays[ends[0]] * gradients[ends[0]]).sum(axis=0)
-    units = _units(network, arrays[ends[0]][0], shares, seen.shape)
+    weighted = [k for k, layer in enumerate(network.layers) if isinstance(layer, Dense | Conv2D)]
+    hidden = [
+        HiddenLayer(_name(network, end), as_maps(arrays[end][0], network.shapes[end - 1]))
+        for end in weighted[1:]  # what the next layer with weights reads
+    ]
+    end = weighted[1] if len(weighted) > 1 else len(network.layers)
+    units = _units(network, weighted[0], arrays[end], gradients[end], seen.shape)
     return Explanation(target, gradient, hidden, units)
+
+
+def as_maps(values: Array, shape: Shape) -> Array:
+    """Return a sample as `(maps, height, width)` if that is its shape, else as a vector."""
+    return np.moveaxis(values.reshape(shape), -1, 0) if len(shape) == 3 else values.reshape(-1)
+
+
+def weight_images(weights: Array, shape: tuple[int, ...]) -> Array:
+    """Return the weights of a first layer, `(inputs, units)`, as an image for each unit.
+
+    They have the shape of the image, those of a filter for grey images are a square.
+    """
+    side = math.isqrt(len(weights))
+    if len(weights) != math.prod(shape):
+        shape = (side, side) if side**2 == len(weights) else (1, len(weights))
+    images: Array = weights.T.reshape(-1, *shape)
+    return images
 
 
 def as_input(network: Network, image: Pixels) -> Array:
@@ -72,26 +93,23 @@ def as_input(network: Network, image: Pixels) -> Array:
 
 
 def _name(network: Network, end: int) -> str:
-    """Return the name of the last layer of a hidden layer that computes something."""
-    names = [name for name in network.names[:end] if not name.startswith("dropout")]
-    return names[-1]
+    """Return the name of the last layer before `end` that does something while evaluating."""
+    layers = zip(network.names[:end], network.layers[:end], strict=True)
+    return [name for name, layer in layers if not isinstance(layer, Dropout)][-1]
 
 
-def _units(network: Network, outputs: Array, shares: Array, shape: tuple[int, ...]) -> list[Unit]:
-    weights = _first_weights(network)
+def _units(
+    network: Network, first: int, outputs: Array, gradients: Array, shape: tuple[int, ...]
+) -> list[Unit]:
+    """Return the units or filters of the first layer with the largest shares."""
+    layer, after = network.layers[first], network.layers[first + 1 : first + 2]
+    weights: Array = layer.w  # type: ignore[attr-defined]  # dense or a convolution
+    for norm in after:
+        if isinstance(norm, BatchNorm):
+            weights = weights * (norm.gamma / np.sqrt(norm.running_var + norm.eps))
+    units = weights.shape[1]
+    shares = (outputs * gradients).reshape(-1, units).sum(axis=0)  # channels are last
+    largest = outputs[0].reshape(-1, units).max(axis=0)
+    images = weight_images(weights, shape)
     order = np.argsort(-np.abs(shares), kind="stable")[:MOST_UNITS]
-    return [
-        Unit(int(k), float(outputs[k]), float(shares[k]), weights[:, k].reshape(shape))
-        for k in order
-    ]
-
-
-def _first_weights(network: Network) -> Array:
-    """Return the weights of the first dense layer, scaled by a batch normalisation after it."""
-    layers = iter(network.layers)
-    first = next(layer for layer in layers if isinstance(layer, Dense))
-    after = next(layers, None)
-    if isinstance(after, BatchNorm):
-        scaled: Array = first.w * (after.gamma / np.sqrt(after.running_var + after.eps))
-        return scaled
-    return first.w
+    return [Unit(int(k), float(largest[k]), float(shares[k]), images[k]) for k in order]

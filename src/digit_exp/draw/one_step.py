@@ -18,37 +18,39 @@ import numpy as np
 
 import digit_exp
 from digit_exp.arrays import Array, Labels, Pixels
-from digit_exp.draw.explain import as_input
+from digit_exp.draw.explain import as_input, as_maps, weight_images
 from digit_exp.draw.trace import backward, forward
 from digit_exp.kernels import Kernel
-from digit_exp.nn.layers import Dense, Layer
+from digit_exp.nn.layers import Layer, Shape
 from digit_exp.nn.losses import cross_entropy, softmax
 from digit_exp.nn.network import Network
+from digit_exp.nn.parameters import Kind
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer
 
 MOST_TILES, MOST_ROWS = 24, 256
 """Units whose weights are shown as images; rows and columns of a matrix that are shown."""
 
-BACKWARD = {
-    "standardize": "dx = dy / std",
-    "batchnorm": "dx = dy · γ / √(σ² + ε)",
-    "dropout": "dx = dy · m / (1 − rate)",
-    "relu": "dx = dy if y > 0, else 0",
-    "leakyrelu": "dx = dy if y > 0, else α dy",
-    "elu": "dx = dy if y > 0, else (y + α) dy",
-    "gelu": "dx = dy · (Φ(x) + x φ(x))",
-    "tanh": "dx = dy · (1 − y²)",
-    "sigmoid": "dx = dy · y (1 − y)",
+EQUATIONS = {
+    "standardize": ["dx = dy / std"],
+    "dense": [],
+    "conv2d": ["dx = Σ dP where P was taken from, dP = dy Wᵀ"],
+    "maxpool2d": ["dx = Σ dy of the windows where x is the largest, else 0"],
+    "avgpool2d": ["dx = Σ dy / size² over the windows"],
+    "globalavgpool2d": ["dx = dy / (height · width)"],
+    "batchnorm": ["dx = dy · γ / √(σ² + ε)", "∂γ = Σ dy (x − μ) / √(σ² + ε)", "∂β = Σ dy"],
+    "dropout": ["dx = dy · m / (1 − rate)"],
+    "spatialdropout": ["y = x · m / (1 − rate)", "dx = dy · m / (1 − rate)"],
+    "relu": ["dx = dy if y > 0, else 0"],
+    "leakyrelu": ["dx = dy if y > 0, else α dy"],
+    "elu": ["dx = dy if y > 0, else (y + α) dy"],
+    "gelu": ["dx = dy · (Φ(x) + x φ(x))"],
+    "tanh": ["dx = dy · (1 − y²)"],
+    "sigmoid": ["dx = dy · y (1 − y)"],
 }
 """What the docstrings of layers leave to their code."""
-GRADIENTS = {
-    "weight": "∂W = xᵀ dy",
-    "bias": "∂b = Σ dy",
-    "gamma": "∂γ = Σ dy (x − μ) / √(σ² + ε)",
-    "beta": "∂β = Σ dy",
-}
-"""The gradient of each kind of parameter."""
+SYMBOLS = {"weight": "W", "bias": "b", "gamma": "γ", "beta": "β"}
+"""The kinds of parameters, as equations name them."""
 
 
 @dataclass(frozen=True)
@@ -98,29 +100,16 @@ class Step:
         labels = np.array([label], np.intp)
         loss = cross_entropy(arrays[-1].copy(), labels, self.regularizer.label_smoothing)
         gradients = backward(network, loss.gradient)
-        show = _Pictures(network, self.shape)
-        layers = list(enumerate(zip(network.names, network.layers, strict=True)))
+        show, last = _Pictures(network, self.shape), len(network.layers)
         text = "A training image as it is stored, without augmentation."
-        p = softmax(arrays[-1].copy())
+        first = Stage(
+            "forward", "image", text, [show.sample("x", arrays[0], 0, is_pixels=True)], []
+        )
         return [
-            Stage("forward", "image", text, [show.vector("x", arrays[0], is_pixels=True)], []),
-            *(show.forward(name, layer, *arrays[k : k + 2]) for k, (name, layer) in layers),
-            Stage(
-                "loss",
-                "loss",
-                f"loss = −Σ q log p = {loss.mean:.4g} for the label {label}.",
-                [
-                    show.vector("z, the logits", arrays[-1]),
-                    show.vector("p = softmax(z)", p),
-                    show.vector("q, the target", p - loss.gradient),
-                    show.vector("∂loss/∂z = p − q", loss.gradient),
-                ],
-                _sources(None, cross_entropy),
-            ),
-            *(
-                show.backward(name, layer, *gradients[k : k + 2])
-                for k, (name, layer) in layers[::-1]
-            ),
+            first,
+            *(show.forward(place, *arrays[place : place + 2]) for place in range(last)),
+            _loss(arrays[-1], loss.gradient, loss.mean, label),
+            *(show.backward(place, *gradients[place : place + 2]) for place in range(last)[::-1]),
             self._update(network, image, loss.mean, labels, show),
         ]
 
@@ -138,7 +127,7 @@ class Step:
         after = cross_entropy(logits, labels, self.regularizer.label_smoothing).mean
         parameters.storage -= old  # the change is what is shown
         pictures = [
-            show.matrix(f"change of W of {name.removesuffix('.weight')}", parameters.value(name))
+            show.parameter(f"change of W of {name.split('.')[0]}", name, is_gradient=False)
             for name in parameters.weight_names
         ]
         text = (
@@ -148,59 +137,91 @@ class Step:
         return Stage("update", "update", text, pictures, _sources(None, self.optimizer.rule))
 
 
+def _loss(logits: Array, gradient: Array, loss: float, label: int) -> Stage:
+    p = softmax(logits.copy())
+    pictures = [
+        _in_rows("z, the logits", logits[0]),
+        _in_rows("p = softmax(z)", p[0]),
+        _in_rows("q, the target", (p - gradient)[0]),
+        _in_rows("∂loss/∂z = p − q", gradient[0]),
+    ]
+    text = f"loss = −Σ q log p = {loss:.4g} for the label {label}."
+    return Stage("loss", "loss", text, pictures, _sources(None, cross_entropy))
+
+
 class _Pictures:
     """Arrays of a network as pictures; of its first weights, the units with large gradients."""
 
     def __init__(self, network: Network, shape: tuple[int, int]) -> None:
         self.network, self.shape = network, shape
-        first = next(layer for layer in network.layers if isinstance(layer, Dense))
-        largest = np.argsort(-np.square(first.dw).sum(axis=0), kind="stable")[:MOST_TILES]
-        self.units = np.sort(largest)
+        self.first = network.parameters.weight_names[0]
+        sizes = np.square(network.parameters.grad(self.first)).sum(axis=0)
+        self.units = np.sort(np.argsort(-sizes, kind="stable")[:MOST_TILES])
+        self.shapes: list[Shape] = [(*shape, 1), *network.shapes]
 
-    def forward(self, name: str, layer: Layer, x: Array, y: Array) -> Stage:
-        equations = _equations(layer)
-        is_first = name == self.network.names[0]
-        pictures = [self.vector("x", x, is_pixels=is_first)]
-        if isinstance(layer, Dense):
-            pictures.append(self.matrix("W", layer.w))
-            pictures += [self.vector("b", layer.b)] if layer.bias else []
-        pictures.append(self.vector(equations[0] if equations else "y = f(x)", y))
+    def forward(self, place: int, x: Array, y: Array) -> Stage:
+        """Return the stage of a layer in the forward pass."""
+        name, layer = self.network.names[place], self.network.layers[place]
+        pictures = [self.sample("x", x, place, is_pixels=place == 0)]
+        pictures += [
+            self.parameter(SYMBOLS.get(slot, slot), f"{name}.{slot}", is_gradient=False)
+            for slot in layer.slots()
+            if slot in ("weight", "bias")
+        ]
+        pictures.append(self.sample(_equation(layer, "y"), y, place + 1))
         return Stage("forward", name, _about(layer), pictures, _sources(layer, layer.forward))
 
-    def backward(self, name: str, layer: Layer, dx: Array, dy: Array) -> Stage:
-        stated = [equation for equation in _equations(layer) if equation.startswith("dx = ")]
-        unknown = BACKWARD.get(layer.kind, "dx = dy · ∂y/∂x")
-        pictures = [self.vector("dy", dy)]
-        for slot in layer.slots():
-            if not slot.startswith("running_"):
-                gradient = self.network.parameters.grad(f"{name}.{slot}")
-                shown = self.matrix if gradient.ndim == 2 else self.vector
-                pictures.append(shown(GRADIENTS.get(slot, f"∂{slot}"), gradient))
-        pictures.append(self.vector(stated[0] if stated else unknown, dx))
+    def backward(self, place: int, dx: Array, dy: Array) -> Stage:
+        """Return the stage of a layer in the backward pass."""
+        name, layer = self.network.names[place], self.network.layers[place]
+        pictures = [self.sample("dy", dy, place + 1)]
+        for slot, kept in layer.slots().items():
+            if kept.kind is not Kind.buffer:
+                equation = _equation(layer, f"∂{SYMBOLS.get(slot, slot)}")
+                pictures.append(self.parameter(equation, f"{name}.{slot}", is_gradient=True))
+        pictures.append(self.sample(_equation(layer, "dx"), dx, place))
         return Stage("backward", name, _about(layer), pictures, _sources(layer, layer.backward))
 
-    def matrix(self, equation: str, w: Array) -> Picture:
+    def parameter(self, equation: str, name: str, *, is_gradient: bool) -> Picture:
         """Show the weights of the first layer as images, other matrices as they are."""
-        inputs, units = w.shape
-        if inputs == self.network.inputs:
-            tiles = w.T[self.units].reshape(-1, *self.shape)
-            some = f"{len(tiles)} units with the largest gradients"
-            whose = "each unit" if len(tiles) == units else f"each of the {some}"
-            return Picture(equation, tiles, f"{inputs} × {units}, an image for {whose}")
+        parameters = self.network.parameters
+        w = parameters.grad(name) if is_gradient else parameters.value(name)
+        if w.ndim == 1:
+            return _in_rows(equation, w.copy())
+        size = " × ".join(map(str, w.shape))
+        if name == self.first:
+            images = weight_images(w[:, self.units], self.shape)
+            some = f"{len(images)} units with the largest gradients"
+            whose = "each unit" if len(images) == w.shape[1] else f"each of the {some}"
+            return Picture(equation, images.copy(), f"{size}, an image for {whose}")
         part = w[:MOST_ROWS, :MOST_ROWS]
         some = "" if part.shape == w.shape else f", the first {len(part)} × {part.shape[1]}"
-        return Picture(equation, part[None].copy(), f"{inputs} × {units}{some}")
+        return Picture(equation, part[None].copy(), size + some)
 
-    def vector(self, equation: str, values: Array, *, is_pixels: bool = False) -> Picture:
-        """Show as many numbers as pixels as an image, others in rows."""
-        flat = values.reshape(-1)
-        if flat.size == self.network.inputs:
-            caption = "{} × {} pixels".format(*self.shape)
-            return Picture(equation, flat.reshape(1, *self.shape), caption, is_pixels)
-        columns = flat.size if flat.size <= 16 else 16 if flat.size <= 256 else 32
-        padded = np.full(-(-flat.size // columns) * columns, np.nan, flat.dtype)
-        padded[: flat.size] = flat
-        return Picture(equation, padded.reshape(1, -1, columns), f"{flat.size} numbers")
+    def sample(
+        self, equation: str, values: Array, place: int, *, is_pixels: bool = False
+    ) -> Picture:
+        """Show maps as images, other numbers in rows; `place` is that among the layers' inputs."""
+        shape = self.shapes[place]
+        if len(shape) == 1 and shape[0] == self.network.inputs:
+            shape = (*self.shape, 1)
+        maps = as_maps(values, shape)
+        if maps.ndim == 1:
+            return _in_rows(equation, maps)
+        height, width, count = shape
+        some = f", the first {MOST_TILES} of {count} maps" if count > MOST_TILES else ""
+        caption = f"{height} × {width} pixels" if count == 1 else f"{count} maps"
+        if some:
+            caption = f"{height} × {width}{some}"
+        return Picture(equation, maps[:MOST_TILES].copy(), caption, is_pixels)
+
+
+def _in_rows(equation: str, numbers: Array) -> Picture:
+    size = numbers.size
+    columns = size if size <= 16 else 16 if size <= 256 else 32
+    padded = np.full(-(-size // columns) * columns, np.nan, numbers.dtype)
+    padded[:size] = numbers
+    return Picture(equation, padded.reshape(1, -1, columns), f"{size} numbers")
 
 
 def _about(thing: object) -> str:
@@ -209,21 +230,24 @@ def _about(thing: object) -> str:
     return " ".join(documented.split("\n\n")[0].split())
 
 
-def _equations(layer: Layer) -> list[str]:
-    """Return the equations at the end of a layer's docstring, the first that of y."""
+def _equation(layer: Layer, left: str) -> str:
+    """Return the equation of y, dx or a gradient: of the layer's docstring, or of `EQUATIONS`."""
     documented = " ".join((inspect.getdoc(type(layer)) or "").split("\n"))
-    _, _, formulas = documented.partition(":  ")
-    return [part.strip() for part in re.split(r";\s|,\s\s|\.(?:\s|$)", formulas) if " = " in part]
+    stated = re.split(r";\s|,\s\s|\.(?:\s|$)", documented.partition(":  ")[2])
+    for equation in (*stated, *EQUATIONS.get(layer.kind, [])):
+        if re.match(rf"{left}(\[[^]]*\])? = ", equation.strip()):
+            return equation.strip()
+    return left
 
 
 def _sources(layer: Layer | None, function: Callable[..., Any]) -> list[Code]:
     """Return the source of a function, of the layer's methods and of the kernels that it calls."""
     plain = getattr(function, "__func__", function)
-    methods = (vars(type(layer)).get(name) for name in plain.__code__.co_names)
-    found = [plain, *filter(callable, methods)]
+    methods = (getattr(type(layer), name, None) for name in plain.__code__.co_names)
+    found = [plain, *(m for m in methods if inspect.isfunction(m) and m is not Layer.reused)]
     called = (each.__globals__.get(name) for each in found for name in each.__code__.co_names)
     found += [kernel.plain for kernel in called if isinstance(kernel, Kernel)]
-    return [code for code in map(_code, found) if code is not None]
+    return [code for code in map(_code, dict.fromkeys(found)) if code is not None]
 
 
 @cache

@@ -165,22 +165,27 @@ function explain(why, result, run, isSecond) {
     const item = make("li"), canvas = make("canvas"), { shape, values } = numbers(unit.weights);
     const sign = unit.share < 0 ? "minus" : "plus";
     const share = (unit.share > 0 ? "+" : "") + short(unit.share);
-    item.append(canvas, make("b", share, sign), `unit ${unit.number}, output ${short(unit.activation)}`);
+    item.append(canvas, make("b", share, sign), `unit ${unit.number}, output ${short(unit.output)}`);
     requestAnimationFrame(() => paint(canvas, { shape: [1, ...shape], values }, { label: `weights of unit ${unit.number}` }));
     return item;
   }));
   get("hidden").replaceChildren(...why.hidden.map((layer) => {
-    const figure = make("figure"), canvas = make("canvas"), { values } = numbers(layer.values);
-    const across = values.length > 256 ? 32 : 16, rows = Math.ceil(values.length / across);
-    const padded = new Float32Array(rows * across).fill(NaN);
-    padded.set(values);
+    const figure = make("figure"), canvas = make("canvas"), { shape, values } = numbers(layer.values);
     const active = values.filter((value) => value > 0).length;
     const text = `${layer.name}: ${active} of ${values.length} outputs above 0, the largest ${short(range(values).high)}`;
     figure.append(canvas, make("figcaption", text));
-    requestAnimationFrame(() => paint(canvas, { shape: [1, rows, across], values: padded }, { label: text }));
+    requestAnimationFrame(() => paint(canvas, shape.length === 3 ? { shape, values } : inRows(values), { label: text }));
     return figure;
   }));
   if (!why.hidden.length) get("hidden").replaceChildren(make("p", "This network has no hidden layer.", "help"));
+}
+
+/** Return a vector as rows of 16 or 32 numbers. */
+function inRows(values) {
+  const across = values.length > 256 ? 32 : 16, rows = Math.ceil(values.length / across);
+  const padded = new Float32Array(rows * across).fill(NaN);
+  padded.set(values);
+  return { shape: [1, rows, across], values: padded };
 }
 
 /** Connect buttons, files that are dropped or pasted, and the width of the pen. */
