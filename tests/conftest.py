@@ -86,7 +86,7 @@ class Command:
             process.wait()
 
 
-class Reading:
+class StoredSweep:
     """Reads back what a sweep left."""
 
     @staticmethod
@@ -224,7 +224,7 @@ def train():
 
 @pytest.fixture(scope="session")
 def reading():
-    return Reading()
+    return StoredSweep()
 
 
 @pytest.fixture(scope="session")

@@ -65,8 +65,8 @@ class Ticket:
 
 
 def test_foreign_files_among_the_outcomes_are_left_out(tmp_path):
-    ledger = OutcomeLog(Ticket(tmp_path), None)
-    ledger.add(Outcome(3, "job", "done"))
+    outcomes = OutcomeLog(Ticket(tmp_path), None)
+    outcomes.add(Outcome(3, "job", "done"))
     (tmp_path / "jobs" / "one" / ".DS_Store").write_text("")
     (tmp_path / "jobs" / "one" / "3 copy.json").write_text("{}")
-    assert [entry.number for entry in ledger.entries()] == [3]
+    assert [entry.number for entry in outcomes.entries()] == [3]

@@ -12,7 +12,7 @@ from digit_exp.tracking.base import FolderMailbox
 
 
 @pytest.fixture
-def ticket(tmp_path):
+def context(tmp_path):
     return SweepContext(
         name="it's ${mine}",
         command="now",
@@ -27,47 +27,47 @@ def ticket(tmp_path):
     )
 
 
-def test_a_ticket_travels_through_the_environment(ticket, monkeypatch):
-    ((setting, text),) = ticket.environment.items()
+def test_a_context_travels_through_the_environment(context, monkeypatch):
+    ((setting, text),) = context.environment.items()
     assert setting == f"hydra.job.env_set.{VARIABLE}"
     monkeypatch.setenv(VARIABLE, text)
-    assert current_sweep() == ticket
+    assert current_sweep() == context
     monkeypatch.delenv(VARIABLE)
     assert current_sweep() is None
 
 
-def test_the_entries_of_a_command_are_not_those_of_another(ticket, tmp_path):
-    ledger = OutcomeLog(ticket, None)
-    ledger.add(Outcome(10, "b", "failed", reason="no data"))
-    ledger.add(Outcome(2, "a", "done", 0.5))
-    assert [entry.number for entry in OutcomeLog(ticket, None).entries()] == [2, 10]
-    assert [entry.number for entry in ledger.entries(known={2})] == [10]
-    other = SweepContext(**{**vars(ticket), "command": "then"})
+def test_the_entries_of_a_command_are_not_those_of_another(context, tmp_path):
+    outcomes = OutcomeLog(context, None)
+    outcomes.add(Outcome(10, "b", "failed", reason="no data"))
+    outcomes.add(Outcome(2, "a", "done", 0.5))
+    assert [entry.number for entry in OutcomeLog(context, None).entries()] == [2, 10]
+    assert [entry.number for entry in outcomes.entries(known={2})] == [10]
+    other = SweepContext(**{**vars(context), "command": "then"})
     assert list(OutcomeLog(other, None).entries()) == []
 
 
-def test_whether_a_job_failed_is_known_without_reading_entries(ticket, monkeypatch):
-    ledger = OutcomeLog(ticket, None)
-    ledger.add(Outcome(0, "a", "done", 0.5))
-    assert not ledger.has_failures()
-    ledger.add(Outcome(1, "b", "failed", reason="no data"))
+def test_whether_a_job_failed_is_known_without_reading_entries(context, monkeypatch):
+    outcomes = OutcomeLog(context, None)
+    outcomes.add(Outcome(0, "a", "done", 0.5))
+    assert not outcomes.has_failures()
+    outcomes.add(Outcome(1, "b", "failed", reason="no data"))
     monkeypatch.setattr(FolderMailbox, "get", lambda *_: pytest.fail("an entry was read"))
-    assert ledger.has_failures()
+    assert outcomes.has_failures()
 
 
-def test_an_entry_that_is_just_being_written_waits_for_the_next_look(ticket, tmp_path):
-    ledger = OutcomeLog(ticket, None)
-    ledger.add(Outcome(0, "a", "done", 0.5))
+def test_an_entry_that_is_just_being_written_waits_for_the_next_look(context, tmp_path):
+    outcomes = OutcomeLog(context, None)
+    outcomes.add(Outcome(0, "a", "done", 0.5))
     (tmp_path / "jobs/now/1.json").write_text('{"numb')
-    assert [entry.number for entry in ledger.entries()] == [0]
+    assert [entry.number for entry in outcomes.entries()] == [0]
 
 
-def test_every_job_has_its_line_before_the_follower_ends(ticket, capsys):
-    ledger = OutcomeLog(ticket, None)
-    with ProgressPrinter(ticket, ledger) as follower:
-        ledger.add(Outcome(1, "seed=2", "was done before", 0.5))
-        ledger.add(Outcome(0, "seed=1", "failed", reason="no data\nat all"))
-        ledger.add(Outcome(2, "seed=3", "done", 0.75))
+def test_every_job_has_its_line_before_the_follower_ends(context, capsys):
+    outcomes = OutcomeLog(context, None)
+    with ProgressPrinter(context, outcomes) as follower:
+        outcomes.add(Outcome(1, "seed=2", "was done before", 0.5))
+        outcomes.add(Outcome(0, "seed=1", "failed", reason="no data\nat all"))
+        outcomes.add(Outcome(2, "seed=3", "done", 0.75))
     first, second, third = sorted(capsys.readouterr().out.splitlines(), key=lambda line: line[5:])
     assert first.endswith("job 0 failed: seed=1 - no data") or "left" in first
     assert "job 1 was done before: seed=2 - 50.00 % (best 50.00 %)" in second
@@ -76,10 +76,10 @@ def test_every_job_has_its_line_before_the_follower_ends(ticket, capsys):
     assert [entry.number for entry in follower.failures] == [0]
 
 
-def test_a_job_that_ends_while_others_run_is_told_at_once(ticket, monkeypatch):
+def test_a_job_that_ends_while_others_run_is_told_at_once(context, monkeypatch):
     told = threading.Event()
     monkeypatch.setattr(following, "print", lambda *_, **__: told.set(), raising=False)
-    ledger = OutcomeLog(ticket, None)
-    with ProgressPrinter(ticket, ledger):
-        ledger.add(Outcome(0, "seed=1", "done", 0.5))
+    outcomes = OutcomeLog(context, None)
+    with ProgressPrinter(context, outcomes):
+        outcomes.add(Outcome(0, "seed=1", "done", 0.5))
         assert told.wait(timeout=30)

@@ -32,16 +32,16 @@ def sweep():
     return Sweep()
 
 
-def rivals(sweep, tmp_path, **options):
+def peers(sweep, tmp_path, **options):
     return PeerHistories(sweep, tmp_path, "val_acc", **options)
 
 
 def test_rivals_are_known_by_the_number_of_their_hash_and_by_epoch(sweep, tmp_path):
-    assert rivals(sweep, tmp_path)() == {0x2A: {1: 0.9, 2: 0.95}}
+    assert peers(sweep, tmp_path)() == {0x2A: {1: 0.9, 2: 0.95}}
 
 
 def test_a_store_that_does_not_answer_is_left_alone_for_a_while(sweep, tmp_path, caplog):
-    look_up = rivals(sweep, tmp_path, pause=math.inf)
+    look_up = peers(sweep, tmp_path, pause=math.inf)
     sweep.is_away = True
     assert look_up() == {}
     assert "nothing is pruned for now: the server does not answer" in caplog.text
@@ -51,7 +51,7 @@ def test_a_store_that_does_not_answer_is_left_alone_for_a_while(sweep, tmp_path,
 
 
 def test_a_store_is_asked_again_after_the_pause(sweep, tmp_path):
-    look_up = rivals(sweep, tmp_path, pause=0)
+    look_up = peers(sweep, tmp_path, pause=0)
     sweep.is_away = True
     assert look_up() == {}
     sweep.is_away = False

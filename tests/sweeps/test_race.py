@@ -36,13 +36,13 @@ def race(tmp_path):
                 if is_last:
                     record.status, record.reason = status, reason
                 record.write(folder)
-        ticket = SweepContext(
+        context = SweepContext(
             *("race", "command", str(tmp_path), 5 * len(SEEDS), ["optimizer.lr", "seed"], None),
             *(False, False, False, objective),
             seeds=SEEDS,
             race=is_on,
         )
-        return Race(ticket, None)
+        return Race(context, None)
 
     return make
 

@@ -200,10 +200,10 @@ def _trial(cfg: DictConfig) -> float | None:
     """Run one job of a sweep, in whatever process a launcher starts."""
     from digit_exp.sweeps.trial import run_trial
 
-    environment, ticket = HydraConfig.get(), current_sweep()
-    assert ticket is not None
+    environment, context = HydraConfig.get(), current_sweep()
+    assert context is not None
     with chdir(environment.runtime.cwd):
-        return run_trial(plain_mapping(cfg), ticket, environment.job.num)
+        return run_trial(plain_mapping(cfg), context, environment.job.num)
 
 
 def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:

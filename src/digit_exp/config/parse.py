@@ -73,7 +73,7 @@ def leaves(
             yield path, value
 
 
-class Reading:
+class MappingReader:
     """What a mapping says: the `parts` of a RunConfig, and the `problems` that forbid one."""
 
     def __init__(self, mapping: Mapping[str, Any]) -> None:
@@ -211,9 +211,9 @@ def from_mapping(mapping: Mapping[str, Any], in_sweep: bool = False) -> RunConfi
 
     In a sweep, its `sweep.objective` must be measured.
     """
-    reading = Reading(mapping)
+    reader = MappingReader(mapping)
     if in_sweep:
-        reading.require_objective()
-    if reading.problems:
-        raise ConfigError(*reading.problems)
-    return RunConfig(**reading.parts)
+        reader.require_objective()
+    if reader.problems:
+        raise ConfigError(*reader.problems)
+    return RunConfig(**reader.parts)

@@ -54,6 +54,6 @@ class SweepContext:
 
 
 def current_sweep() -> SweepContext | None:
-    """Return the ticket of the sweep that this process works for, if any."""
+    """Return the context of the sweep that this process works for, if any."""
     text = os.environ.get(VARIABLE)
     return None if text is None else SweepContext(**json.loads(base64.urlsafe_b64decode(text)))

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def finish_sweep(
-    ticket: SweepContext, sweep: Sweep | None, status: Status, silent: Sequence[JobResult]
+    context: SweepContext, sweep: Sweep | None, status: Status, silent: Sequence[JobResult]
 ) -> Status:
     """Write the report, print the ranking, close the parent; return how the sweep has ended.
 
@@ -35,32 +35,32 @@ def finish_sweep(
         if sweep is not None and status is Status.KILLED:
             sweep.mark_dead()  # a launcher that is stopped kills its workers
         found = (
-            results_in_folders(ticket.path)
+            results_in_folders(context.path)
             if sweep is None
-            else results_in_store(sweep, ticket.path)
+            else results_in_store(sweep, context.path)
         )
         known = [job.config for job in found]
         found += [
-            job for job in [*silent, *Race(ticket, sweep).dropped()] if job.config not in known
+            job for job in [*silent, *Race(context, sweep).dropped()] if job.config not in known
         ]
         if status is Status.FINISHED and any(job.status == "FAILED" for job in found):
             status = Status.FAILED
-        is_reported = not found or _report(found, ticket, sweep)
+        is_reported = not found or _report(found, context, sweep)
         if sweep is not None:
             _close(sweep, status)
     return status if is_reported else Status.FAILED
 
 
-def _report(found: Sequence[JobResult], ticket: SweepContext, sweep: Sweep | None) -> bool:
+def _report(found: Sequence[JobResult], context: SweepContext, sweep: Sweep | None) -> bool:
     """Rank the jobs, write and publish the report; return False if that failed, and say why."""
     try:
         from digit_exp.analysis.report.sweep_report import write_report  # pandas, matplotlib
 
-        ranking = rank(found, ticket.objective, searched_in(ticket.path))
-        files = write_report(ranking, ticket.path, name=ticket.name, shorten=_not_default)
-        _print_ranking(ranking, ticket)
+        ranking = rank(found, context.objective, searched_in(context.path))
+        files = write_report(ranking, context.path, name=context.name, shorten=_not_default)
+        _print_ranking(ranking, context)
         if sweep is not None:
-            _publish(sweep, ranking, files, ticket)
+            _publish(sweep, ranking, files, context)
     except Exception as error:  # the jobs are done, and what they came to is in their folders
         log.error("the report of the sweep is not complete: %s: %s", type(error).__name__, error)
         log.debug("the error", exc_info=error)
@@ -83,25 +83,25 @@ def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
     return {key: value for key, value in config.items() if key in changed}
 
 
-def _print_ranking(ranking: Ranking, ticket: SweepContext) -> None:
+def _print_ranking(ranking: Ranking, context: SweepContext) -> None:
     from digit_exp.analysis.report.terminal import terminal_table  # pandas
 
-    print(f"\n{terminal_table(ranking)}\n\nreport: {relative_to_cwd(ticket.path) / 'report.html'}")
+    print(f"\n{terminal_table(ranking)}\n\nreport: {relative_to_cwd(context.path) / 'report.html'}")
     if ranking.winner is not None:
-        folder = shlex.quote(str(relative_to_cwd(ticket.path)))
+        folder = shlex.quote(str(relative_to_cwd(context.path)))
         print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
 
 
-def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], ticket: SweepContext) -> None:
+def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], context: SweepContext) -> None:
     """Put the report on the parent's page, and print where the jobs can be compared."""
-    kept = {str(file.relative_to(ticket.path).as_posix()): file for file in files}
-    sweep.publish(kept, (ticket.path / "report.md").read_text(encoding="utf-8"))
+    kept = {str(file.relative_to(context.path).as_posix()): file for file in files}
+    sweep.publish(kept, (context.path / "report.md").read_text(encoding="utf-8"))
     asked = SavedView(
         sweep.name,
         ranking.parameters,
-        metrics=[ticket.objective, "test_acc", "training_seconds"],
-        objective=ticket.objective,
-        ascending=not Objective(ticket.objective).is_share,
+        metrics=[context.objective, "test_acc", "training_seconds"],
+        objective=context.objective,
+        ascending=not Objective(context.objective).is_share,
     )
     lines = comparison_lines(sweep, asked)
     print("\n".join(["to compare the jobs in MLflow:", *lines]), flush=True)

@@ -48,22 +48,22 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
     sweep = _open(plan.jobs[0], name)
-    ticket = _ticket(plan, name, _names(plan), sweep)
-    plan.set_hydra(_settings(ticket, plan))
-    plan.loader.rounds = len(plan.seeds) if ticket.race else 1
-    plan.loader.rises = Objective(ticket.objective).is_share
-    _announce(plan, planned, ticket)
+    context = _context(plan, name, _names(plan), sweep)
+    plan.set_hydra(_settings(context, plan))
+    plan.loader.rounds = len(plan.seeds) if context.race else 1
+    plan.loader.rises = Objective(context.objective).is_share
+    _announce(plan, planned, context)
     status, silent = Status.KILLED, list[JobResult]()
-    follower = ProgressPrinter(ticket, OutcomeLog(ticket, sweep))
+    follower = ProgressPrinter(context, OutcomeLog(context, sweep))
     try:
         with follower, Interruption():
             is_whole = _launch(launch)
-        _say_what_was_not_begun(follower, ticket)
-        silent = _silent(planned, follower, ticket)
+        _say_what_was_not_begun(follower, context)
+        silent = _silent(planned, follower, context)
         failed = silent or follower.failures or not is_whole
         status = Status.FAILED if failed else Status.FINISHED
     finally:
-        status = finish_sweep(ticket, sweep, status, silent)
+        status = finish_sweep(context, sweep, status, silent)
     return int(status is not Status.FINISHED)
 
 
@@ -94,18 +94,18 @@ def _launch(launch: Launch) -> bool:
     return True
 
 
-def _say_what_was_not_begun(follower: ProgressPrinter, ticket: SweepContext) -> None:
-    left = ticket.jobs - len(follower.entries)
-    if ticket.fail_fast and follower.failures and left > 0:
+def _say_what_was_not_begun(follower: ProgressPrinter, context: SweepContext) -> None:
+    left = context.jobs - len(follower.entries)
+    if context.fail_fast and follower.failures and left > 0:
         jobs = "1 job was" if left == 1 else f"{left} jobs were"
         print(f"stopped at a failure: {jobs} not begun; the same command goes on with what is left")
 
 
 def _silent(
-    planned: Sequence[JobResult], follower: ProgressPrinter, ticket: SweepContext
+    planned: Sequence[JobResult], follower: ProgressPrinter, context: SweepContext
 ) -> list[JobResult]:
     """Return the jobs that a launcher took and that left no word, not even of a failure."""
-    if ticket.is_search or (ticket.fail_fast and follower.failures):
+    if context.is_search or (context.fail_fast and follower.failures):
         return []
     heard = {entry.number for entry in follower.entries}
     reason = "it left no word: see what the launcher keeps of its output"
@@ -137,7 +137,7 @@ def _names(plan: Plan) -> list[str]:
     return list(dict.fromkeys([*space, *swept_keys(plan)]))
 
 
-def _ticket(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> SweepContext:
+def _context(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> SweepContext:
     settings = plan.launch["sweep"]
     return SweepContext(
         name=name,
@@ -169,30 +169,30 @@ def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     return f"{'-'.join(words or ['single'])[:80]}-{digest}"
 
 
-def _settings(ticket: SweepContext, plan: Plan) -> Mapping[str, object]:
+def _settings(context: SweepContext, plan: Plan) -> Mapping[str, object]:
     """Return what Hydra must know: jobs have folders and logs of their own."""
-    direction = "maximize" if Objective(ticket.objective).is_share else "minimize"
-    search = {"hydra.sweeper.study_name": ticket.name, "hydra.sweeper.direction": direction}
+    direction = "maximize" if Objective(context.objective).is_share else "minimize"
+    search = {"hydra.sweeper.study_name": context.name, "hydra.sweeper.direction": direction}
     return {
-        **ticket.environment,
-        "hydra.sweep.dir": ticket.folder,
+        **context.environment,
+        "hydra.sweep.dir": context.folder,
         "hydra.sweep.subdir": ".",
         "hydra.output_subdir": None,
         "hydra.job_logging": read_yaml(conf_dir() / "hydra" / "job_logging" / "quiet.yaml"),
         "hydra.hydra_logging.root.level": "WARNING",
         "hydra.mode": "MULTIRUN",
-        **(search if ticket.is_search else {}),
+        **(search if context.is_search else {}),
     }
 
 
-def _announce(plan: Plan, planned: Sequence[JobResult], ticket: SweepContext) -> None:
+def _announce(plan: Plan, planned: Sequence[JobResult], context: SweepContext) -> None:
     """Print what is about to happen: how many jobs, what varies, how large the networks are."""
-    print(f"sweep {ticket.name}: {ticket.jobs} jobs, in {relative_to_cwd(ticket.path)}")
+    print(f"sweep {context.name}: {context.jobs} jobs, in {relative_to_cwd(context.path)}")
     for key in swept_keys(plan):
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
     if plan.seeds:
-        race = ", until it is beyond hope" if ticket.race else ""
+        race = ", until it is beyond hope" if context.race else ""
         print(f"  each candidate with {len(plan.seeds)} seeds{race}")
     sizes = sorted({size for config in plan.jobs for size in _parameters(config)})
     if sizes:

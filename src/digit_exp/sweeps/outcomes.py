@@ -39,10 +39,10 @@ class Outcome:
 class OutcomeLog:
     """The entries of one command."""
 
-    def __init__(self, ticket: SweepContext, sweep: Sweep | None) -> None:
-        folder = f"{FOLDER}/{ticket.command}"
+    def __init__(self, context: SweepContext, sweep: Sweep | None) -> None:
+        folder = f"{FOLDER}/{context.command}"
         self._mailbox: Mailbox = (
-            FolderMailbox(Path(ticket.folder) / folder) if sweep is None else sweep.mailbox(folder)
+            FolderMailbox(Path(context.folder) / folder) if sweep is None else sweep.mailbox(folder)
         )
 
     def add(self, entry: Outcome) -> None:

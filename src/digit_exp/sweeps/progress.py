@@ -1,7 +1,7 @@
 """A line on the console for each job as it ends, wherever it runs.
 
 The launcher blocks the command until its jobs are over, and what they print may end up in files of
-another machine. So the command itself looks into the ledger, in a thread.
+another machine. So the command itself reads the outcomes, in a thread.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from digit_exp.tracking.base import TrackingError
 log = logging.getLogger(__name__)
 
 MIN_SECONDS, MAX_SECONDS = 0.2, 2.0
-"""Seconds from one look to the next."""
+"""Seconds between two looks."""
 
 NOT_RUN = ("was done", "is running", "dropped")
 """How the words begin of jobs that took no time."""
@@ -32,10 +32,10 @@ SHARE = 50
 class ProgressPrinter:
     """Prints the jobs that end inside its `with` block, all of them before the block is left."""
 
-    def __init__(self, ticket: SweepContext, ledger: OutcomeLog) -> None:
-        self._ticket = ticket
-        self._ledger = ledger
-        self._objective = Objective(ticket.objective)
+    def __init__(self, context: SweepContext, outcomes: OutcomeLog) -> None:
+        self._context = context
+        self._outcomes = outcomes
+        self._objective = Objective(context.objective)
         self._entries: dict[int, Outcome] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
@@ -74,15 +74,15 @@ class ProgressPrinter:
 
     def _look(self) -> None:
         try:
-            for entry in self._ledger.entries(known=self._entries.keys()):
+            for entry in self._outcomes.entries(known=self._entries.keys()):
                 self._entries[entry.number] = entry
                 print(self._line(entry), flush=True)
         except TrackingError as error:  # the jobs may well go on
             log.warning("how far the jobs are is not known for now: %s", error)
 
     def _line(self, entry: Outcome) -> str:
-        width = len(str(self._ticket.jobs))
-        place = f"[{len(self._entries):>{width}}/{self._ticket.jobs}]"
+        width = len(str(self._context.jobs))
+        place = f"[{len(self._entries):>{width}}/{self._context.jobs}]"
         parts = [f"{place} job {entry.number} {entry.word}: {entry.name}"]
         if entry.value is not None:
             parts.append(f"{self._objective.text(entry.value)}{self._best()}")
@@ -98,7 +98,7 @@ class ProgressPrinter:
 
     def _time_left(self) -> str:
         """Return an estimate from the jobs that were really run in this command."""
-        left = self._ticket.jobs - len(self._entries)
+        left = self._context.jobs - len(self._entries)
         run = sum(not entry.word.startswith(NOT_RUN) for entry in self.entries)
         if left <= 0 or not run:
             return ""

@@ -32,20 +32,20 @@ FOLDER = "dropped"
 class Race:
     """The race of one sweep, as each of its jobs sees it."""
 
-    ticket: SweepContext
+    context: SweepContext
     sweep: Sweep | None
 
     def reason_to_drop(self, config: RunConfig, number: int) -> str | None:
         """Return why a job is not worth its time, None if it is or nothing is known yet."""
-        seeds = self.ticket.seeds
-        if not self.ticket.race or config.seed == seeds[0]:
+        seeds = self.context.seeds
+        if not self.context.race or config.seed == seeds[0]:
             return None
         mine = JobResult(number, None, "PLANNED", flatten(config), {})
         groups = grouped([*self._results(), mine])
         place = next(
             n for n, group in enumerate(groups) if any(job is mine for job in group.results)
         )
-        objective = Objective(self.ticket.objective)
+        objective = Objective(self.context.objective)
         if groups[place].count("DIVERGED") and any(not g.count("DIVERGED") for g in groups):
             return "it diverged with another seed"
         scores = _scores(groups, seeds, objective, max(self._candidates, len(groups)))
@@ -63,7 +63,7 @@ class Race:
 
     def dropped(self) -> list[JobResult]:
         """Return the jobs that were not run, in whatever command."""
-        if not self.ticket.race:
+        if not self.context.race:
             return []
         notes = [json.loads(self._mailbox.get(name)) for name in self._mailbox.names()]
         return [
@@ -73,18 +73,18 @@ class Race:
 
     @property
     def _candidates(self) -> int:
-        return self.ticket.jobs // len(self.ticket.seeds)
+        return self.context.jobs // len(self.context.seeds)
 
     @property
     def _mailbox(self) -> Mailbox:
         if self.sweep is None:
-            return FolderMailbox(Path(self.ticket.folder) / FOLDER)
+            return FolderMailbox(Path(self.context.folder) / FOLDER)
         return self.sweep.mailbox(FOLDER)
 
     def _results(self) -> list[JobResult]:
         if self.sweep is None:
-            return results_in_folders(self.ticket.path)
-        return results_in_store(self.sweep, self.ticket.path)
+            return results_in_folders(self.context.path)
+        return results_in_store(self.sweep, self.context.path)
 
 
 def _scores(

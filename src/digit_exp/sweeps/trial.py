@@ -40,38 +40,38 @@ from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
 from digit_exp.training.checkpoint import Checkpoint
 
 
-def run_trial(values: Mapping[str, Any], ticket: SweepContext, number: int) -> float | None:
+def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> float | None:
     """Bring a job to its end and return its objective, NaN if it has none, None if it is dropped.
 
-    A job that fails says so in the ledger and does not end the sweep. If that is asked for, those
+    A job that fails says so in the outcomes and does not end the sweep. If that is asked for, those
     that come after it, in whatever process, are not begun.
     """
     config = from_mapping(values)
-    sweep = _joined(config, ticket)
-    ledger = OutcomeLog(ticket, sweep)
-    if ticket.fail_fast and ledger.has_failures():
+    sweep = _joined(config, context)
+    outcomes = OutcomeLog(context, sweep)
+    if context.fail_fast and outcomes.has_failures():
         return math.nan
-    name = report.run_name(config, ticket.varied)
+    name = report.run_name(config, context.varied)
     with Interruption() as interruption:
         try:
-            outcome = _Job(config, ticket, number, name, sweep).finish(interruption)
+            outcome = _Job(config, context, number, name, sweep).finish(interruption)
         except Exception as error:
             failure = error if isinstance(error, JobFailed) else log_failure(error)
-            ledger.add(Outcome(number, name, "failed", reason=str(failure)))
-            if ticket.is_search:  # the search asks for it again when it is started again
+            outcomes.add(Outcome(number, name, "failed", reason=str(failure)))
+            if context.is_search:  # the search asks for it again when it is started again
                 raise failure from error
             return math.nan
-    value = outcome.summary.get(ticket.objective, math.nan)
-    ledger.add(Outcome(number, name, outcome.word, value if math.isfinite(value) else None))
+    value = outcome.summary.get(context.objective, math.nan)
+    outcomes.add(Outcome(number, name, outcome.word, value if math.isfinite(value) else None))
     return None if outcome.is_dropped else value
 
 
-def _joined(config: RunConfig, ticket: SweepContext) -> Sweep | None:
-    if ticket.parent_id is None:
+def _joined(config: RunConfig, context: SweepContext) -> Sweep | None:
+    if context.parent_id is None:
         return None
     settings = config.tracking
     return join_sweep(
-        ticket.name, ticket.parent_id, uri=settings.uri, experiment=settings.experiment
+        context.name, context.parent_id, uri=settings.uri, experiment=settings.experiment
     )
 
 
@@ -90,7 +90,7 @@ class _Job:
     """A configuration at its place in a sweep."""
 
     config: RunConfig
-    ticket: SweepContext
+    context: SweepContext
     number: int
     name: str
     sweep: Sweep | None
@@ -107,7 +107,7 @@ class _Job:
 
     def _location(self, data_digest: str | None) -> _JobLocation:
         name = config_hash(self.config, data_digest)
-        return _JobLocation(self, name, self.ticket.path / name)
+        return _JobLocation(self, name, self.context.path / name)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class _JobLocation:
         earlier = self.past()
         if earlier.runner is not None:
             return _Outcome(f"is running elsewhere ({earlier.runner})")
-        if self.job.ticket.rerun:
+        if self.job.context.rerun:
             self.discard(earlier)
             earlier = PreviousRun()
         if earlier.is_over:
@@ -153,7 +153,7 @@ class _JobLocation:
     def _reason_to_drop(self) -> str | None:
         """Return why a race does not run the job, and note that; None if it is to be run."""
         job = self.job
-        race = Race(job.ticket, job.sweep)
+        race = Race(job.context, job.sweep)
         reason = race.reason_to_drop(job.config, job.number)
         if reason is not None:
             race.drop(self.identity, job.config, job.number, reason)
@@ -180,7 +180,7 @@ class _JobLocation:
 
     def forget_failure(self) -> None:
         """Put away what is left of the job if it had failed; most have not, so the store rests."""
-        has_failed = self.identity in self.job.ticket.failed
+        has_failed = self.identity in self.job.context.failed
         self.discard(self.past() if has_failed else PreviousRun())
 
     def discard(self, earlier: PreviousRun) -> None:
@@ -209,11 +209,13 @@ class _JobLocation:
 
     def _tags(self) -> dict[str, str]:
         """Return what says of which sweep the run is, tracked or not, and which of its jobs."""
-        ticket, sweep = self.job.ticket, self.job.sweep
+        context, sweep = self.job.context, self.job.sweep
         of_sweep = (
-            identity(ticket.name, self.identity) if sweep is None else sweep.identity(self.identity)
+            identity(context.name, self.identity)
+            if sweep is None
+            else sweep.identity(self.identity)
         )
-        return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: ticket.objective}
+        return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: context.objective}
 
     def _is_taken(self, run: OpenRun) -> bool:
         """Give way to a process that began the same job at the same moment, on another machine."""
@@ -234,8 +236,8 @@ class _JobLocation:
 
     def _pruning_context(self) -> PruningContext:
         metric = report.monitor_of(self.job.config).monitor.value
-        rivals = PeerHistories(self.job.sweep, self.job.ticket.path, metric)
-        return PruningContext(number_of(self.identity), rivals)
+        peers = PeerHistories(self.job.sweep, self.job.context.path, metric)
+        return PruningContext(number_of(self.identity), peers)
 
 
 @contextmanager

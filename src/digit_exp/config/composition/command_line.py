@@ -129,7 +129,7 @@ class CommandLine:
         except NO_COMPOSITION:
             if problems := self.settings.unknown():
                 self.problems += problems
-                self.settings.forget()
+                self.settings.discard()
                 self._compose_first(values)
             return  # `check` says what is wrong with a file
         self.sweeper = plain_mapping(self.composed.hydra)["sweeper"]

@@ -101,7 +101,7 @@ class Settings:
             if not any(path == key or path.startswith(f"{key}.") for path in known)
         ]
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Leave out every setting."""
         self._said, self._space = {}, []
         self.words = []

@@ -39,7 +39,7 @@ QUIET = {
     # else a proxy's "Retry-After: 3600" lets a thread sleep for an hour
     "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
 }
-HURRIED = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+SHORT_TIMEOUT = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
 LOCK_SECONDS = 300  # of a machine that is very busy
 LOOK_SECONDS = 0.2
 
@@ -67,8 +67,8 @@ def short_timeout() -> Iterator[None]:
 
     For the start of a run, when a person waits to see whether it starts.
     """
-    usual = {name: os.environ.get(name) for name in HURRIED}
-    for name, value in HURRIED.items():
+    usual = {name: os.environ.get(name) for name in SHORT_TIMEOUT}
+    for name, value in SHORT_TIMEOUT.items():
         if usual[name] in (None, QUIET[name]):
             os.environ[name] = value
     try:

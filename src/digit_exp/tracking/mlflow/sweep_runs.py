@@ -113,8 +113,8 @@ class Sweep:
 
     def is_taken(self, config_hash: str, run_id: str | None) -> bool:
         """Tell whether another process was faster to begin the same: the older run counts."""
-        rivals = [trial for trial in self._with(config_hash) if trial.is_running]
-        return bool(rivals) and rivals[0].run_id != run_id
+        running = [trial for trial in self._with(config_hash) if trial.is_running]
+        return bool(running) and running[0].run_id != run_id
 
     def _with(self, config_hash: str) -> list[Trial]:
         return self.children(f"tags.\"{CONFIG_HASH}\" = '{config_hash}'")
