@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from latex2mathml.converter import convert
+from mkdocs.config.defaults import MkDocsConfig
 
 ROOT = Path(__file__).parents[2]
 INCLUDED = re.compile(r'^--8<-- "(?P<file>[^"]+)"$', re.MULTILINE)
@@ -14,6 +15,16 @@ PLACES = {"docs/": "", "CODE_OF_CONDUCT.md": "conduct.md", "SECURITY.md": "secur
 EQUATION = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Add pages that the navigation does not name, so that none is lost."""
+    docs = Path(config.docs_dir)
+    named = set(re.findall(r"[\w./-]+\.md", str(config.nav)))
+    found = sorted(path.relative_to(docs).as_posix() for path in docs.rglob("*.md"))
+    assert config.nav is not None
+    config.nav += [{"More": [page for page in found if page not in named]}]
+    return config
 
 
 def on_page_markdown(text: str, **_: object) -> str:
