@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -62,7 +63,9 @@ def loss() -> Figure:
         found = [
             cross_entropy(np.array([[m, 0.0]]), np.array([0]), smoothing=smoothing) for m in margins
         ]
-        axes[0].plot(margins, [each.mean for each in found], color=colour, label=f"ε = {smoothing:g}")
+        axes[0].plot(
+            margins, [each.mean for each in found], color=colour, label=f"ε = {smoothing:g}"
+        )
         axes[1].plot(margins, [each.gradient[0, 0] for each in found], color=colour)
     axes[0].set_title("loss")
     axes[1].set_title("gradient with respect to the right logit")
@@ -124,7 +127,9 @@ def penalties() -> Figure:
         gradient = np.zeros_like(weights)
         penalty.add_gradient(weights, gradient)
         label = f"{name}: λ₁ = {l1:g}, λ₂ = {l2:g}"
-        axes[0].plot(weights, [penalty.penalty(w[None]) for w in weights], color=colour, label=label)
+        axes[0].plot(
+            weights, [penalty.penalty(w[None]) for w in weights], color=colour, label=label
+        )
         axes[1].plot(weights, gradient, color=colour)
     axes[0].set_title("what a weight adds to the loss")
     axes[1].set_title("what it adds to its gradient")
@@ -172,8 +177,6 @@ def layers() -> Figure:
 
 def main(folder: Path = FOLDER) -> None:
     """Write all pictures."""
-    import matplotlib
-
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context({**STYLE, "axes.titlesize": 9.5}):
         for draw in (activations, layers, loss, optimizers, penalties, schedules):
