@@ -59,6 +59,11 @@ class Conv2D(Layer):
         out = (output_side(side, self.kernel_size, self.stride, self.padding) for side in sides)
         return (*out, self.filters)
 
+    @property
+    def multiply_adds(self) -> int:
+        height, width, filters = self.output_shape(())
+        return height * width * filters * self.kernel_size**2 * self.channels
+
     def slots(self) -> dict[str, Slot]:
         inputs = self.kernel_size**2 * self.channels
         slots = {"weight": Slot((inputs, self.filters), Kind.weight)}

@@ -67,6 +67,11 @@ class Layer:
         """Return the shape of one sample's output for inputs of `shape`."""
         return shape
 
+    @property
+    def multiply_adds(self) -> int:
+        """How many products the forward pass of a sample adds up; small passes count as none."""
+        return 0
+
     def slots(self) -> dict[str, Slot]:
         """Return the parameters and buffers that the layer needs, by local name."""
         return {}
@@ -129,6 +134,10 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         self.init = Init(self.init)
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.inputs * self.units
 
     def output_shape(self, shape: Shape) -> Shape:
         return (self.units,)

@@ -149,8 +149,8 @@ class _Look:
         size = self._size(config, dataset)
         if size is None:
             return PlannedJob(number, shown, epochs, "failing", "not enough memory for its network")
-        weights, parameters = size
-        work = Work(_training_images(config, dataset), weights, config.trainer.batch_size)
+        multiply_adds, parameters = size
+        work = Work(_training_images(config, dataset), multiply_adds, config.trainer.batch_size)
         state, remark, done = self._state(config, dataset.digest)
         time = self._recorded.time_of(config, work)
         return PlannedJob(number, shown, epochs, state, remark, done, parameters, time)
@@ -194,7 +194,7 @@ class _Look:
         return max((int(epoch["epoch"]) for epoch in history), default=0)
 
     def _size(self, config: RunConfig, dataset: Dataset) -> tuple[int, int] | None:
-        """Return how many weights and how many parameters the network has."""
+        """Return the multiply-adds of a forward pass, and how many parameters there are."""
         key = json.dumps([plain(config.model), dataset.image_shape, dataset.classes])
         if key not in self._sizes:
             try:
@@ -202,8 +202,8 @@ class _Look:
             except MemoryError:
                 self._sizes[key] = None
             else:
-                parameters = network.parameters
-                self._sizes[key] = len(parameters.weights), len(parameters)
+                products = sum(layer.multiply_adds for layer in network.layers)
+                self._sizes[key] = products, len(network.parameters)
         return self._sizes[key]
 
 

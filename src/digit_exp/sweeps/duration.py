@@ -4,8 +4,9 @@ The model is for one thread and knows neither augmentation nor the machine:
 
     seconds of an epoch = 6 W n / (100 GFLOP/s) + steps · (20 µs + 1 ns · W)
 
-with W weights, n images and n / batch size steps: the matrix products of forward and backward pass,
-and what each step costs beside them. docs/performance.md has the measurements; it is within a
+with n images, n / batch size steps and W multiply-adds of a forward pass, in dense layers the
+number of weights: the matrix products of forward and backward pass, and what each step costs beside
+them. docs/performance.md has the measurements; it is within a
 third of them. Where earlier runs were recorded, it is scaled to this machine by them.
 """
 
@@ -44,18 +45,18 @@ SAME = ("data", "model", "augmentation")
 
 @dataclass(frozen=True)
 class Work:
-    """What an epoch of a network is: its images, weights and batches."""
+    """What an epoch of a network is: its images, multiply-adds of an image, and batches."""
 
     images: int
-    weights: int
+    multiply_adds: int
     batch_size: int
 
     @property
     def seconds(self) -> float:
         """What the model says of an epoch."""
         steps = math.ceil(self.images / self.batch_size)
-        products = 6 * self.weights * self.images / PRODUCTS_PER_SECOND
-        return products + steps * (SECONDS_PER_STEP + SECONDS_PER_WEIGHT * self.weights)
+        products = 6 * self.multiply_adds * self.images / PRODUCTS_PER_SECOND
+        return products + steps * (SECONDS_PER_STEP + SECONDS_PER_WEIGHT * self.multiply_adds)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,12 @@ class RecordedEpochs:
 
 
 def _work(values: Mapping[str, Any], record: RunRecord, epochs: Sequence[Epoch]) -> Work:
-    """Return what an epoch of a run was; ten classes are assumed."""
+    """Return what an epoch of a run was; ten classes are assumed.
+
+    Raises ValueError for a convolutional network, whose work is not in its values.
+    """
+    if "model.filters" in values:
+        raise ValueError(values["model.filters"])
     metrics = epochs[-1].metrics
     images = round(metrics["images_per_second"] * metrics["epoch_seconds"])
     pixels = math.prod((record.dataset or {})["train"][1:])
