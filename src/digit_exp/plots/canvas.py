@@ -134,8 +134,8 @@ def number_axis(axes: Axes, values: Iterable[float], factor: float = 10) -> None
     if finite and min(finite) > 0 and max(finite) >= factor * min(finite):
         decades = np.log10(max(finite) / min(finite))
         axes.set_yscale("log")
-        if decades > 1:
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
+        spread = LogLocator(subs=(1, 2, 5) if decades < 3 else (1,))
+        axes.yaxis.set_major_locator(spread if decades > 1.2 else MaxNLocator(6, steps=STEPS))
         axes.yaxis.set_minor_locator(NullLocator())
         axes.set_ylabel(f"{axes.get_ylabel()}, log scale")
     # Numbers as text: matplotlib's own logarithmic labels are typeset mathematics, and slow.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,12 @@ class Effect:
     highs: Sequence[float]
     is_log: bool | None = None
     """Of values drawn from a range, whether by their logarithm; None of values that were listed."""
+
+    @property
+    def rows(self) -> Iterator[tuple[float, float, float]]:
+        """Mean, low and high of each value; the mean alone of values from a range."""
+        ends = (self.lows, self.highs) if self.is_log is None else (self.means, self.means)
+        return zip(self.means, *ends, strict=True)
 
 
 def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
@@ -61,20 +67,20 @@ def _window(effects: Sequence[Effect], scale: Scale) -> tuple[float, float]:
     Intervals of two or three jobs are many times as wide as what there is to see. They may take
     INTERVAL_FACTOR times the room of the means on either side, and are cut off there.
     """
-    rows = np.array(
-        [row for e in effects for row in zip(e.means, e.lows, e.highs, strict=True)], float
-    )
+    rows = np.array([row for effect in effects for row in effect.rows], float)
     means = rows[np.isfinite(rows[:, 0]), 0]
     if not means.size:
         return 0.0, 1.0
-    low, high = scale.limits(means)
+    is_log = scale.is_log(means)
+    low, high = np.log(scale.limits(means)) if is_log else scale.limits(means)
+    rows = np.log(rows) if is_log else rows
     near = rows[(rows[:, 0] >= low) & (rows[:, 0] <= high)]
     reach = INTERVAL_FACTOR * float(np.ptp(near[:, 0])) or math.inf
     low = max(float(np.nanmin(near)), float(near[:, 0].min()) - reach)
     high = min(float(np.nanmax(near)), float(near[:, 0].max()) + reach)
     margin = 0.08 * (high - low) or 0.01
-    if scale.is_log(means):
-        return max(low - margin, low / 2), high + margin
+    if is_log:
+        return math.exp(low - margin), math.exp(high + margin)
     return low - margin, min(high + margin, 1.005) if scale.is_share else high + margin
 
 
@@ -85,10 +91,10 @@ def _effect(axes: Axes, effect: Effect, scale: Scale) -> None:
     bottom, top = axes.get_ylim()
     line = "-" if few and numbers(effect.values) is not None else "none"
     axes.plot(x, effect.means, color=BLUE, linestyle=line, linewidth=1.2, alpha=0.55)
-    for at, low, high in zip(x, effect.lows, effect.highs, strict=True):
+    for at, (_, low, high) in zip(x, effect.rows, strict=True):
         if np.isfinite(low):
             axes.plot([at, at], [max(low, bottom), min(high, top)], color=BLUE, linewidth=1.6)
-            for is_beyond, edge, arrow in ((low < bottom, 0.015, "v"), (high > top, 0.985, "^")):
+            for is_beyond, edge, arrow in ((low < bottom, 0.03, "v"), (high > top, 0.97, "^")):
                 if is_beyond:
                     axes.plot(at, edge, arrow, color=BLUE, transform=axes.get_xaxis_transform())
     axes.plot(x, effect.means, "o", color=BLUE, markersize=6 if few else 4)

@@ -144,5 +144,6 @@ def _color_bar(grid: Sequence[Axes], norm: Normalize, scale: Scale, means: Array
         anchor=(0, 1),
     )
     bar.locator = MaxNLocator(5)
+    bar.minorticks_off()
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=3)

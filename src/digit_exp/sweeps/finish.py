@@ -84,9 +84,13 @@ def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _print_ranking(ranking: Ranking, context: SweepContext) -> None:
+    from digit_exp.analysis.report.search import importance_line  # SciPy, matplotlib
     from digit_exp.analysis.report.terminal import terminal_table  # pandas
 
-    print(f"\n{terminal_table(ranking)}\n\nreport: {relative_to_cwd(context.path) / 'report.html'}")
+    print(f"\n{terminal_table(ranking)}")
+    if (line := importance_line(ranking)) is not None:
+        print(line)
+    print(f"\nreport: {relative_to_cwd(context.path) / 'report.html'}")
     if ranking.winner is not None:
         folder = shlex.quote(str(relative_to_cwd(context.path)))
         print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")

@@ -43,13 +43,18 @@ HEADINGS = [
     "The winner",
     "Ranking",
     "Replicates",
+    "Best value so far",
+    "Parameter importance",
     "Main effects",
-    "Pairs of parameters",
+    "Interactions",
+    "Parallel coordinates",
     "Learning curves",
     "Validation accuracy against training time",
     "Jobs that did not finish",
     "Method",
 ]
+
+FIGURES = ["progress", "importance", "effects", "pairs", "parallel", "curves", "time"]
 
 
 def composed(*overrides, folder=None):
@@ -153,7 +158,7 @@ def page(written):
 def test_the_report_is_a_page_a_text_its_figures_and_a_preset(written):
     folder, files = written
     names = [file.relative_to(folder).as_posix() for file in files]
-    figures = [f"figures/{name}.png" for name in ("effects", "pairs", "curves", "time")]
+    figures = [f"figures/{name}.png" for name in FIGURES]
     assert names == ["report.html", "report.md", *figures, "experiment/best.yaml"]
     assert all(file.stat().st_size for file in files)
 
@@ -175,7 +180,7 @@ def test_the_page_has_every_section(page):
 
 
 def test_the_page_stands_alone(page):
-    assert len(page.images) == 4
+    assert len(page.images) == len(FIGURES)
     for image in page.images:
         kind, data = image["src"].split(",")
         assert kind == "data:image/png;base64"
@@ -199,14 +204,14 @@ def test_the_text_has_every_section_and_shows_the_figures(written):
     text = (folder / "report.md").read_text(encoding="utf-8")
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == HEADINGS
     shown = re.findall(r"!\[.*\]\((.*)\)", text)
-    assert len(shown) == 4
+    assert len(shown) == len(FIGURES)
     assert all((folder / file).is_file() for file in shown)
 
 
 def test_rows_of_the_text_have_as_many_cells_as_their_heads(written):
     text = (written[0] / "report.md").read_text(encoding="utf-8")
     tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
-    assert len(tables) == 5
+    assert len(tables) == 6
     for table in tables:
         cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
         assert len(cells) == 1

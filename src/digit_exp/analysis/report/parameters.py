@@ -9,6 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from digit_exp.analysis.effects import Level, main_effect, pair_means, values_of
+from digit_exp.analysis.importance import Importance, importances
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report.section import Results, Section
@@ -61,7 +62,18 @@ def pairs(results: Results) -> Iterator[Section]:
         return
     maps = [_pair(found, a, b) for a, b in combinations(found.parameters, 2)]
     figure = partial(pair_maps, maps, scale(found.objective))
-    yield Section("pairs", "Pairs of parameters", [], figure)
+    together = [one for one in importances(found) if len(one.parameters) == 2]
+    yield Section("pairs", "Interactions", _named(together), figure)
+
+
+def _named(interactions: Sequence[Importance]) -> list[str]:
+    """Name the interactions that are shown, and say of which that cannot be told."""
+    if not interactions:
+        return ["The mean for each pair of values. How much they interact is not measured here."]
+    shown = [f"{one.name} ({100 * one.share:.0f} %)" for one in interactions if one.low > 0]
+    if not shown:
+        return ["The mean for each pair of values. No interaction of two parameters is shown."]
+    return [f"The mean for each pair of values. These interact: {', '.join(shown)}."]
 
 
 def _effect(parameter: str, levels: Sequence[Level], is_log: bool | None) -> Effect:

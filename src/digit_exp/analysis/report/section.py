@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -23,6 +23,8 @@ class Section:
     figure: Drawing | None = None
     """Called when the report is written: an error in it costs the figure, not the report."""
     tables: Sequence[pd.DataFrame] = ()
+    chart: Mapping[str, object] | None = None
+    """What the script of the HTML page draws in place of the figure."""
 
 
 @dataclass(frozen=True)

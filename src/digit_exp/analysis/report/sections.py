@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
-from digit_exp.analysis.report import parameters, ranked, runs
+from digit_exp.analysis.report import parameters, ranked, runs, search
 from digit_exp.analysis.report.findings import method
 from digit_exp.analysis.report.section import Results, Section
 from digit_exp.analysis.report.tables import label
@@ -55,8 +55,11 @@ SECTIONS: Sequence[Callable[[Results], Iterator[Section]]] = (
     ranked.replicates,
     runs.metrics,
     runs.configuration,
+    search.progress,
+    search.importance,
     parameters.effects,
     parameters.pairs,
+    search.parallel,
     curves,
     ranked.trade_off,
     runs.predictions,
