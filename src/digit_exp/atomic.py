@@ -1,7 +1,6 @@
-"""Files that are whole or absent: what a crash, a full disk or a signal interrupts leaves no trace.
+"""Atomic writes: a reader sees the old file or the complete new one, also after a crash.
 
-A file is written beside its place, under a hidden name, and moved there when it is complete.
-Whoever opens it meanwhile finds the old file or the new one.
+A file is written under a hidden name beside its place, and moved there when it is complete.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from pathlib import Path
 
 @contextmanager
 def whole(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Yield the place of a draft that becomes `path` when the `with` block ends without an error.
+    """Yield the path of a draft that becomes `path` when the `with` block ends without an error.
 
     The folder is made. `durable`: wait until the disk has it, so that not even a power cut can
     leave an empty file. Raises OSError, and then the old file is as it was.
@@ -38,7 +37,7 @@ def write_text(path: Path, text: str) -> Path:
 
 
 def discard_drafts(folder: Path) -> None:
-    """Remove what killed processes have left in `folder` and in the folders below it.
+    """Remove the drafts of killed processes in `folder` and below it.
 
     Only for a folder on which no other process works.
     """

@@ -79,7 +79,7 @@ def _keep_on_disk(compiled: Any, function: Callable[..., Any]) -> None:  # noqa:
     from numba.core.caching import FunctionCache
 
     class SafeCache(FunctionCache):
-        """Numba's cache for several processes at once; what cannot be read or written is no error.
+        """Numba's cache for several processes; a file that cannot be read or written is no error.
 
         The lock is held from a miss until the compiled code is saved: whoever waits then finds it.
         """
@@ -128,7 +128,7 @@ def _keep_on_disk(compiled: Any, function: Callable[..., Any]) -> None:  # noqa:
 
 
 def _announce() -> None:
-    """Say once that compiling takes its time."""
+    """Log once that kernels are being compiled."""
     if not _announced:
         _announced.append(True)
         log.info("compiling the numerical kernels, which takes some seconds")

@@ -1,4 +1,4 @@
-"""How a name in a YAML file becomes an object, and how a wrong value is refused.
+"""Registries: names in YAML files become classes, and wrong values are refused.
 
 A component is a frozen dataclass of its hyperparameters. Its annotations are the schema: types
 for OmegaConf, ranges (`Positive`, `Fraction`, ...) for the check that every component makes of
@@ -17,7 +17,7 @@ from typing import Annotated, Generic, TypeVar, get_args, get_type_hints
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a configuration: where, and what a person can do about it."""
+    """One thing that is wrong in a configuration: where, and what to do."""
 
     path: str
     message: str
@@ -50,7 +50,7 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
 
 LARGEST = sys.float_info.max
-"""The largest finite number; Python's whole numbers go on beyond it."""
+"""The largest finite float; integers can be larger."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ CountOrZero = Annotated[int, Range(ge=0)]
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """Values that a person writes in YAML. They are checked whenever they are put together."""
+    """Values from YAML, checked when the component is made."""
 
     def __post_init__(self) -> None:
         problems = [*_choose(self), *_out_of_range(self)] or [*self.conflicts()]
@@ -143,7 +143,7 @@ def _out_of_range(component: Component) -> Iterator[Problem]:
 
 
 def _choose(component: Component) -> Iterator[Problem]:
-    """Replace the names of choices by what they mean: whoever writes Python may type them too."""
+    """Replace the names of choices by their enum members, as Python callers may give them."""
     for name, kind in get_type_hints(type(component)).items():
         value = getattr(component, name)
         if not (isinstance(kind, type) and issubclass(kind, Enum)) or isinstance(value, kind):

@@ -1,7 +1,7 @@
-"""Where every random number comes from: a pure function of seed, stream and epoch.
+"""Random numbers: a pure function of seed, stream and epoch.
 
 Nothing in the project draws from a global generator and no generator state is ever saved. A run
-that stops after epoch 3 and goes on later draws the same numbers as one that never stopped.
+that is resumed after epoch 3 draws the same numbers as an uninterrupted one.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ import numpy as np
 class Rng:
     """The source of a run's generators, one for each purpose (stream) and epoch.
 
-    Streams do not disturb each other: turning dropout on changes neither the initial weights
-    nor the order of the batches, so that an ablation compares like with like.
+    Streams are independent: turning dropout on changes neither the initial weights nor the order
+    of the batches.
 
     >>> float(Rng(7)("init").random()) == float(Rng(7)("init").random())
     True

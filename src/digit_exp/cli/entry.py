@@ -1,4 +1,4 @@
-"""Where the command starts: the first word chooses what to do; help and version answer at once."""
+"""The entry point: the first word is the command; help and version need no slow imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command ends: its exit code, and the message for an error that a person can mend."""
+"""Exit codes, and the messages of errors that the user can fix."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from digit_exp.runs.errors import INTERRUPTED
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
-"""Done; a run that failed or a question answered with no; a command that cannot be run."""
+"""Done; a failed run or a negative answer; a command that cannot be run."""
 
 
 def run_command(work: Callable[[], int]) -> int:

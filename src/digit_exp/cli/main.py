@@ -150,7 +150,7 @@ def _dry_run(planned: Plan, line: Namespace) -> int:
 
 
 def _say_what_is_ignored(config: RunConfig) -> None:
-    """Name a variable of MLflow that would have said something else, had it been asked."""
+    """Warn of a variable of MLflow that names another experiment."""
     tracking, name = config.tracking, os.environ.get(IGNORED)
     if name and tracking.backend is Backend.mlflow and name != tracking.experiment:
         instead = typed(override("tracking.experiment", name))

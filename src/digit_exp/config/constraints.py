@@ -1,7 +1,7 @@
-"""What must fit together, though each value is fine alone.
+"""Rules across groups: values that are valid alone, but not together.
 
-A rule names the values that it looks at, by their keys. It is left out while one of them is
-wrong in itself, or where the chosen components have no such field.
+A rule names the keys that it reads. It is skipped if one of them is invalid, or if the chosen
+components have no such field.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from digit_exp.registry import Component, Problem, did_you_mean
 from digit_exp.tracking.mlflow.uri import has_password
 
 MOST_BYTES = 200
-"""Of a name that a file or a folder gets: a file system takes 255, and a draft's name is longer."""
+"""Of the name of a file or folder. File systems allow 255, and the name of a draft is longer."""
 
 OBJECTIVES = ("best_val_acc", "best_val_loss", "final_val_acc", "training_seconds")
 """The metrics of a run's summary by which the jobs of a sweep can be ranked."""

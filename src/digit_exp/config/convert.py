@@ -19,10 +19,10 @@ from digit_exp.config.overrides import written
 from digit_exp.registry import Range, no_choice
 
 Hint = Any
-"""What stands behind the colon of a field; typing has no type for it."""
+"""The annotation of a field; typing has no type for it."""
 
 LARGEST = 2**63
-"""Whole numbers are smaller: checkpoints and MLflow keep 64 bits."""
+"""Whole numbers must be smaller: checkpoints and MLflow keep 64 bits."""
 
 MOST_SHOWN = 250
 """Characters of a wrong value that are repeated."""
@@ -35,7 +35,7 @@ class InvalidValue(ValueError):
 
 
 def convert(value: object, hint: Hint) -> Hint:
-    """Return `value` as the annotated type `hint`, or raise Refused.
+    """Return `value` as the annotated type `hint`, or raise InvalidValue.
 
     >>> convert(1e3, int), convert(1, float), convert(None, int | None)
     (1000, 1.0, None)

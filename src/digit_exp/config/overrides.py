@@ -1,4 +1,4 @@
-"""Values as words of a command line: `override` writes one, Hydra's parser reads it back."""
+"""Values as overrides of a command line, in the grammar of Hydra's parser."""
 
 from __future__ import annotations
 

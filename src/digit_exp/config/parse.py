@@ -1,7 +1,6 @@
-"""One pass over a plain mapping that collects its values and everything that is wrong with it.
+"""Reads a plain mapping as a RunConfig, or reports everything that is wrong with it at once.
 
-A wrong value hides nothing else: its field and the component that needs it are left out, and the
-rest is read as if they were not there.
+After a wrong value the rest is checked without it and without the component that needs it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ ABSENT = "???"
 """How OmegaConf writes a value that must be given."""
 
 WRONG = object()
-"""Stands for a value that was refused already."""
+"""Marks a value that was refused."""
 
 
 def field_types(cls: type) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def leaves(
 
 
 class MappingReader:
-    """What a mapping says: the `parts` of a RunConfig, and the `problems` that forbid one."""
+    """A mapping, read: the `parts` of a RunConfig, and all `problems`."""
 
     def __init__(self, mapping: Mapping[str, Any]) -> None:
         self.problems: list[Problem] = []
@@ -88,12 +87,12 @@ class MappingReader:
         self._fill_in_defaults()
         self.parts = self._build_parts()
         right = {key: value for key, value in self._values.items() if value is not WRONG}
-        # a whole RunConfig looks for conflicts itself, but knows nothing of how it is started
+        # RunConfig checks its own conflicts, but not the keys of LAUNCH
         launch = {key: value for key, value in right.items() if key in LAUNCH}
         self.problems += conflicts(right if self.problems else launch)
 
     def require_objective(self) -> None:
-        """Refuse an objective that the job will not measure."""
+        """Refuse an objective that the job does not measure."""
         values = (self._values.get(key, WRONG) for key in ("sweep.objective", "data.val_ratio"))
         objective, ratio = values
         if objective is not WRONG and ratio == 0 and "_val_" in str(objective):
@@ -102,7 +101,7 @@ class MappingReader:
             self._refuse("sweep.objective", f"{message} {instead}")
 
     def _choose_classes(self, mapping: Mapping[str, Any]) -> Iterator[tuple[str, type]]:
-        """Yield the class that each group asks for, unless that is unclear."""
+        """Yield the class of each group, if its choice is clear."""
         for group, cls in GROUPS.items():
             settings = mapping.get(group)
             if not isinstance(settings, Mapping):
@@ -119,7 +118,7 @@ class MappingReader:
                     yield group, chosen
 
     def _look_up(self, family: str) -> type | None:
-        """Return the class that was chosen, if there is one of that name."""
+        """Return the chosen class, or record the problem."""
         try:
             return FAMILIES[family][self._choices[family]]
         except ConfigError as error:
@@ -142,7 +141,7 @@ class MappingReader:
                 self._refuse(path, str(refused))
 
     def _fill_in_defaults(self) -> None:
-        """Complete what an older or shorter mapping leaves out."""
+        """Add the defaults of what the mapping leaves out."""
         for group, cls in self._classes.items():
             prefix = f"{group}."
             for path, value in leaves(defaults(cls), leaf_types(cls, prefix), prefix):
@@ -158,7 +157,7 @@ class MappingReader:
         self.problems.append(Problem(path, message))
 
     def _explain(self, path: str, value: object) -> str:
-        """Say what is wrong with a key that does not exist, and which one may be meant."""
+        """Return the message for an unknown key, with the one that may be meant."""
         if inner := [key for key in self._types if key.startswith(f"{path}.")]:
             return f"holds several values, got {quoted(value)}; write one of {', '.join(inner)}"
         group, _, field = path.partition(".")

@@ -1,7 +1,6 @@
-"""The shape of a whole configuration: which groups there are and what the plain ones hold.
+"""The configuration of a run: its groups, and the fields of those without a registry.
 
-The registered families bring their own fields; here stand the groups that have no registry
-(trainer, tracking) and the root, in the order in which a person meets them.
+The fields of the others (model, optimizer, ...) are those of the registered classes.
 """
 
 from collections.abc import Iterator
@@ -59,7 +58,7 @@ class Backend(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorSettings(Component):
-    """What watches a metric, in the direction that is better for it."""
+    """A metric to watch, and which direction is better."""
 
     monitor: Monitor = Monitor.val_acc
     mode: Mode = Mode.auto
@@ -143,7 +142,7 @@ class TrackingSettings(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Component):
-    """Everything that decides a run: what `experiment.run` gets."""
+    """Everything that determines a run."""
 
     seed: CountOrZero = 42
     run_name: str | None = None
@@ -170,17 +169,17 @@ LAUNCH: dict[str, Any] = {
     "sweep.replicates": Count | None,
     "sweep.race": bool,
 }
-"""What may stand beside a RunConfig: how runs are started is not part of any of them."""
+"""Keys that say how runs are started, and are not part of a RunConfig."""
 
 PRESETS = ("experiment", "sweep")
 """The groups of named presets. They set values of the other groups."""
 
 EXAMPLES = {"epoch": 1} | {monitor.name: 0.5 for monitor in Monitor}
-"""What a checkpoint's filename may mention, with values to try it on."""
+"""Names that a checkpoint's filename may contain, with values to try it."""
 
 
 def _unusable(filename: str) -> str | None:
-    """Return what is wrong with a checkpoint's filename."""
+    """Return what is wrong with a checkpoint's filename, or None."""
     if not mentioned(filename) <= EXAMPLES.keys():
         return f"may mention only {', '.join(f'{{{name}}}' for name in EXAMPLES)}"
     try:

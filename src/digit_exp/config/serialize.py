@@ -31,7 +31,7 @@ def flatten(config: RunConfig) -> dict[str, Any]:
 
 
 def flat(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the same for what `resolved` wrote down, whether or not it can still be run."""
+    """Return the same for a mapping that `resolved` wrote, even if it is no longer valid."""
     families = {f"{family}.name": family for family in FAMILIES}
     return {families.get(path, path): value for path, value in leaves(mapping, {})}
 
@@ -49,7 +49,7 @@ def from_flat(values: Mapping[str, Any]) -> RunConfig:
 
 
 def differences(config: RunConfig) -> dict[str, tuple[Any, Any]]:
-    """Return what was chosen otherwise than by default, as `(default, value)` by key.
+    """Return the values that differ from the defaults, as `(default, value)` by key.
 
     The fields of a component are compared with the defaults of its own class.
     """

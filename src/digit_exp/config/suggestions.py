@@ -1,4 +1,4 @@
-"""Which key a person meant who typed one that does not exist."""
+"""Suggestions for a key that does not exist."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SYNONYMS = {
     "validation_split": "val_ratio",
     "wd": "weight_decay",
 }
-"""Other words, from other libraries, for fields."""
+"""Names of fields in other libraries, and their names here."""
 
 
 def suggestions(path: str, known: Sequence[str]) -> list[str]:

@@ -1,7 +1,6 @@
-"""What happens to training images, at random: which of them change, in what way and how far.
+"""Augmentations of training images: probabilities and ranges, drawn for each image separately.
 
-An augmentation holds probabilities and ranges and draws for each image separately. All motions of
-an image are combined before it is resampled, because each resampling blurs.
+All motions of an image are combined before it is resampled, because each resampling blurs.
 """
 
 from __future__ import annotations
@@ -27,10 +26,10 @@ from digit_exp.registry import (
 )
 
 Angle = Annotated[float, Range(ge=0, le=180)]
-"""How far an image turns at most, in degrees."""
+"""The largest rotation, in degrees."""
 
 Slant = Annotated[float, Range(ge=0, lt=90)]
-"""How far an upright line leans at most, in degrees."""
+"""The largest slant of an upright line, in degrees."""
 
 Motions = Array
 """Rotation, shear, scale, and shifts down and right of each image: shape `(5, n)`."""

@@ -1,4 +1,4 @@
-"""What every data source delivers: uint8 images with integer labels, never copied, never one-hot.
+"""The data of a run: uint8 images with integer labels, never copied, never one-hot.
 
 A `Split` refers to rows of an image array. Choosing a subset chooses row numbers, so that the
 training and validation sets share the memory of the file they come from, memory-mapped or not.

@@ -19,7 +19,7 @@ from filelock import FileLock
 from digit_exp.data.idx import DataError
 
 TIMEOUT = 30.0
-"""Seconds without a byte before a mirror is given up."""
+"""Seconds without a byte after which the next mirror is tried."""
 ROUNDS = 5
 """How often all mirrors are tried, as long as each round makes progress."""
 MAX_BYTES = 1 << 28

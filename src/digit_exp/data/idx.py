@@ -1,9 +1,8 @@
 """The IDX format, in which MNIST and its successors are published.
 
 A header (two zero bytes, the type of a value, the number of dimensions, then each dimension as a
-big-endian 32-bit integer) and after it the values. A header is not believed before the bytes that
-follow bear it out, so that no file, however damaged or hostile, fills the memory or becomes a
-model.
+big-endian 32-bit integer) and after it the values. The sizes in a header are checked against the
+file before memory is allocated, so that a damaged or hostile file cannot exhaust it.
 """
 
 import gzip
@@ -40,7 +39,7 @@ CHUNK = 1 << 20
 
 
 class DataError(ValueError):
-    """Data that cannot be used. The sentence names the file and says what to do."""
+    """Data that cannot be used. The message names the file and says what to do."""
 
 
 def read_images(path: Path) -> Pixels:
@@ -124,7 +123,7 @@ def _read_shape(path: Path, stream: BufferedIOBase, dimensions: int) -> tuple[in
 
 
 def _other(magic: bytes, dimensions: int) -> str:
-    """Say what a file is that begins otherwise than expected, and what to do."""
+    """Return what a file with another header is, and what to do."""
     kind = "labels" if dimensions == 1 else "images"
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
         return (

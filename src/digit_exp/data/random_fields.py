@@ -1,6 +1,6 @@
 """Random fields: many standard normal numbers fast, and smooth displacements made of a few.
 
-Nothing here knows an image or a probability. The bits are NumPy's.
+The random bits are NumPy's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a training set is divided, and what is known of the parts: class counts, pixel statistics.
+"""Splits of a training set, with their class counts and pixel statistics.
 
 Rows of a part keep the order that they have in the file, which reads a memory-mapped file from
 front to back. Shuffling is the trainer's, epoch by epoch.

@@ -11,7 +11,7 @@ from digit_exp.doctor.check import Check, error
 from digit_exp.version import checkout, requirements, version
 
 SHOWN = ("numpy", "scipy", "numba", "hydra-core", "mlflow", "matplotlib", "optuna")
-"""Packages whose versions are worth a look; the others are checked all the same."""
+"""Packages whose versions are shown; the others are checked too."""
 
 INSTALL = "install again: pip install -e . in a checkout, else pip install digit-exp"
 

@@ -10,7 +10,7 @@ import sys
 from digit_exp.doctor.check import Check, warning
 
 VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-"""What changes BLAS from outside."""
+"""Environment variables that change BLAS."""
 
 PRINTED = "─ × ± – °"
 """Characters that the program prints and not every terminal has."""

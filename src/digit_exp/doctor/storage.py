@@ -26,7 +26,7 @@ def folder() -> Check:
 
 
 def runs() -> Check:
-    """Read the note of every run below outputs/."""
+    """Read the record of every run below outputs/."""
     from digit_exp.runs.folder import RECORD_FILE, RecordError, RunRecord
 
     count, damaged = 0, []

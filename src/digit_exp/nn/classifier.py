@@ -28,7 +28,7 @@ class Classifier:
     shape: tuple[int, int]
     """Height and width of an image, in pixels."""
     temperature: float = 1.0
-    """What logits are divided by, so that probabilities are as often right as they say."""
+    """The logits are divided by it, which calibrates the probabilities."""
 
     def __call__(self, images: NDArray[Any]) -> Array:
         """Return probabilities, shape `(n, classes)`, for uint8 pixels or pixels in [0, 1].

@@ -1,4 +1,4 @@
-"""How weights start: the scale that keeps signals alive through the layers.
+"""Weight initializers: variances that keep activations at one scale through the layers.
 
 `fan_in` and `fan_out` are the inputs and units of a dense layer. Biases start at zero.
 """
@@ -31,7 +31,7 @@ def variance(init: Init, fan_in: int, fan_out: int) -> float:
     """Return the variance that `init` gives to a weight.
 
     He et al. 2015: 2 / fan_in. Glorot & Bengio 2010: 2 / (fan_in + fan_out). LeCun et al. 1998:
-    1 / fan_in. Plain `normal` and `uniform` know no fan: standard deviation 0.05.
+    1 / fan_in. Plain `normal` and `uniform`: standard deviation 0.05.
     """
     family = init.value.removesuffix("_normal").removesuffix("_uniform")
     return {

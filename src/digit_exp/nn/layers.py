@@ -2,8 +2,8 @@
 
 Rows are samples. `forward(x, rng)` returns y; `backward(dy)` takes ∂loss/∂y, writes the gradients
 of the layer's own parameters and returns ∂loss/∂x. A generator is given while training and none
-while evaluating, so that nothing is random by accident. One forward pass comes before each
-backward pass, which refers to it.
+while evaluating, so that nothing is random by accident. A backward pass uses the arrays of the
+forward pass before it.
 
 Arrays are reused from step to step: what a layer returns is valid until its next pass. Activations
 write y over x; all layers but `Dense` write dx over dy.
@@ -101,7 +101,7 @@ class Layer:
         raise NotImplementedError
 
     def parameter_gradients(self, dy: Array) -> None:
-        """Write ∂loss/∂parameters only: nobody needs the gradient of the images."""
+        """Write ∂loss/∂parameters only: the gradient of the images is not needed."""
         self.backward(dy)
 
 

@@ -13,7 +13,7 @@ from digit_exp.nn.kernels import softmax_cross_entropy
 
 
 class Loss(NamedTuple):
-    """What a batch came to."""
+    """The loss of a batch, with its gradient."""
 
     mean: float
     """The mean loss over the batch."""

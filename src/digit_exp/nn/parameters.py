@@ -1,7 +1,7 @@
 """One flat vector for all values of a network and one for all gradients.
 
-Layers see reshaped views, everyone else sees vectors: an optimizer's update, a penalty, a norm, a
-copy of the best weights and a checkpoint are then one line each. A view is never rebound; writing
+Layers have reshaped views, all others use the vectors: an optimizer's update, a penalty, a norm, a
+copy of the best weights and a checkpoint are one line each. A view is never rebound; writing
 `self.w[...] = x` keeps it part of the vector, `self.w = x` would not.
 """
 
@@ -19,7 +19,7 @@ from digit_exp.arrays import Array
 
 
 class Kind(Enum):
-    """What becomes of a slot: trained and decayed, trained, or only kept."""
+    """How a slot is used: trained and decayed, trained, or only kept."""
 
     weight = "weight"
     bias = "bias"
@@ -27,7 +27,7 @@ class Kind(Enum):
 
 
 class Slot(NamedTuple):
-    """The place that a layer asks for."""
+    """Shape and kind of a parameter or a buffer of a layer."""
 
     shape: tuple[int, ...]
     kind: Kind

@@ -42,7 +42,7 @@ CONFIG_FILE = "config.yaml"
 LAST_CHECKPOINT = Path("checkpoints") / "last.npz"
 PREDICTIONS_FILE = "test_predictions.npz"
 VAL_PREDICTIONS_FILE = "val_predictions.npz"
-"""By these networks are compared; the test set has no part in a choice."""
+"""Networks are compared by these; the test set has no part in a choice."""
 LOG_FILE = "digit_exp.log"
 NETWORK_FILE, DIFF_FILE, TRACEBACK = "network.txt", "git_diff.patch", "traceback.txt"
 MODEL_FILE = "model.npz"
@@ -50,7 +50,7 @@ MODEL_FILE = "model.npz"
 
 
 REQUIRED = {"run_id", "status", "started"}
-"""What every note has, and a `run.json` of another program has not."""
+"""The keys that every record has, and a `run.json` of another program lacks."""
 
 
 def class_tag(names: Sequence[str]) -> dict[str, str]:
@@ -60,7 +60,7 @@ def class_tag(names: Sequence[str]) -> dict[str, str]:
 
 
 class RecordError(ValueError):
-    """A folder without a whole note of a run; the message says what is wrong."""
+    """A folder without a complete record of a run; the message says what is wrong."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
-        """Read the note of the run in `folder`; raise RecordError if there is none."""
+        """Read the record of the run in `folder`; raise RecordError if there is none."""
         note = folder / RECORD_FILE
         try:
             if not note.is_file():  # opening a pipe would wait for ever
@@ -104,7 +104,7 @@ class RunRecord:
         return record
 
     def check(self) -> None:
-        """Raise ValueError unless the values are of the kinds that others rely on."""
+        """Raise ValueError unless the values have the right types."""
         texts = [self.status, self.started, self.host, *self.tags, *self.tags.values()]
         optional = [self.run_id, self.reason, self.name, self.ended, self.taken_up]
         numbers = [self.pid, *self.summary.values()]
@@ -148,7 +148,7 @@ class RunRecord:
         }
 
     def fail(self, error: BaseException) -> None:
-        """Say that the run ended by an exception."""
+        """Record that the run ended by an exception."""
         self.status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         self.reason = str(error) or type(error).__name__
         if self.status == "FAILED":
@@ -193,7 +193,7 @@ def mark_dead_runs(outputs: Path) -> None:
 
 
 def record_in(folder: Path) -> RunRecord | None:
-    """Return the note of the run in `folder`, or None; one that cannot be read is named once."""
+    """Return the record in `folder`, or None; one that cannot be read is reported once."""
     try:
         return RunRecord.read(folder) if (folder / RECORD_FILE).exists() else None
     except RecordError as error:

@@ -1,6 +1,6 @@
-"""A run while it goes on: what it writes into its folder, which a tracker mirrors from there.
+"""A run in progress: what it writes into its folder, from which a tracker mirrors it.
 
-What a full disk does not take stays in memory, so that the tracker gets it nevertheless.
+Epochs that a full disk refuses stay in memory, so that the tracker gets them.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ FILES = (
     VAL_PREDICTIONS_FILE,
 )
 FOLDERS = {"checkpoints": "*.npz", "figures": "*.png"}
-"""What a tracker keeps copies of. Other files of the folder are none of a run's."""
+"""What a tracker copies. Other files of the folder do not belong to a run."""
 
 
 class OpenRun:
@@ -86,7 +86,7 @@ class OpenRun:
         self.tracker.changed()
 
     def contents(self) -> RunContents:
-        """Return what the run has come to at this moment."""
+        """Return the contents of the folder at this moment."""
         return _contents(self.folder, self.record, self._params, list(self._epochs.values()))
 
 
@@ -115,9 +115,9 @@ class WriteEpochs(Callback):
 
 
 def discard_outcome(folder: Path) -> None:
-    """Remove what another run in the same folder has come to, except for its checkpoints.
+    """Remove the results of another run in the same folder, except for its checkpoints.
 
-    It would be taken for what the new run has come to.
+    They would be taken for results of the new run.
     """
     names = (
         METRICS,

@@ -92,9 +92,9 @@ def open_run(
     name: str | None = None,
     identity: Mapping[str, str] | None = None,
 ) -> Iterator[OpenRun]:
-    """Open a run, or that of `checkpoint` again, and close it with the truth about its end.
+    """Open a run, or that of `checkpoint` again, and record how it ended.
 
-    In a sweep, `identity` are the tags that say which; the run must never be without them. An
+    In a sweep, `identity` are the tags that identify the job; the run has them from the start. An
     exception becomes JobFailed.
     """
     write_config(config, folder)  # first: a run that is found has a configuration
@@ -131,7 +131,7 @@ def open_run(
 
 
 def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
-    """Let the record go on from what an earlier process has left."""
+    """Continue the record that an earlier process has written."""
     record.run_id, record.taken_up = checkpoint.config["run_id"], record.started
     with suppress(OSError, ValueError, TypeError):  # it is not there, or was cut off
         earlier = RunRecord.read(folder)

@@ -17,7 +17,7 @@ class TrackingError(RuntimeError):
 
 
 class Status(StrEnum):
-    """How a run goes or ended, in MLflow's words."""
+    """The status of a run, as in MLflow."""
 
     RUNNING = "RUNNING"
     FINISHED = "FINISHED"
@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured in an epoch, and when, in milliseconds since 1970."""
+    """The metrics of an epoch, and its time in milliseconds since 1970."""
 
     number: int
     time: int
@@ -36,7 +36,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class RunContents:
-    """All that a run's folder holds at one moment."""
+    """The contents of a run's folder at one moment."""
 
     folder: Path
     run_id: str | None = None
@@ -47,13 +47,13 @@ class RunContents:
     """In milliseconds since 1970, as `ended`."""
     ended: int | None = None
     owner: Mapping[str, str] = field(default_factory=dict)
-    """The tags that say which process works on it, or did so last: `ownership.claim`."""
+    """The tags of the process that works on it, or did last: `ownership.claim`."""
     tags: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, object] = field(default_factory=dict)
     """The configuration: dotted keys, numbers as numbers."""
     epochs: Sequence[Epoch] = ()
     summary: Metrics = field(default_factory=dict)
-    """The numbers that stand for the whole run: `best_val_acc`, `test_acc`, ..."""
+    """The final metrics: `best_val_acc`, `test_acc`, ..."""
     dataset: Mapping[str, Any] | None = None
     """Name and digest of the data set, and the shapes of its images: `train`, `test`."""
     files: Sequence[str] = ()
@@ -73,18 +73,18 @@ class Tracker:
     run_id: str | None = None
 
     def follow(self, contents: Callable[[], RunContents]) -> None:
-        """Mirror from now on what `contents` returns; it is called from another thread."""
+        """Mirror what `contents` returns until `close`; it is called from another thread."""
 
     def changed(self) -> None:
-        """Mirror soon, as there is something new. Returns at once."""
+        """Send soon what is new. Returns at once."""
 
     def check(self) -> None:
         """Raise TrackingError if another process has taken the run over."""
 
     def close(self, patience: float) -> bool:
-        """Mirror what is left, within reason, and return whether all of it is there.
+        """Send what is left, and return whether all of it is sent.
 
-        `patience`: seconds without progress.
+        `patience`: give up after so many seconds without progress.
         """
         return True
 

@@ -1,6 +1,6 @@
-"""Which process owns a run, and whether that process still lives.
+"""Which process owns a run, and whether that process is alive.
 
-The run of a process that was killed would stay RUNNING for ever. On the same machine the process is
+The run of a killed process would stay RUNNING for ever. On the same machine the process is
 looked up by PID and start time, as PIDs are reused after a reboot and in every new container. Other
 machines see only its heartbeat, a time that it writes every 30 s while it trains: after 300 s
 without one it counts as dead.
@@ -22,12 +22,12 @@ SLACK_SECONDS = 2  # between the kernel's clock and the one that MLflow's times 
 
 
 def claim() -> dict[str, str]:
-    """Return the tags of a run that this process works on from this moment."""
+    """Return the tags by which this process becomes the owner of a run."""
     return {PID: str(os.getpid()), HOST: platform.node(), SINCE: f"{time.time():.0f}", **beat()}
 
 
 def beat() -> dict[str, str]:
-    """Return the tag that says to other machines: still alive."""
+    """Return the tag with the heartbeat, for other machines."""
     return {HEARTBEAT: f"{time.time():.0f}"}
 
 
@@ -37,7 +37,7 @@ def is_this(tags: Mapping[str, str]) -> bool:
 
 
 def is_later(tags: Mapping[str, str], owner: Mapping[str, str]) -> bool:
-    """Tell whether another process than `owner` took the run up, and not before it."""
+    """Tell whether another process became the owner after `owner` did."""
     if not {PID, HOST, SINCE} <= tags.keys() or not owner:
         return False
     if (tags[PID], tags[HOST]) == (owner[PID], owner[HOST]):
@@ -46,7 +46,7 @@ def is_later(tags: Mapping[str, str], owner: Mapping[str, str]) -> bool:
 
 
 def is_gone(tags: Mapping[str, str]) -> bool:
-    """Tell whether the owner exists no longer, or has been silent for too long."""
+    """Tell whether the owner is dead, or its heartbeat too old."""
     if _is_here(tags):
         return not _lives(tags)
     silence = _silence(tags)
@@ -70,13 +70,13 @@ def described(tags: Mapping[str, str]) -> str:
 
 
 def _silence(tags: Mapping[str, str]) -> float | None:
-    """Return for how many seconds the owner has not been heard of, if it ever was."""
+    """Return the seconds since the last heartbeat, if there was one."""
     text = tags.get(HEARTBEAT, "")
     return time.time() - int(text) if text.isdigit() else None
 
 
 def _is_here(tags: Mapping[str, str]) -> bool:
-    """Tell whether the owner can be looked for: `kill` would end a process on Windows."""
+    """Tell whether the owner can be looked up here: on Windows `kill` would end it."""
     return os.name == "posix" and tags.get(HOST) == platform.node() and tags.get(PID, "").isdigit()
 
 

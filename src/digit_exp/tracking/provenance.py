@@ -1,4 +1,4 @@
-"""What a run was made with: commit, packages, machine. Never the environment, which has secrets."""
+"""Provenance of a run: commit, packages, machine; no environment variables, which have secrets."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ GIT_SECONDS = 10
 
 
 def provenance(seed: int, source: Path = HERE) -> dict[str, str]:
-    """Return the tags that say how to make a run again, as far as they can be found out."""
+    """Return the tags with which a run can be repeated, as far as they are known."""
     digest = source_digest()
     known = {} if digest is None else {SOURCE: digest}
     return {"seed": str(seed), **git_tags(source), **known, **_versions(), **_machine()}

@@ -1,7 +1,7 @@
-"""How sure a network may be: one temperature, fitted on the validation set (Guo et al. 2017).
+"""Calibration: one temperature, fitted on the validation set (Guo et al. 2017).
 
-The logits are divided by T, which changes no class: softmax(z / T). Networks that fit their
-training set are too sure of themselves, and T is then above 1.
+The logits are divided by T: softmax(z / T). The predicted class stays the same. Networks that fit
+their training set are overconfident, and T is then above 1.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ BINS = 15
 """As in the paper."""
 
 LEAST_GAIN = 3.84
-"""Of 2 log-likelihood ratio, to be taken for more than chance: χ² of one number, 5 % level."""
+"""Of twice the log-likelihood ratio, to be significant: χ² with one degree of freedom, 5 %."""
 
 
 def fit_temperature(logits: Array, labels: Labels) -> float:
     """Return the T under which the labels are most likely.
 
-    The mean negative log-likelihood is convex in 1/T, which is looked for between 1/20 and 20. What
-    is calibrated stays as it is: T is 1 unless the likelihood ratio speaks against that.
+    The mean negative log-likelihood is convex in 1/T, which is searched between 1/20 and 20. T is 1
+    unless a likelihood ratio test rejects that.
     """
     from scipy.optimize import minimize_scalar
 
@@ -50,7 +50,7 @@ def tempered(logits: Array, temperature: float) -> Array:
 
 
 def calibration_error(probabilities: Array, labels: Labels) -> float:
-    """Return the expected calibration error: how far confidence is from accuracy, on the average.
+    """Return the expected calibration error: the mean distance of confidence from accuracy.
 
     Σ over bins of confidence of |bin| / n · |accuracy(bin) − mean confidence(bin)|
     """

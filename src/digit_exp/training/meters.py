@@ -30,7 +30,7 @@ class EpochMeter:
         self._norms = [0.0] * len(names)
 
     def observe(self, loss: float, correct: int, images: int) -> None:
-        """Take in one step, whose gradient stands in the parameters."""
+        """Add one step; its gradient is in the parameters."""
         self._steps += 1
         self._images += images
         self._correct += correct

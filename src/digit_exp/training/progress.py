@@ -1,7 +1,7 @@
-"""What a person sees while a network is trained: a bar with live metrics, a line for each epoch.
+"""The progress of training: a bar with live metrics, and a line for each epoch.
 
-The bar is tqdm's, on standard error, and only where that is a terminal. The lines go wherever
-`write` takes them, so that a log file holds the whole story.
+The bar is tqdm's, on standard error, and only if that is a terminal. The lines go to `write`, so
+that a log file has them too.
 """
 
 from __future__ import annotations

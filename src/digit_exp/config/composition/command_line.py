@@ -1,8 +1,7 @@
-"""The words of a command line as one: the jobs that they make, each composed and read.
+"""A command line: the jobs that it makes, each composed and checked.
 
-The choices of groups are composed as Hydra would; every value is then set without asking, and
-`from_mapping` says what is wrong with the whole. So a mistake reads the same whether it was made
-in a file or on the command line.
+The choices of groups are composed by Hydra. Values are then set unchecked, and `from_mapping`
+checks the result. So a mistake has the same message in a file and on the command line.
 """
 
 from __future__ import annotations
@@ -39,11 +38,11 @@ CHOICES = [*GROUPS, *PRESETS]
 """The groups of which a command line names one file each."""
 
 NO_COMPOSITION = (HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError)
-"""How a file that cannot be used ends a composition."""
+"""What composing raises if a file cannot be used."""
 
 
 class Job(NamedTuple):
-    """One job of a command line, as it was read."""
+    """One job of a command line."""
 
     overrides: Sequence[Override]
     config: RunConfig | None

@@ -1,4 +1,4 @@
-"""The settings of Hydra's own part (`hydra.…` and `hydra/…`): which there are, which do nothing."""
+"""The settings of Hydra itself (`hydra.…` and `hydra/…`), checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DECIDED = {
     " minimized; leave it out",
     "sweeper.study_name": "follows from the name of the sweep; write sweep.name=NAME",
 }
-"""Settings of Hydra that this program makes itself."""
+"""Settings of Hydra that this program sets."""
 
 SEED = (
     "a search would choose among seeds. To train every candidate with several, write"
@@ -112,7 +112,7 @@ class Settings:
         return plain_mapping(self._loader.compose(choices).hydra)
 
     def _search(self) -> None:
-        """Look for files where Hydra was told to: the first of the words says so."""
+        """Put the search path first, so that groups are found in all of its folders."""
         if self._folders:
             words = [word for word in self.words if not word.startswith("hydra.searchpath=")]
             self.words = [override("hydra.searchpath", self._folders), *words]

@@ -1,4 +1,4 @@
-"""What a configuration file outside the package may say: values, a search, and a launcher.
+"""What a configuration file outside the package may set: values, a search, and a launcher.
 
 Hydra would let it do more: name functions to call for logging and launching, folders to write to,
 and variables of the environment to read.
@@ -16,7 +16,7 @@ from hydra.core.config_store import ConfigStore
 from digit_exp.registry import Problem
 
 MAX_BYTES, MAX_VALUES, MAX_DEPTH = 1 << 18, 5000, 20
-"""More than any configuration has, and little enough to be read in a moment."""
+"""More than any configuration has, and few enough to read quickly."""
 
 PLAIN = "tag:yaml.org,2002:"
 
@@ -24,7 +24,7 @@ ALLOWED = ("hydra.mode", "hydra.sweeper", "hydra.launcher")
 """The settings of Hydra that a file may make."""
 
 REFUSED = ("hydra.sweeper.storage", "tracking.uri")
-"""Where things are written or sent: a file must not say that."""
+"""Where things are written or sent, which a file must not set."""
 
 CALLS = ("_target_", "()")
 """Keys by which Hydra and Python's logging call what a file names."""

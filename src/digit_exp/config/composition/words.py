@@ -1,4 +1,4 @@
-"""The words of a command line, one by one: what each sets, or what is wrong with its form."""
+"""The words of a command line: what each one sets, or what is wrong with its form."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BRACKETS = ("[]", "{}", "()")
 
 
 class WrongWord(Exception):
-    """A word that sets nothing, with what is wrong with it."""
+    """A word that is not an override; `problem` says what is wrong."""
 
     def __init__(self, path: str, message: str) -> None:
         super().__init__(message)

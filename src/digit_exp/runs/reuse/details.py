@@ -23,7 +23,7 @@ from digit_exp.tracking.mlflow.links import ID_LENGTH
 from digit_exp.tracking.mlflow.queries import JOB
 
 OWN = ("digit_exp.", "mlflow.")
-"""Beginnings of tags that are of use to programs alone."""
+"""Prefixes of tags for programs."""
 COMMIT = "mlflow.source.git."
 
 
@@ -51,7 +51,7 @@ class Details:
 
     @property
     def provenance(self) -> Mapping[str, str]:
-        """What it was made with: versions, machine, commit, data, and the tags of the user."""
+        """Versions, machine, commit, data, and the tags of the user."""
         return {
             key.removeprefix("mlflow.source."): value
             for key, value in self.run.tags.items()

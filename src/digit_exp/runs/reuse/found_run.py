@@ -80,7 +80,7 @@ class FoundRun:
 
     @property
     def has_config(self) -> bool:
-        """Whether it has left its configuration: it may have been killed before."""
+        """Whether its configuration is known; it may have been killed before writing it."""
         try:
             return bool(self.config)
         except (RunError, CheckpointError):
@@ -183,7 +183,7 @@ class FoundRun:
             raise RunError(f"{self.label} has lost its configuration: {error}") from error
 
     def _memo(self) -> dict[str, Any]:
-        """Return what the checkpoint says of its run."""
+        """Return what the checkpoint records of its run."""
         memo = self.checkpoint().config
         if {"run", "data_digest"} <= memo.keys():
             return memo

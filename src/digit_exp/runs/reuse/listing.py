@@ -1,4 +1,4 @@
-"""Many runs at a glance: filtered, sorted, and the jobs of each sweep taken together."""
+"""Lists of runs: filtered, sorted, and the jobs of each sweep taken together."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class PairedComparison:
 
 @dataclass(frozen=True)
 class Promotion:
-    """What became of the attempt."""
+    """The result of `promote`."""
 
     run: FoundRun
     model: str
@@ -154,7 +154,7 @@ def _model_name(run: FoundRun) -> str:
 
 
 def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
-    """Refuse a run on another data set than the model's, whose users would not notice."""
+    """Refuse a run on another data set than the model's."""
     ours, theirs = (one.tags.get(DATA_DIGEST) for one in (run, champion))
     if ours != theirs:
         raise RunError(

@@ -16,7 +16,7 @@ from digit_exp.tracking.mlflow.mirror.stored import is_unsent
 
 @dataclass(frozen=True)
 class Synced:
-    """What a store has got of a folder."""
+    """The result of `sync`."""
 
     run_id: str
     """In that store."""
@@ -55,7 +55,7 @@ def sync(folder: Path, to: str | None = None) -> Synced:
 
 
 def unsent(folder: Path) -> bool:
-    """Tell whether a run is over and its store has not got all of its folder."""
+    """Tell whether a run is over and its store lacks something of its folder."""
     record = record_in(folder)
     if record is None or record.run_id is None:
         return False

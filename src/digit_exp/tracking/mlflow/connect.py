@@ -1,9 +1,9 @@
-"""How to get from a store's address to a working MLflow client, or to a sentence that says why not.
+"""Opens the MLflow client of a store, or raises a TrackingError that says why it cannot.
 
-MLflow creates the tables of a new database without a lock, and migrates an old one without being
-asked. Two runs started at once would crash, a run killed in the first second would leave a
-database that never opens again, and an older MLflow could no longer read its own runs. So a SQLite
-file is made beside its place under a lock and moved there whole, and an old one is refused.
+MLflow creates the tables of a new database without a lock, and migrates an old one unasked. Two
+runs that start together would crash, a run killed in its first second would leave a broken
+database, and an older MLflow could no longer read its runs. So a SQLite file is created under a
+lock and moved to its place when it is complete, and a database of another schema is refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # MLflow's own patience is many minutes; the sender tries again itself
+    # MLflow would retry for many minutes; the mirror tries again itself
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "40",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     # else a proxy's "Retry-After: 3600" lets a thread sleep for an hour

@@ -1,4 +1,4 @@
-"""What an exception of a store comes to, in one line for a person, and what to do about it."""
+"""Exceptions of a store as one line of text, with advice."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def reason(error: Exception) -> str:
 
 
 def advice(error: Exception, store: Store) -> str:
-    """Return what may help, for a sentence that goes on."""
+    """Return what may help, as the beginning of a sentence."""
     said = reason(error)
     if store.database is not None:
         folder, file = store.folder, store.database

@@ -1,4 +1,4 @@
-"""How a person opens a run in the browser: a command to paste and a link to follow."""
+"""How to open a run in the browser: a command and a link."""
 
 from __future__ import annotations
 

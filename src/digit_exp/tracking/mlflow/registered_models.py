@@ -1,4 +1,4 @@
-"""The registered model: its versions, and which of them is the champion and which was before it."""
+"""A registered model: its versions, the champion and the previous one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A sweep in MLflow: one parent run for each name, and its trials, found by tags.
 
-The parent is found again when the sweep goes on, by whoever works on it. All that they share is the
-store: what a job has come to, and the checkpoint to go on from, is there.
+The parent is found again when the sweep is continued, on any machine. Results and checkpoints are
+shared through the store alone.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Sweep:
         return {key: trial for key, trial in counting.items() if trial is not None}
 
     def is_taken(self, config_hash: str, run_id: str | None) -> bool:
-        """Tell whether another process was faster to begin the same: the older run counts."""
+        """Tell whether another process has begun the same job earlier: the older run counts."""
         running = [trial for trial in self._with(config_hash) if trial.is_running]
         return bool(running) and running[0].run_id != run_id
 

@@ -38,7 +38,7 @@ def free_port(first: int = PORT) -> int:
 
 
 BACKEND = "MLFLOW_BACKEND_STORE_URI"
-"""The address is told in the environment: whoever lists processes reads their arguments."""
+"""The address is passed in the environment: arguments are visible in lists of processes."""
 
 
 @contextmanager

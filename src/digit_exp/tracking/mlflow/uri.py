@@ -1,4 +1,4 @@
-"""Where runs are kept: an address, made absolute. Knows nothing of what is behind it.
+"""The address of a store, checked and made absolute.
 
 Without an address it is a SQLite database in `mlruns/` of the folder where the command was
 started. The address of a database is a URL, and SQLAlchemy and MLflow disagree on how to escape

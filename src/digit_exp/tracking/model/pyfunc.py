@@ -1,4 +1,4 @@
-"""The code of every logged model, which MLflow copies and runs: models from code, no pickle.
+"""The code of every logged model, which MLflow copies and runs (models from code, no pickle).
 
 It does not need this project. Beside it are `artifacts/model.npz` and `code/digit_exp_…/`, a copy
 of the modules of layers and of pictures as they were when the model was made.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 ITEMS_PER_CALL, POINTS_PER_CALL = 100, 1000  # MLflow's limits
 TRIES = 3
-"""How often a thing that is refused, perhaps for this moment only, is tried."""
+"""How often something is sent that MLflow may have refused only for the moment."""
 
 Item = TypeVar("Item", "Param", "RunTag", "Metric")
 
@@ -40,8 +40,8 @@ class TakenOver(TrackingError):
 class Mirror:
     """One run in MLflow that is made equal to a folder.
 
-    A thing that MLflow refuses holds up nothing else: it is in `refused`, with the reason, until
-    it is taken or is no longer in the folder.
+    What MLflow refuses does not stop the rest: it is in `refused`, with the reason, until MLflow
+    takes it or it is gone from the folder.
     """
 
     def __init__(self, client: MlflowClient, run_id: str, experiment_id: str, folder: Path) -> None:

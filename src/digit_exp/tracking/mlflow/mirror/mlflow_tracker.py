@@ -1,7 +1,7 @@
 """Mirrors a run's folder into MLflow from a thread of its own, so that training never waits.
 
-A store that stalls, answers with errors or is gone is tried again until it answers, or until the
-run ends and patience with it.
+A store that does not answer, or answers with errors, is tried again until the run has ended and
+`close` gives up.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ PAUSE = 0.5
 """Seconds from one sending to the next while a network is trained."""
 
 WAITS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-"""Seconds after a failure until the next try; the last for ever."""
+"""Seconds from a failure to the next try; the last is repeated."""
 
 CHECKPOINT_SECONDS = 10
 """How often checkpoints are sent while a job of a sweep is trained: what may be trained twice."""
 
 LATE = ("checkpoints/", "digit_exp.log")
-"""How the paths of files begin that change all the time: they are sent when the run has ended."""
+"""Paths of files that change all the time: they are sent when the run has ended."""
 
 
 class MLflowTracker(Tracker):

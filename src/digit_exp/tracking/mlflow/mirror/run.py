@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 PATIENCE = 45.0
-"""Seconds without progress, once a run has ended: a store that stalls may need them."""
+"""Seconds without progress after which a run that has ended stops sending."""
 
 HURRY = 5.0
-"""Such seconds with the store for somebody who has pressed Ctrl-C."""
+"""The same after Ctrl-C."""
 
 COPY_OF = "digit_exp.copy_of"
 """The tag by which the copy of a run is found in another store."""
