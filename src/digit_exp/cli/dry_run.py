@@ -32,7 +32,7 @@ def show_dry_run(found: DryRun, as_json: bool) -> int:
 
 def _lines(found: DryRun) -> Iterator[str]:
     if found.sweep is not None and found.folder is not None:
-        count = found.trials or len(found.jobs)
+        count = (found.trials or len(found.jobs)) * found.replicates
         jobs = "1 job" if count == 1 else f"{count} jobs"
         yield f"sweep {found.sweep}: {jobs}, in {relative_to_cwd(found.folder)}"
     for key in found.varied:
@@ -41,7 +41,7 @@ def _lines(found: DryRun) -> Iterator[str]:
     for key, entry in found.space.items():
         yield f"  {key}: {quoted(entry)}"
     if found.trials is not None:
-        yield f"{found.trials_done} of {found.trials} jobs of the search are done. Another one:"
+        yield f"{found.trials_done} of {found.trials} candidates of the search are done. Another one:"
     yield f"\n{_table(found)}"
     yield from dict.fromkeys(f"{_state(job)}: {job.remark}" for job in found.jobs if job.remark)
     if found.trials is None:
@@ -111,6 +111,7 @@ def _as_json(found: DryRun) -> dict[str, Any]:
         "space": dict(found.space),
         "trials": found.trials,
         "trials_done": found.trials_done,
+        "replicates": found.replicates,
         "seconds": found.seconds,
         "jobs_at_a_time": found.jobs_at_a_time,
         "jobs": [

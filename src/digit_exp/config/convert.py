@@ -54,7 +54,7 @@ def convert(value: object, hint: Hint) -> Hint:
     if origin is list:
         return _list(value, arguments[0])
     if origin is dict:
-        return _mapping(value)
+        return _mapping(value, arguments[1])
     if issubclass(hint, Enum):
         return _choice(value, hint)
     return _scalar(value, hint)
@@ -154,10 +154,15 @@ def _meant(value: object, kind: type) -> str:
     return f"; write {written(listed)}"
 
 
-def _mapping(value: object) -> dict[str, object]:
+def _mapping(value: object, kind: Hint) -> dict[str, object]:
+    if kind is not str:
+        if isinstance(value, Mapping) and all(isinstance(v, list) for v in value.values()):
+            return {str(key): items for key, items in value.items()}
+        wanted = "must have a list of values for each key"
+        raise InvalidValue(f"{wanted}, got {quoted(value)}; write {{KEY: [1, 2], KEY: [3, 4]}}")
     if not isinstance(value, Mapping):
         raise InvalidValue(f"must be names with values, got {quoted(value)}; write {{name: value}}")
-    return {str(key): convert(item, str) for key, item in value.items()}
+    return {str(key): convert(item, kind) for key, item in value.items()}
 
 
 def _mentions_interpolation(value: object) -> bool:

@@ -103,7 +103,8 @@ def type_schema(hint: Hint) -> Schema:
     if origin is list:
         return {"type": "array", "items": type_schema(arguments[0])}
     if origin is dict:
-        return {"type": "object", "additionalProperties": {"type": "string"}}
+        kind = "array" if get_origin(arguments[1]) is list else "string"
+        return {"type": "object", "additionalProperties": {"type": kind}}
     if issubclass(hint, Enum):
         return {"enum": [*hint.__members__]}
     return {"type": KINDS[hint]}

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.composition.command_line import CommandLine, Job
 from digit_exp.config.composition.loader import JobLoader, plain_mapping, publish, with_values
+from digit_exp.config.composition.rows import Rows
 from digit_exp.config.composition.series import use_current_behaviour
 from digit_exp.config.overrides import override, written
 from digit_exp.config.parse import from_mapping
@@ -104,7 +105,7 @@ def plan(
     command = CommandLine(job_loader(), config_dir)
     command.read(overrides, multirun)
     found = [command.check(job) for job in command.jobs()]
-    of_jobs = _named_by_job([job.problems for job in found])
+    of_jobs = _named_by_job([job.problems for job in found], command.rows)
     problems = [*command.problems, *command.loader.problems, *of_jobs]
     if problems := list(dict.fromkeys(problems)):
         raise ConfigError(*problems)
@@ -163,15 +164,18 @@ def _words(job: Job) -> list[str]:
     return [override(each.key_or_group, each.value()) for each in job.overrides]
 
 
-def _named_by_job(problems: Sequence[Sequence[Problem]]) -> Iterator[Problem]:
-    """Yield each problem once; one that not all jobs have says which jobs have it."""
+def _named_by_job(problems: Sequence[Sequence[Problem]], rows: Rows) -> Iterator[Problem]:
+    """Yield each problem once; one that not all jobs have says which jobs or rows have it."""
     jobs: dict[Problem, list[int]] = {}
     for number, found in enumerate(problems):
         for problem in dict.fromkeys(found):
             jobs.setdefault(problem, []).append(number)
     for problem, numbers in jobs.items():
+        in_rows = sorted({number % len(rows.overrides) for number in numbers})
         if len(numbers) == len(problems):
             yield problem
+        elif rows.words and len(numbers) == len(problems) // len(rows.overrides) * len(in_rows):
+            yield Problem(problem.path, f"{problem.message} ({rows.label(in_rows)})")
         else:
             listed = ", ".join(map(str, numbers[:8])) + (", ..." if len(numbers) > 8 else "")
             word = "job" if len(numbers) == 1 else f"{len(numbers)} jobs:"

@@ -63,7 +63,7 @@ def type_in_words(hint: Hint) -> str:
     if origin is list:
         return f"list of: {type_in_words(arguments[0])}"
     if origin is dict:
-        return "names and texts"
+        return "keys with lists" if get_origin(arguments[1]) is list else "names and texts"
     if issubclass(hint, Enum):
         return ", ".join(f"`{member.name}`" for member in hint)
     return NOUNS[hint]
@@ -96,7 +96,7 @@ def launch_defaults() -> dict[str, Any]:
         "fail_fast": False,
         "objective": "best_val_acc",
     }
-    sweep |= {"replicates": None, "race": False}
+    sweep |= {"replicates": None, "race": False, "zip": None, "jobs": None}
     return {**own, "resume": None, **{f"sweep.{key}": value for key, value in sweep.items()}}
 
 

@@ -168,6 +168,8 @@ LAUNCH: dict[str, Any] = {
     "sweep.objective": str,
     "sweep.replicates": Count | None,
     "sweep.race": bool,
+    "sweep.zip": dict[str, list[Any]] | None,
+    "sweep.jobs": str | None,
 }
 """Keys that say how runs are started, and are not part of a RunConfig."""
 

@@ -76,8 +76,10 @@ class DryRun:
     space: Mapping[str, Any] = field(default_factory=dict)
     """What a search chooses from, by key."""
     trials: int | None = None
-    """How many jobs a search makes; `jobs` then has one, with what they have in common."""
+    """How many candidates a search has; `jobs` then has one, with what they have in common."""
     trials_done: int = 0
+    replicates: int = 1
+    """How many seeds a search trains each of them with."""
 
     @property
     def seconds(self) -> float | None:
@@ -85,7 +87,9 @@ class DryRun:
         times = [job.seconds for job in self.jobs]
         if any(time is None for time in times):
             return None
-        factor = 1 if self.trials is None else max(0, self.trials - self.trials_done)
+        factor = (
+            1 if self.trials is None else max(0, self.trials - self.trials_done) * self.replicates
+        )
         return factor * sum(time for time in times if time) / self.jobs_at_a_time
 
 
@@ -104,6 +108,7 @@ def dry_run(plan: Plan) -> DryRun:
             space=sweeper["space"],
             trials=plan.trials,
             trials_done=count_ended(sweeper["storage"], name),
+            replicates=max(1, len(plan.seeds)),
         )
     look = _Look(FOLDER / name, _sweep(plan.jobs[0], name), plan.launch["sweep"]["rerun"])
     varied = swept_keys(plan)

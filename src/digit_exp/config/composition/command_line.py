@@ -20,6 +20,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from digit_exp.config.composition.loader import JobLoader, plain_mapping
+from digit_exp.config.composition.rows import JOBS, ZIP, Rows, read_rows, row_problems
 from digit_exp.config.composition.settings import Settings, differing, settings_problems
 from digit_exp.config.composition.words import (
     WrongWord,
@@ -64,6 +65,7 @@ class CommandLine:
         self.sweeper: dict[str, Any] = {}
         self._settings_problems: list[Problem] = []
         self.said: dict[str, list[Override]] = {}  # what each key stands for, the last one said
+        self.rows = Rows()  # jobs that are listed: sweep.zip and sweep.jobs
         self._cache: dict[tuple[str, ...], DictConfig] = {}
 
     def read(self, words: Sequence[str], multirun: bool) -> None:
@@ -75,7 +77,8 @@ class CommandLine:
                 self.problems += self.settings.add(found)
         self._compose_first(values)
         mode = None if self.composed is None else self.composed.hydra.mode
-        self.is_sweep = multirun or mode == RunMode.MULTIRUN
+        rows = self._read_rows(values)
+        self.is_sweep = multirun or mode == RunMode.MULTIRUN or rows is not None
         is_search = self.is_sweep and "n_trials" in self.sweeper
         params = self.sweeper.get("params") or {} if self.is_sweep else {}
         named = self._read_words([f"{key}={text}" for key, text in params.items()])
@@ -87,6 +90,8 @@ class CommandLine:
                 self.said[found.key_or_group] = elements(found, self.parser)
         if self.composed is not None:
             self._replicate(self.composed)
+        if rows is not None:
+            self._take_rows(rows, is_search)
 
     def _replicate(self, composed: DictConfig) -> None:
         """Add the seeds that `sweep.replicates` asks for; in a race, the seed varies slowest."""
@@ -118,6 +123,61 @@ class CommandLine:
                 self.problems.append(wrong.problem)
         return found
 
+    def _read_rows(self, values: Sequence[Override]) -> Rows | None:
+        """Return the rows that the command line or a preset asks for."""
+        preset = {} if self.composed is None else plain_mapping(self.composed.sweep)
+        said = {each.key_or_group: each for each in values if not each.is_sweep_override()}
+        zipped, file = (
+            said[key].value() if key in said else preset.get(key.partition(".")[2])
+            for key in (ZIP, JOBS)
+        )
+        try:
+            return read_rows(zipped, file)
+        except ConfigError as error:
+            self.problems += error.problems
+            return None
+
+    def _take_rows(self, rows: Rows, is_search: bool) -> None:
+        """Read each row as words of the command line, and note what is wrong with it."""
+        if is_search:
+            why = "a search chooses the values of its jobs; leave out sweep=..., or the rows"
+            self.problems.append(Problem(rows.source, why))
+        found: dict[Problem, list[int]] = {}
+        for number, words in enumerate(rows.words):
+            overrides, problems = self._read_row(words)
+            rows.overrides.append(overrides)
+            for problem in dict.fromkeys(problems):
+                found.setdefault(problem, []).append(number)
+        del rows.overrides[0]
+        first = {tuple(words): number for number, words in reversed([*enumerate(rows.words)])}
+        for number, words in enumerate(rows.words):
+            if number != (same := first[tuple(words)]):
+                message = f"{rows.label([same, number])} are the same; remove one"
+                self.problems.append(Problem(rows.source, message))
+        for problem, numbers in found.items():
+            message = f"{problem.message} ({rows.label(numbers)})"
+            self.problems.append(Problem(problem.path, message))
+        self.rows = rows
+
+    def _read_row(self, words: Sequence[str]) -> tuple[list[Override], list[Problem]]:
+        overrides, problems = list[Override](), list[Problem]()
+        for word in words:
+            try:
+                each = read_word(word, self.parser)
+            except WrongWord as wrong:
+                problems.append(wrong.problem)
+                continue
+            refused = row_problems(each.key_or_group, self.said) or (
+                each.is_sweep_override() and f"has one value in a row, got {word!r}"
+            )
+            if problem := misuse(each, True, False) if not refused else None:
+                problems.append(problem)
+            elif refused:
+                problems.append(Problem(each.key_or_group, refused))
+            else:
+                overrides.append(each)
+        return overrides, problems
+
     def _compose_first(self, values: Sequence[Override]) -> None:
         """Compose the first choice of every group, to learn what Hydra is told by files."""
         groups = [each for each in values if each.key_or_group in CHOICES and not each.is_delete()]
@@ -136,7 +196,8 @@ class CommandLine:
 
     def jobs(self) -> Iterator[Sequence[Override]]:
         """Yield the jobs in the order in which Hydra runs them, the last key varying fastest."""
-        return product(*self.said.values())
+        rows = self.rows.overrides
+        return ((*job, *row) for job in product(*self.said.values()) for row in rows)
 
     def check(self, job: Sequence[Override]) -> Job:
         """Compose a single run and read it."""
@@ -221,7 +282,7 @@ def _superfluous_plus(found: Override) -> Iterator[Problem]:
 
 def _set(mapping: dict[str, Any], found: Override, problems: list[Problem]) -> None:
     """Set a value, or each of a mapping, whether or not there is such a key."""
-    for path, value in leaves({found.key_or_group: found.value()}, {}):
+    for path, value in leaves({found.key_or_group: found.value()}, {ZIP: None}):
         *parents, last = path.split(".")
         if last == "name" and parents and parents[0] in FAMILIES:
             message = f"cannot be set; write {typed(override(parents[0], value))}"

@@ -34,6 +34,7 @@ OPAQUE = {
     "hydra.job_logging",
     "hydra.sweeper.params",
     "hydra.sweeper.space",
+    "sweep.zip",
     "tracking.tags",
 }
 """Mappings whose keys are names: a dot in them is a dot."""
