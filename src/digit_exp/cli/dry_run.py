@@ -41,7 +41,7 @@ def _lines(found: DryRun) -> Iterator[str]:
     for key, entry in found.space.items():
         yield f"  {key}: {quoted(entry)}"
     if found.trials is not None:
-        yield f"{found.trials_done} of {found.trials} candidates of the search are done. Another one:"
+        yield f"{found.trials_done} of {found.trials} candidates of the search are done. Another:"
     yield f"\n{_table(found)}"
     yield from dict.fromkeys(f"{_state(job)}: {job.remark}" for job in found.jobs if job.remark)
     if found.trials is None:
