@@ -45,16 +45,16 @@ def _draw(options: Namespace) -> int:
         raise RunError(f"the page shows at most {MOST_RUNS} runs, got {len(options.runs)}")
     found = Runs.of_folder(uri=options.uri).without_store()
     runs = [DrawnRun.of(found.find(text)) for text in options.runs or [BEST]]
-    with socket.create_server((HOST, free_port(options.port))) as listening:
-        port = listening.getsockname()[1]
-        address = f"http://{HOST}:{port}"
-        print(f"{address}\n(Ctrl-C stops it)", flush=True)
-        if not options.no_browser and has_screen():
-            webbrowser.open(address)
-        try:
+    try:
+        with socket.create_server((HOST, free_port(options.port))) as listening:
+            port = listening.getsockname()[1]
+            address = f"http://{HOST}:{port}"
+            print(f"{address}\n(Ctrl-C stops it)", flush=True)
+            if not options.no_browser and has_screen():
+                webbrowser.open(address)
             server(runs, port).run(sockets=[listening])
-        except KeyboardInterrupt:
-            print("\nstopped")
+    except KeyboardInterrupt:
+        print("\nstopped")
     return 0
 
 
