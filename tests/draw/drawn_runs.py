@@ -1,14 +1,13 @@
 """Runs for the page on which one draws, and its server on a free port."""
 
 import io
-import socket
 import threading
 from contextlib import contextmanager
 
 from hands import strokes
 from PIL import Image, ImageDraw
 
-from digit_exp.draw.server import HOST, DrawnRun, server
+from digit_exp.draw.server import HOST, DrawnRun, listen, server
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import in_folder
 from tiny_runs import run
@@ -27,7 +26,7 @@ def trained(folder, **changes):
 @contextmanager
 def served(*runs):
     """Yield the address of a page on some runs."""
-    with socket.create_server((HOST, 0)) as listening:
+    with listen(0) as listening:
         port = listening.getsockname()[1]
         page = server([DrawnRun.of(each) for each in runs], port)
         thread = threading.Thread(target=page.run, kwargs={"sockets": [listening]})

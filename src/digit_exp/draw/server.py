@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
+import os
+import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -158,6 +160,17 @@ def application(runs: Sequence[DrawnRun], port: int) -> Guard:
 
     app.mount("/", StaticFiles(directory=STATIC))
     return Guard(app, port)
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens at a port of this machine; 0 is any free one."""
+    # asyncio sends at once on sockets that name their protocol; others wait 40 ms for an answer
+    listening = socket.socket(proto=socket.IPPROTO_TCP)
+    if os.name == "posix":
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind((HOST, port))
+    listening.listen()
+    return listening
 
 
 def server(runs: Sequence[DrawnRun], port: int) -> uvicorn.Server:

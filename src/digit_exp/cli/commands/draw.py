@@ -32,11 +32,10 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _draw(options: Namespace) -> int:
-    import socket
     import webbrowser
 
     from digit_exp.cli.commands.ui import has_screen
-    from digit_exp.draw.server import HOST, MOST_RUNS, DrawnRun, server
+    from digit_exp.draw.server import HOST, MOST_RUNS, DrawnRun, listen, server
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.runs.reuse.lookup import BEST, Runs
     from digit_exp.tracking.mlflow.ui_server import free_port
@@ -46,7 +45,7 @@ def _draw(options: Namespace) -> int:
     found = Runs.of_folder(uri=options.uri).without_store()
     runs = [DrawnRun.of(found.find(text)) for text in options.runs or [BEST]]
     try:
-        with socket.create_server((HOST, free_port(options.port))) as listening:
+        with listen(free_port(options.port)) as listening:
             port = listening.getsockname()[1]
             address = f"http://{HOST}:{port}"
             print(f"{address}\n(Ctrl-C stops it)", flush=True)
