@@ -30,5 +30,9 @@ class JobResult:
     """Returns one mapping for each epoch."""
     reason: str | None = None
     """Why it did not finish."""
+    folder: Path | None = None
+    """The folder of the run, if it is on this machine."""
+    page: str | None = None
+    """The address of its page in MLflow."""
     predictions: Callable[[], Path | None] = lambda: None
     """Returns `val_predictions.npz` with the validation labels and logits, if there is one."""

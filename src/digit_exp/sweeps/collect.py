@@ -21,6 +21,7 @@ from digit_exp.runs.folder import (
 from digit_exp.runs.open_run import read_epochs
 from digit_exp.runs.reuse.found_run import value_of
 from digit_exp.sweeps.identity import is_config_hash
+from digit_exp.tracking.mlflow.links import lines
 from digit_exp.tracking.mlflow.queries import CONFIG_HASH, JOB, Trial
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 
@@ -61,6 +62,8 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
         config={key: value_of(text) for key, text in trial.params.items()},
         metrics=trial.metrics,
         history=lambda: sweep.history(trial, *CURVES),
+        folder=place if place.is_dir() else None,
+        page=lines(sweep.store, trial.experiment_id, trial.run_id)[-1],
         reason=_why(reason, trial.tags),
         predictions=lambda: (
             _existing(place / VAL_PREDICTIONS_FILE)
@@ -92,6 +95,7 @@ def _from_folders(folder: Path) -> Iterator[JobResult]:
             config=config,
             metrics=record.summary,
             history=partial(folder_history, place),
+            folder=place,
             reason=record.reason,
             predictions=partial(_existing, place / VAL_PREDICTIONS_FILE),
         )

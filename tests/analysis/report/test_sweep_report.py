@@ -1,6 +1,7 @@
 """The report says what was found, in files that stand alone, and how to run the winner again."""
 
 import base64
+import json
 import math
 import re
 import shlex
@@ -119,14 +120,18 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.headings, self.rows, self.images, self.addresses = [], [], [], [], []
+        self.charts = []
         self.text = ""
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
-        if tag in ("img", "link", "script"):
+        if tag in ("img", "link"):
             self.images.append(attributes)
+        assert tag != "script" or "src" not in attributes
+        if "data-chart" in attributes:
+            self.charts.append(json.loads(attributes["data-chart"]))
         if "href" in attributes:
             self.addresses.append(attributes["href"])
         if tag == "tr":
@@ -186,6 +191,46 @@ def test_the_page_stands_alone(page):
         assert kind == "data:image/png;base64"
         assert imread(BytesIO(base64.b64decode(data))).shape[1] == 1080
     assert all(address.startswith("#") for address in page.addresses)
+    namespace = "http://www.w3.org/2000/svg"  # a name, which nothing is loaded from
+    assert set(re.findall(r"https?://[^\s\"']+", page.text)) == {namespace}
+
+
+def test_charts_of_the_page_hold_what_is_drawn(page, grid):
+    progress, parallel = page.charts
+    scored = [job for job in grid if job.metrics]
+    assert progress["jobs"] == [job.number + 1 for job in scored]
+    best = np.maximum.accumulate([job.metrics["best_val_acc"] for job in scored])
+    assert np.argmax(progress["best"]) == np.argmax(best)
+    axes = {axis["name"]: axis for axis in parallel["axes"]}
+    assert set(axes) == {"hidden", "batch_size", "lr"}
+    ranking = rank(grid)
+    assert len(parallel["lines"]) == len(ranking.with_numbers)
+    lr = axes["lr"]
+    assert lr["ticks"] == [[0, "0.0001"], [0.5, "0.001"], [1, "0.01"]]
+    tick = dict(map(reversed, lr["ticks"]))
+    values = [str(place.group.parameters["optimizer.lr"]) for place in ranking.with_numbers]
+    assert lr["positions"] == [tick[value] for value in values]
+
+
+def test_rows_lead_to_the_folder_and_the_page_of_each_run(config, tmp_path):
+    jobs = [
+        JobResult(
+            seed,
+            None,
+            "FINISHED",
+            config | {"seed": seed},
+            {"best_val_acc": 0.9},
+            folder=tmp_path / "sweep" / f"job {seed}",
+            page=f"http://127.0.0.1:5000/#/runs/{seed}?a=1&b=2",
+        )
+        for seed in (1, 2)
+    ]
+    write_report(rank(jobs), tmp_path / "sweep", name="linked")
+    html = Page((tmp_path / "sweep" / "report.html").read_text(encoding="utf-8"))
+    addresses = [to for to in html.addresses if not to.startswith("#")]
+    assert addresses == ["job%201/", jobs[0].page, "job%202/", jobs[1].page]
+    text = (tmp_path / "sweep" / "report.md").read_text(encoding="utf-8")
+    assert f"[1](job%201/) [↗]({jobs[0].page})" in text
 
 
 def test_every_link_of_the_page_leads_to_a_section(page, written):

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from digit_exp.analysis.report.section import Section
+from digit_exp.analysis.report.section import Links, Section
 from digit_exp.analysis.report.terminal import numeric
 from digit_exp.atomic import write_text
 from digit_exp.plots.canvas import draw
@@ -56,7 +59,11 @@ def write(page: Page, folder: Path, stem: str, kinds: Sequence[str] = ("html",))
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"embedded": _embedded, "html_table": _html, "md_table": _markdown}
+    environment.filters |= {
+        "embedded": _embedded,
+        "html_table": partial(_html, folder=folder),
+        "md_table": partial(_markdown, folder=folder),
+    }
     files = {key: file.relative_to(folder).as_posix() for key, file in figures.items()}
     written = []
     for kind in kinds:
@@ -66,21 +73,36 @@ def write(page: Page, folder: Path, stem: str, kinds: Sequence[str] = ("html",))
     return [*written, *figures.values()]
 
 
-def _html(table: pd.DataFrame, name: str) -> Markup:
+def _html(table: pd.DataFrame, name: str, folder: Path) -> Markup:
     """Write a table as HTML, with numbers on the right; `name` is its own on the page."""
     style = table.style.hide(axis="index").set_uuid(name)
-    style = style.format(escape="html").format_index(escape="html", axis="columns")
+    style = style.format(partial(_html_cell, folder=folder))
+    style = style.format_index(escape="html", axis="columns")
     style = style.set_table_styles(
         {name: [{"selector": "", "props": "text-align: right"}] for name in numeric(table)}
     )
     return Markup(style.to_html())
 
 
-def _markdown(table: pd.DataFrame) -> str:
+def _html_cell(value: object, folder: Path) -> str:
+    if isinstance(value, Links):
+        link = Markup('<a href="{}">{}</a>')
+        return " ".join(link.format(_address(to, folder), text) for text, to in value.items)
+    return escape(value)
+
+
+def _markdown(table: pd.DataFrame, folder: Path) -> str:
     numbers = numeric(table)
     rule = ["---:" if name in numbers else "---" for name in table]
-    rows = [[_cell(value) for value in row] for row in [table.columns, *table.to_numpy()]]
+    rows = [[_cell(value, folder) for value in row] for row in [table.columns, *table.to_numpy()]]
     return "".join(f"| {' | '.join(row)} |\n" for row in [rows[0], rule, *rows[1:]])
+
+
+def _address(to: Path | str, folder: Path) -> str:
+    """Return the address of a file, seen from the folder of the report, or of a page."""
+    if isinstance(to, str):
+        return to
+    return quote(Path(os.path.relpath(to, folder)).as_posix() + "/")
 
 
 def _embedded(file: Path) -> str:
@@ -88,9 +110,11 @@ def _embedded(file: Path) -> str:
     return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
 
 
-def _cell(value: str) -> str:
+def _cell(value: object, folder: Path) -> str:
     """Return text that stays within its cell of a Markdown table, and is text there."""
-    one_line = " ".join(value.split())
+    if isinstance(value, Links):
+        return " ".join(f"[{text}]({_address(to, folder)})" for text, to in value.items)
+    one_line = " ".join(str(value).split())
     for mark in "\\`*_[]<>|":
         one_line = one_line.replace(mark, f"\\{mark}")
     return one_line

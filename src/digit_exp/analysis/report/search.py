@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.replicates import identity
 from digit_exp.analysis.report.section import Results, Section
 from digit_exp.analysis.report.tables import label, scale, short_names
+from digit_exp.arrays import Array
 from digit_exp.plots.search import (
     ParallelAxis,
     best_so_far,
@@ -49,15 +50,36 @@ def progress(results: Results) -> Iterator[Section]:
         "progress",
         "Best value so far",
         figure=partial(best_so_far, jobs, scores, scale(goal)),
-        chart={
-            "kind": "progress",
-            "jobs": jobs,
-            "scores": scores,
-            "texts": [goal.text(score) for score in scores],
-            "up": goal.is_share,
-            "label": goal.label,
-        },
+        chart=_progress_chart(found, jobs, np.array(scores)),
     )
+
+
+def _progress_chart(ranking: Ranking, jobs: Sequence[int], scores: Array) -> Mapping[str, object]:
+    """Return what the script draws: positions from 0 to 1, and what the pointer shows."""
+    goal = ranking.objective
+    axis = scale(goal)
+    low, high = axis.limits(scores)
+    change = np.log if axis.is_log(scores) else np.array
+    best = (np.maximum if goal.is_share else np.minimum).accumulate(scores)
+
+    def place(values: Array) -> list[float]:
+        share = (change(values) - change(low)) / (change(high) - change(low))
+        return [round(float(at), 4) for at in np.clip(share, 0, 1)]
+
+    levels = np.linspace(low, high, 5)
+    settings = {job.number + 1: job.config for job in ranking.results}
+    return {
+        "kind": "progress",
+        "hint": "Point at a job to see it.",
+        "jobs": jobs,
+        "positions": place(scores),
+        "best": place(best),
+        "ticks": list(zip(place(levels), map(goal.text, levels.tolist()), strict=True)),
+        "texts": [
+            f"job {job}: {goal.text(score)}  {label(settings[job], ranking.parameters)}"
+            for job, score in zip(jobs, scores.tolist(), strict=True)
+        ],
+    }
 
 
 def importance(results: Results) -> Iterator[Section]:
@@ -123,9 +145,10 @@ def parallel(results: Results) -> Iterator[Section]:
         figure=partial(parallel_coordinates, axes, scores, scale(goal)),
         chart={
             "kind": "parallel",
+            "hint": "Point at a line to see it; drag along an axis to select.",
             "axes": [vars(axis) for axis in axes],
             "lines": [
-                f"#{rank}  {goal.text(score)}  {label(place.group, found.parameters)}"
+                f"#{rank}  {goal.text(score)}  {label(place.group.parameters, found.parameters)}"
                 for rank, (place, score) in enumerate(zip(places, scores, strict=True), 1)
             ],
             "good": [_goodness(score, low, high, is_up=goal.is_share) for score in scores],
@@ -154,7 +177,7 @@ def _axis(ranking: Ranking, key: str, name: str) -> ParallelAxis:
     else:
         is_log = ranking.searched.get(key, is_logarithmic(found))
         ends = np.log(found) if is_log else np.array(found)
-        places = ((ends - ends.min()) / np.ptp(ends)).tolist()
+        places = [round(float(at), 4) for at in (ends - ends.min()) / np.ptp(ends)]
         at = {identity(value): place for value, place in zip(values, places, strict=True)}
         ticks = list(zip(places, map(text, values), strict=True))
         if len(values) > MOST_TICKS or key in ranking.searched:

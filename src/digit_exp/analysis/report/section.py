@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
@@ -11,6 +12,16 @@ from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.run_comparison import ComparedRun
 from digit_exp.arrays import Pixels
 from digit_exp.plots.canvas import Drawing
+
+
+@dataclass(frozen=True)
+class Links:
+    """A cell of a table: texts that lead to files or to pages."""
+
+    items: Sequence[tuple[str, Path | str]]
+
+    def __str__(self) -> str:
+        return " ".join(text for text, _ in self.items)
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def _histories(results: Results) -> Mapping[str, Sequence[History]]:
         }
     best = found.with_numbers[: len(CURVES)]
     return {
-        f"#{rank}  {label(place.group, found.parameters)}": [
+        f"#{rank}  {label(place.group.parameters, found.parameters)}": [
             history for job in place.group.results if (history := job.history())
         ]
         for rank, place in enumerate(best, 1)

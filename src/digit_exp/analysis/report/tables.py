@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config, Group
+from digit_exp.analysis.report.section import Links
 from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.plots.scale import Scale
 from digit_exp.plots.values import text
@@ -18,7 +20,7 @@ SEEN = Objective("test_acc")
 UNFINISHED = ("DIVERGED", "PRUNED", "FAILED", "KILLED", DROPPED)
 """How a job can end that did not finish."""
 
-RESERVED = {"#", "n", "std", "test", "job", "status", "reason", "value", "jobs"}
+RESERVED = {"#", "n", "runs", "std", "test", "job", "status", "reason", "value", "jobs"}
 """Titles of a table's own columns, which no parameter may take."""
 
 
@@ -40,12 +42,10 @@ def scale(objective: Objective) -> Scale:
     return Scale(objective.label, objective.is_share)
 
 
-def label(group: Group, parameters: Sequence[str]) -> str:
+def label(config: Config, parameters: Sequence[str]) -> str:
     """Return a configuration in one line: `lr=0.001  batch_size=32`."""
     names = zip(short_names(parameters), parameters, strict=True)
-    return "  ".join(
-        f"{name}={text(group.parameters[key])}" for name, key in names if key in group.parameters
-    )
+    return "  ".join(f"{name}={text(config[key])}" for name, key in names if key in config)
 
 
 def ranking_table(ranking: Ranking) -> pd.DataFrame:
@@ -65,7 +65,22 @@ def ranking_table(ranking: Ranking) -> pd.DataFrame:
         }
         for position, place in enumerate(ranking.places)
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    links = [_links(place.group) for place in ranking.places]
+    if any(cell.items for cell in links):
+        table.insert(1, "runs", pd.Series(links, dtype=object))
+    return table
+
+
+def _links(group: Group) -> Links:
+    """Return links to the folder of each run (its seed) and to its page in MLflow (an arrow)."""
+    items: list[tuple[str, Path | str]] = []
+    for job in group.results:
+        if job.folder is not None:
+            items.append((text(job.config.get("seed")), job.folder))
+        if job.page is not None:
+            items.append(("↗", job.page))
+    return Links(items)
 
 
 def short_ranking(ranking: Ranking) -> pd.DataFrame:

@@ -18,7 +18,7 @@ LENGTHS = (60, 40, 28, 20)
 
 def numeric(table: pd.DataFrame) -> list[str]:
     """Return the columns that hold numbers, or mostly do: they are aligned to the right."""
-    is_number = table.apply(lambda column: column.str.fullmatch(NUMBER).mean() > 0.5)
+    is_number = table.apply(lambda column: column.map(str).str.fullmatch(NUMBER).mean() > 0.5)
     return [str(name) for name in table if name == "#" or is_number[name]]
 
 

@@ -1,6 +1,5 @@
 "use strict";
-// Tables are sorted by a click on a column. Two figures become charts: a chart shows what is under
-// the pointer, and a drag along an axis of parallel coordinates keeps the lines that pass there.
+// A click on a column sorts a table. Two figures become charts that say what is under the pointer.
 const SVG = "http://www.w3.org/2000/svg";
 
 function add(parent, tag, attributes, text) {
@@ -25,6 +24,8 @@ function sort(table, column, isDown) {
     return isDown ? -less : less;
   };
   const body = table.tBodies[0];
+  if (!table.classList.contains("sorted")) body.rows[0].classList.add("first"); // stays marked
+  table.classList.add("sorted");
   body.append(...[...body.rows].sort(order));
 }
 
@@ -42,20 +43,20 @@ for (const table of document.querySelectorAll(".wide table")) {
   });
 }
 
-function frame(place, height) {
+function frame(place, height, hint) {
   const image = place.querySelector("img");
   image.classList.add("replaced"); // which is what is printed
   const svg = add(place, "svg", { viewBox: `0 0 1000 ${height}`, role: "img", "aria-label": image.alt });
-  const note = add(svg, "text", { x: 40, y: 18, class: "note" }, place.dataset.hint);
+  const note = add(svg, "text", { x: 40, y: 18, class: "note" }, hint);
   const hover = (node, text, on = () => {}) => {
     node.addEventListener("pointerenter", () => { note.textContent = text; on(true); });
-    node.addEventListener("pointerleave", () => { note.textContent = place.dataset.hint; on(false); });
+    node.addEventListener("pointerleave", () => { note.textContent = hint; on(false); });
   };
   return [svg, hover];
 }
 
 function parallel(place, chart) {
-  const [svg, hover] = frame(place, 400), ranges = new Map();
+  const [svg, hover] = frame(place, 400, chart.hint), ranges = new Map();
   const x = (n) => 40 + (n * 840) / Math.max(chart.axes.length - 1, 1), y = (at) => 360 - 310 * at;
   const color = (good) => `color-mix(in oklab, var(--blue) ${Math.round(100 * good)}%, var(--faint))`;
   const lines = chart.lines.map((text, line) => {
@@ -98,20 +99,17 @@ function parallel(place, chart) {
 }
 
 function progress(place, chart) {
-  const [svg, hover] = frame(place, 320), last = chart.jobs.at(-1), [low, high] = chart.limits;
-  const x = (job) => 60 + (900 * (job - 1)) / Math.max(last - 1, 1);
-  const y = (score) => 285 - 245 * Math.min(Math.max((score - low) / (high - low), 0), 1);
-  let best = chart.scores[0], path = `M${x(chart.jobs[0])},${y(best)}`;
-  chart.scores.forEach((score, n) => {
-    best = chart.up ? Math.max(best, score) : Math.min(best, score);
-    path += `H${x(chart.jobs[n])}V${y(best)}`;
-    const node = add(svg, "circle", { cx: x(chart.jobs[n]), cy: y(score), r: 5, class: "point" });
-    hover(node, `job ${chart.jobs[n]}: ${chart.texts[n]}`);
-  });
+  const [svg, hover] = frame(place, 320, chart.hint), last = chart.jobs.at(-1);
+  const x = (job) => 70 + (900 * (job - 1)) / Math.max(last - 1, 1), y = (at) => 285 - 245 * at;
+  let path = `M${x(chart.jobs[0])},${y(chart.best[0])}`;
+  chart.jobs.forEach((job, n) => { path += `H${x(job)}V${y(chart.best[n])}`; });
   add(svg, "path", { d: `${path}H${x(last)}`, class: "best" });
-  add(svg, "line", { x1: 55, x2: 965, y1: 290, y2: 290, class: "axis" });
-  for (const job of [chart.jobs[0], last]) add(svg, "text", { x: x(job), y: 310, "text-anchor": "middle" }, job);
-  for (const [score, label] of chart.ticks) add(svg, "text", { x: 50, y: y(score) + 4, "text-anchor": "end", class: "tick" }, label);
+  chart.jobs.forEach((job, n) => {
+    hover(add(svg, "circle", { cx: x(job), cy: y(chart.positions[n]), r: 5 }), chart.texts[n]);
+    if (n === 0 || job === last) add(svg, "text", { x: x(job), y: 310, "text-anchor": "middle" }, job);
+  });
+  add(svg, "line", { x1: 65, x2: 975, y1: 290, y2: 290, class: "axis" });
+  for (const [at, label] of chart.ticks) add(svg, "text", { x: 58, y: y(at) + 4, "text-anchor": "end" }, label);
 }
 
 for (const place of document.querySelectorAll("[data-chart]")) {
