@@ -56,7 +56,6 @@ class Unchanged(Augmentation):
     """The images as they are."""
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Change nothing."""
         return images
 
 
@@ -69,7 +68,6 @@ class Rotate(Augmentation):
     degrees: Angle = 15.0
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Rotate a share p of the images."""
         chosen = _choose(rng, images, [self.p])
         return _move(images, _motions(rng, chosen, rotation=self.degrees))
 
@@ -83,7 +81,6 @@ class Shift(Augmentation):
     max_shift: Fraction = 0.1
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Shift a share p of the images."""
         chosen = _choose(rng, images, [self.p])
         motions = _motions(rng, chosen, shift=_whole_pixels(images, self.max_shift))
         return _move(images, _round_shift(motions))
@@ -99,11 +96,9 @@ class Scale(Augmentation):
     max_scale: Positive = 1.1
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Scale a share p of the images."""
         chosen = _choose(rng, images, [self.p])
         return _move(images, _motions(rng, chosen, scale=(self.min_scale, self.max_scale)))
 
@@ -117,7 +112,6 @@ class Noise(Augmentation):
     std: NonNegative = 0.1
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Add noise to a share p of the images."""
         chosen = _choose(rng, images, [self.p])[0]
         _, height, width = images.shape
         noise = standard_normal(rng, np.count_nonzero(chosen) * height * width)
@@ -140,7 +134,6 @@ class Elastic(Augmentation):
     sigma: Positive = 4.0
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Deform a share p of the images."""
         chosen = _choose(rng, images, [self.p])[0]
         _, height, width = images.shape
         numbers = numbers_of_displacement(height, width, self.sigma)
@@ -162,11 +155,9 @@ class Affine(Augmentation):
     shear: Slant = 10.0
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Transform a share p of the images."""
         motions = _motions(
             rng,
             _choose(rng, images, [self.p]),
@@ -199,11 +190,9 @@ class Full(Augmentation):
     std: NonNegative = 0.1
 
     def conflicts(self) -> Iterator[Problem]:
-        """Yield the problem of a range that ends before it begins."""
         return _upside_down(self.min_scale, self.max_scale)
 
     def __call__(self, images: Array, rng: np.random.Generator) -> Array:
-        """Apply each technique to its share of the images."""
         motion = [self.rotate_p, self.shear_p, self.scale_p, self.shift_p, self.shift_p]
         chosen = _choose(rng, images, [*motion, self.elastic_p, self.noise_p])
         chosen[4] = chosen[3]  # an image is shifted in both directions or in none

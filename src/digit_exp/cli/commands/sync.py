@@ -1,6 +1,6 @@
 """`digit-exp sync RUN ...`: a store gets what it lacks of runs, or a copy of them.
 
-The work is in `runs/sync.py`.
+The work is in `runs/reuse/sync.py`.
 """
 
 from __future__ import annotations
