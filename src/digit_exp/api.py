@@ -33,7 +33,7 @@ class SweepResult:
     folder: Path
     jobs: Sequence[FoundRun]
     is_complete: bool
-    """Whether every job came to an end."""
+    """Whether every job finished."""
 
     @property
     def best(self) -> FoundRun:
@@ -142,7 +142,7 @@ def _overrides(words: Sequence[str | Values]) -> list[str]:
 
 @contextmanager
 def _logged_to(file: Path) -> Iterator[None]:
-    """Write what the run says to its log, as Hydra does for the command."""
+    """Write the log of the run, as Hydra does for the command."""
     from digit_exp.runs.log_file import LogFile
 
     handler = LogFile(file, encoding="utf-8")

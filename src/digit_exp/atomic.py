@@ -30,7 +30,7 @@ def whole(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> Path:
-    """Write a text in UTF-8, whole or not at all, and return the path."""
+    """Write a text in UTF-8, atomically, and return the path."""
     with whole(path) as draft:
         draft.write_text(text, encoding="utf-8")
     return path

@@ -41,7 +41,7 @@ def requirements() -> Sequence[str]:
 
 @cache
 def checkout() -> dict[str, Any] | None:
-    """Return the description of the project, if the sources lie in a checkout of it."""
+    """Return the description of the project, if the sources are in a checkout of it."""
     file = Path(__file__).parents[2] / "pyproject.toml"
     if not file.is_file():
         return None

@@ -26,7 +26,7 @@ def run_command(work: Callable[[], int]) -> int:
 
 
 def message(error: Exception) -> str | None:
-    """Return what a person is told instead of a traceback; None for a fault of the program."""
+    """Return the message shown instead of a traceback; None for a bug of the program."""
     # These modules import NumPy, which `--help` must not wait for.
     from digit_exp.data.idx import DataError
     from digit_exp.registry import ConfigError

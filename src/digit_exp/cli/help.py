@@ -1,4 +1,4 @@
-"""What `--help` says, read from the files of `conf/` alone.
+"""The text of `--help`, read from the files of `conf/` alone.
 
 Neither Hydra nor the components are imported: that would take ten times as long as all the rest.
 """

@@ -41,7 +41,7 @@ NAME = "config"
 """The file in `conf/` in which a configuration begins."""
 
 IGNORED = "MLFLOW_EXPERIMENT_NAME"
-"""What MLflow would take an experiment's name from; here a configuration says it."""
+"""MLflow's variable for the experiment; here the configuration names it."""
 
 ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "hydra_help", "shell_completion")
 """Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
@@ -113,7 +113,7 @@ def _run(line: Namespace) -> int:
         return 0
     if line.dry_run:
         return _dry_run(planned, line)
-    _say_what_is_ignored(planned.jobs[0])
+    _warn_of_ignored_variable(planned.jobs[0])
     mark_dead_runs(OUTPUTS)
     resume = planned.launch["resume"]
     if resume is not None:
@@ -149,7 +149,7 @@ def _dry_run(planned: Plan, line: Namespace) -> int:
     return show_dry_run(dry_resume(checkpoint), line.json)
 
 
-def _say_what_is_ignored(config: RunConfig) -> None:
+def _warn_of_ignored_variable(config: RunConfig) -> None:
     """Warn of a variable of MLflow that names another experiment."""
     tracking, name = config.tracking, os.environ.get(IGNORED)
     if name and tracking.backend is Backend.mlflow and name != tracking.experiment:
@@ -182,7 +182,7 @@ def _one(hydra: Hydra, config: RunConfig, resume: Path | None) -> int:
 
 
 def _job(config: RunConfig, resume: Path | None, failed: list[str], _: DictConfig) -> None:
-    """Run a configuration in Hydra's folder and note it in `failed` if that comes to nothing."""
+    """Run a configuration in Hydra's folder; add the folder to `failed` if that fails."""
     from digit_exp.runs.runner import run_job  # the trainer and all it needs
 
     runtime = HydraConfig.get().runtime

@@ -31,7 +31,7 @@ NOUNS = {bool: "true or false", int: "whole number", float: "number", str: "text
 
 
 class InvalidValue(ValueError):
-    """A value that does not fit its field; the message says what would."""
+    """A value that does not fit its field; the message says what does."""
 
 
 def convert(value: object, hint: Hint) -> Hint:

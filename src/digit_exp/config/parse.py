@@ -131,7 +131,7 @@ class MappingReader:
             if value == ABSENT or (path == f"{group}.name" and group in FAMILIES):
                 continue
             if group in GROUPS and group not in self._classes:
-                continue  # without its class nothing more can be said
+                continue  # without its class, its fields are unknown
             if path not in self._types:
                 self._refuse(path, self._explain(path, value))
                 continue

@@ -47,7 +47,7 @@ def reference() -> str:
 
 
 def type_in_words(hint: Hint) -> str:
-    """Return what may stand for a field.
+    """Return the values that a field may have, in words.
 
     >>> from digit_exp.registry import Count, Fraction
     >>> type_in_words(Fraction), type_in_words(Count | None), type_in_words(list[Count])
@@ -70,7 +70,7 @@ def type_in_words(hint: Hint) -> str:
 
 
 def comments(file: Path) -> dict[str, str]:
-    """Return what stands behind each key of a YAML file, by its dotted path."""
+    """Return the comment behind each key of a YAML file, by its dotted path."""
     found: dict[str, str] = {}
     parents: list[tuple[int, str]] = []
     path = ""

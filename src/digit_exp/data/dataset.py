@@ -53,7 +53,7 @@ class Dataset:
     classes: int
     digest: str
     remarks: Sequence[str] = ()
-    """What is odd about the data, and what to set; for a person."""
+    """Warnings about the data, and what to set."""
     named: Sequence[str] = ()
     """The names of the classes, if they have names and are not numbers."""
 

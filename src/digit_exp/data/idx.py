@@ -71,7 +71,7 @@ def _magic(dimensions: int) -> bytes:
 
 
 def _read(path: Path, dimensions: int) -> Bytes:
-    if not path.is_file():  # opening a pipe would wait for ever
+    if not path.is_file():  # opening a pipe would block
         what = "is not a file" if path.exists() else "does not exist"
         raise DataError(f"{path} {what}: give the path of an IDX file")
     try:

@@ -1,4 +1,4 @@
-"""How a run asks, while it trains, whether it still has a chance against the others."""
+"""The callback that stops a run of a sweep that falls behind the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class PruneLosing(Callback):
 
     `rivals` returns the monitored metric of the other runs, by number, as it was tracked: by
     epoch, losses positive. Looking that up costs time, so it is called only when there is
-    something to ask. It is not asked after the last of `epochs`, where nothing is left to save.
+    something to ask. It is not called after the last of `epochs`.
     An epoch at which the pruner asks, but the run is not evaluated, is made up for at the next
     evaluation. What a resumed run measured before counts, for it is in the history.
 

@@ -23,7 +23,7 @@ History = Mapping[int, float]
 """The values of one run by epoch (1, 2, ...), of those epochs in which they were measured."""
 
 Reduction = Annotated[int, Range(ge=2)]
-"""One run in how many goes on."""
+"""One run in so many continues."""
 
 Brackets = Annotated[int, Range(ge=1, le=10)]
 """How many brackets: of ten, the last begins at epoch 512 or later."""
@@ -49,7 +49,7 @@ class Pruner(Component):
         raise NotImplementedError
 
     def threshold(self, epoch: int, rivals: Sequence[History]) -> float | None:
-        """Return what the best value of a run must reach at `epoch`, or None: it goes on."""
+        """Return what the best value of a run must reach at `epoch`; None: it continues."""
         raise NotImplementedError
 
 
@@ -59,7 +59,7 @@ PRUNERS: Registry[Pruner] = Registry("pruner")
 @PRUNERS.register("none")
 @dataclass(frozen=True, kw_only=True)
 class Unpruned(Pruner):
-    """Every run goes on to its end."""
+    """No run is pruned."""
 
     def asks_at(self, epoch: int) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""Files that a run cannot write: training goes on, and the run reports them at its end."""
+"""Files that a run cannot write: training continues, and the run reports them at its end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class WriteFailures:
 
     @contextmanager
     def collect(self, what: str, kind: type[Exception] = OSError) -> Iterator[None]:
-        """Record an exception of that kind in the `with` block and go on.
+        """Record an exception of that kind in the `with` block and continue.
 
         A later success with the same name, such as that of a checkpoint, removes the record.
         """
@@ -61,7 +61,7 @@ def _reason(error: Exception) -> str:
 
 
 class BestEffort(Callback):
-    """Runs a callback that writes after epochs; records an OSError and goes on.
+    """Runs a callback that writes after epochs; records an OSError and continues.
 
     An error before the first epoch is raised: nothing is lost yet.
     """

@@ -91,7 +91,7 @@ class RunRecord:
         """Read the record of the run in `folder`; raise RecordError if there is none."""
         note = folder / RECORD_FILE
         try:
-            if not note.is_file():  # opening a pipe would wait for ever
+            if not note.is_file():  # opening a pipe would block
                 raise ValueError("it is not a file")
             values = json.loads(note.read_text(encoding="utf-8"))
             if not isinstance(values, dict) or not values.keys() >= REQUIRED:

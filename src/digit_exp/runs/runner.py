@@ -34,7 +34,7 @@ MEMORY_ADVICE = "try a smaller model.hidden, trainer.batch_size or data.train_si
 
 
 def run_job(config: RunConfig, folder: Path, resume: Path | None = None) -> Result:
-    """Run a configuration in `folder`, or go on from the checkpoint `resume`, with its own.
+    """Run a configuration in `folder`, or resume the run of the checkpoint `resume`.
 
     Raises JobFailed for whatever goes wrong.
     """

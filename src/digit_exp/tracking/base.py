@@ -89,7 +89,7 @@ class Tracker:
         return True
 
     def where(self) -> list[str]:
-        """Return the lines that tell a person how to open this run, if there is anything to open.
+        """Return how to open this run, as lines of text; nothing if it is not tracked.
 
         >>> Tracker().where()
         []

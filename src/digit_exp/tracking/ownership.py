@@ -61,7 +61,7 @@ def is_another(tags: Mapping[str, str]) -> bool:
 
 
 def described(tags: Mapping[str, str]) -> str:
-    """Return who the owner is, for a person."""
+    """Return who the owner is, for messages."""
     who = f"process {tags.get(PID, '?')} on {tags.get(HOST, 'an unknown machine')}"
     silence = _silence(tags)
     if _is_here(tags) or silence is None:

@@ -64,7 +64,7 @@ def git_diff(source: Path = HERE) -> str | None:
 
 @dataclass(frozen=True)
 class _Checkout:
-    """What git says of a folder with source code."""
+    """The state of a git checkout."""
 
     commit: str
     branch: str
@@ -75,7 +75,7 @@ class _Checkout:
 
 @cache  # the code that runs was read when the process began, however many runs it makes
 def _checkout(source: Path) -> _Checkout | None:
-    """Ask git; None unless it knows the files here, as an environment may lie in a repository."""
+    """Ask git; None unless it tracks these files: an environment may be inside a repository."""
     if not _git(source, "ls-files", "."):
         return None
     status = _git(source, "status", "--porcelain=v2", "--branch", "--untracked-files=normal")

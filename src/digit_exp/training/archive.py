@@ -22,11 +22,11 @@ Arrays = dict[str, np.ndarray]
 
 
 class ArchiveError(ValueError):
-    """A file that does not hold whole arrays; the message says what is wrong with it."""
+    """A file without complete arrays; the message says what is wrong with it."""
 
 
 def write_arrays(path: Path, entries: Mapping[str, np.ndarray]) -> Path:
-    """Write arrays to `path`, whole or not at all, and return the path."""
+    """Write arrays to `path`, atomically, and return the path."""
     with whole(path, durable=True) as draft, draft.open("wb") as file:
         np.savez(file, allow_pickle=False, **entries)
     return path
@@ -34,7 +34,7 @@ def write_arrays(path: Path, entries: Mapping[str, np.ndarray]) -> Path:
 
 def read_arrays(path: Path) -> Arrays:
     """Return the arrays in `path`; raise ArchiveError if it is damaged or not from this program."""
-    if not path.is_file():  # opening a pipe would wait for ever
+    if not path.is_file():  # opening a pipe would block
         raise ArchiveError("there is no such file")
     try:
         with zipfile.ZipFile(path) as archive:

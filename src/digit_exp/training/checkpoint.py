@@ -34,7 +34,7 @@ EXHAUSTED = (OverflowError, MemoryError, RecursionError)
 
 
 class CheckpointError(ValueError):
-    """A file that is not a checkpoint, or is no longer one."""
+    """A file that is not a checkpoint, or is damaged."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"cannot use the checkpoint {path}: {problem}")
@@ -42,7 +42,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file held: the state and the configuration of the run that wrote it."""
+    """The content of a file: the state and the configuration of the run that wrote it."""
 
     state: TrainState
     config: dict[str, Any]
@@ -50,12 +50,12 @@ class Checkpoint:
 
     @property
     def network(self) -> Network:
-        """A network of its own as it was evaluated, with the averaged weights if there are any."""
+        """A copy of the network as it was evaluated, with the averaged weights if there are any."""
         return self._network(self.state.evaluated)
 
     @property
     def outcome(self) -> Network:
-        """The network that training ended with: as of the best epoch, if a callback restores it."""
+        """The network at the end of training: that of the best epoch, if a callback restores it."""
         remembered = (memory.get("best_storage") for memory in self.state.callback_memory.values())
         best = next((storage for storage in remembered if storage is not None), None)
         return self.network if best is None else self._network(best)
@@ -69,7 +69,7 @@ class Checkpoint:
 def save_checkpoint(
     path: str | Path, state: TrainState, config: Mapping[str, Any] | None = None
 ) -> Path:
-    """Write `state` and `config` (plain values) to `path`, whole or not at all."""
+    """Write `state` and `config` (plain values) to `path`, atomically."""
     arrays = {"storage": state.network.parameters.storage}
     arrays |= {f"slots/{name}": slot for name, slot in state.slots.items()}
     if state.average is not None:
@@ -92,7 +92,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint and rebuild its network; raise CheckpointError if it is not whole."""
+    """Read a checkpoint and rebuild its network; raise CheckpointError if it is damaged."""
     path = Path(path)
     try:
         arrays = read_arrays(path)

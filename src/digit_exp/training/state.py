@@ -1,7 +1,7 @@
 """Everything that changes while a network is trained, in one place.
 
-Optimizers, schedules, regularizers and callbacks keep nothing of their own: what they must
-remember is here. A checkpoint is this state written down, and a resumed run is this state read.
+Optimizers, schedules, regularizers and callbacks have no state of their own: it is here. A
+checkpoint is this state in a file, and a resumed run continues from it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class TrainState:
     epoch: int = 0
     """Epochs finished."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """The metrics of each finished epoch; its number stands under "epoch", from 1."""
+    """The metrics of each finished epoch; its number is under "epoch", from 1."""
     callback_memory: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What callbacks remember, by class name: plain values and arrays."""
     stop_reason: str | None = None

@@ -64,7 +64,7 @@ class CommandLine:
         self.composed: DictConfig | None = None  # what was composed first, with Hydra's own part
         self.sweeper: dict[str, Any] = {}
         self._settings_problems: list[Problem] = []
-        self.said: dict[str, list[Override]] = {}  # what each key stands for, the last one said
+        self.said: dict[str, list[Override]] = {}  # the values of each key; the last word counts
         self.rows = Rows()  # jobs that are listed: sweep.zip and sweep.jobs
         self._cache: dict[tuple[str, ...], DictConfig] = {}
 
@@ -179,7 +179,7 @@ class CommandLine:
         return overrides, problems
 
     def _compose_first(self, values: Sequence[Override]) -> None:
-        """Compose the first choice of every group, to learn what Hydra is told by files."""
+        """Compose the first choice of every group, to read the settings of Hydra in files."""
         groups = [each for each in values if each.key_or_group in CHOICES and not each.is_delete()]
         first = [one for each in groups for one in elements(each, self.parser)[:1]]
         choices, _ = self.choose(first, [])
@@ -190,7 +190,7 @@ class CommandLine:
                 self.problems += problems
                 self.settings.discard()
                 self._compose_first(values)
-            return  # `check` says what is wrong with a file
+            return  # `check` reports what is wrong with a file
         self.sweeper = plain_mapping(self.composed.hydra)["sweeper"]
         self.problems += [*settings_problems(self.composed.hydra), *self._settings_problems]
 

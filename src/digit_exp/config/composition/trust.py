@@ -33,7 +33,7 @@ ELSEWHERE = "a file must not say that; say it on the command line"
 
 
 def suspicion(file: Path) -> str | None:
-    """Return why a file is not to be read, if so. YAML that is none is left to its parser."""
+    """Return why a file must not be read, or None; invalid YAML is left to the parser."""
     if (size := file.stat().st_size) > MAX_BYTES:
         return f"has {size:,} bytes; a configuration has {MAX_BYTES:,} at most"
     depth = values = 0
@@ -54,7 +54,7 @@ def suspicion(file: Path) -> str | None:
 
 
 def refused(content: Mapping[str, Any], package: str) -> Iterator[Problem]:
-    """Yield what a file says of `package` and must not."""
+    """Yield the values of a file, below `package`, that it must not set."""
     for path, key, value in _walk(content, package):
         if key in CALLS and not _is_installed(path, value):
             yield Problem(path, f"names a function to call, {key}; only registered names do")

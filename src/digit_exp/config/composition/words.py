@@ -141,7 +141,7 @@ def wrong_replicates(seeds: int, replicates: int, race: bool, is_sweep: bool) ->
 
 
 def _one_value(found: Override, key: str, text: str) -> str:
-    """Return how several values are said where one is wanted."""
+    """Return how to write several values where one is expected."""
     each = "add -m to run each"
     if is_text(key):
         return f"{each}, or write {typed(override(key, text))}"

@@ -23,7 +23,7 @@ STARTED = "started"
 
 @dataclass(frozen=True)
 class Filter:
-    """Which runs are wanted; None or nothing stands for all."""
+    """A filter of runs; None or an empty value means all."""
 
     sweep: str | None = None
     statuses: Collection[str] = ()
@@ -122,7 +122,7 @@ def data_name(run: FoundRun) -> str | None:
 
 
 def as_json(run: FoundRun) -> dict[str, Any]:
-    """Return what a list says of a run, in the shape that every `--json` uses for a run."""
+    """Return the shape that every `--json` uses for a run."""
     return {
         "id": run.run_id,
         "name": run.name,

@@ -29,7 +29,7 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
 
 def unsent_folder(resume: str, outputs: Path = OUTPUTS) -> Path | None:
     """Return the folder of a run that has ended, but is not completely in the store."""
-    is_file = Path(resume).is_file()  # may come from somebody else: not opened here
+    is_file = Path(resume).is_file()  # may come from anywhere: not opened here
     folder = run_folder(Path(resume)) if is_file else _folder(resume, outputs)
     return folder if folder is not None and unsent(folder) else None
 

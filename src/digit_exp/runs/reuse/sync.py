@@ -25,7 +25,7 @@ class Synced:
     is_all: bool
     """Whether it has everything; if not, the log says what it lacks."""
     where: list[str]
-    """The lines that tell how to open the run there."""
+    """How to open the run there, as lines of text."""
 
 
 def sync(folder: Path, to: str | None = None) -> Synced:

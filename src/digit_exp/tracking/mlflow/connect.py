@@ -50,7 +50,10 @@ def connect(store: Store) -> MlflowClient:
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for told in ("urllib3", "mlflow.store.db.utils"):  # of each try, the latter with a traceback
+    for told in (
+        "urllib3",
+        "mlflow.store.db.utils",
+    ):  # they log each try, the latter with a traceback
         logging.getLogger(told).setLevel(logging.CRITICAL)
     with translate_errors(store), short_timeout() if store.is_server else nullcontext():
         if not store.is_server:
@@ -65,7 +68,7 @@ def connect(store: Store) -> MlflowClient:
 def short_timeout() -> Iterator[None]:
     """Give a server five seconds for an answer, unless the environment says otherwise.
 
-    For the start of a run, when a person waits to see whether it starts.
+    For the start of a run, while the user waits.
     """
     usual = {name: os.environ.get(name) for name in SHORT_TIMEOUT}
     for name, value in SHORT_TIMEOUT.items():
@@ -83,7 +86,7 @@ def short_timeout() -> Iterator[None]:
 
 @contextmanager
 def translate_errors(store: Store) -> Iterator[None]:
-    """Turn what MLflow, SQLAlchemy and the file system raise into a sentence for a person."""
+    """Turn exceptions of MLflow, SQLAlchemy and files into a TrackingError with advice."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -148,7 +151,7 @@ def _make(store: Store) -> None:
     database.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(database.with_name(f"{database.name}.lock"))
     patience = time.monotonic() + LOCK_SECONDS
-    while not database.exists():  # who waits needs the database and not the lock
+    while not database.exists():  # a process that waits needs the database, not the lock
         try:
             with lock.acquire(timeout=LOOK_SECONDS):
                 if not database.exists():

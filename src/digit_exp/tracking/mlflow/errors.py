@@ -14,13 +14,13 @@ ADVICE = {
     "not a database": DAMAGED,
     "malformed": DAMAGED,
 }
-"""What SQLite says, and what to do."""
+"""Messages of SQLite, and what to do."""
 
 
 def reason(error: Exception) -> str:
     """Return the first line of what went wrong, without passwords.
 
-    SQLAlchemy wraps what the database said in advice and statements, and MLflow wraps that.
+    SQLAlchemy adds advice and statements to the message of the database, and MLflow wraps that.
     """
     for wrapped in (error, error.__cause__):
         if (said := getattr(wrapped, "orig", None)) is not None:
@@ -46,17 +46,17 @@ HOPELESS = {
     "RESOURCE_ALREADY_EXISTS",
     "RESOURCE_DOES_NOT_EXIST",
 }
-"""Errors of MLflow that another try does not mend."""
+"""Errors of MLflow for which another try does not help."""
 
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
-"""Errors of the folder for files, which may lie elsewhere than the database for numbers."""
+"""Errors of the folder for files, which may be on another disk than the database."""
 
 
 class Refusal(Enum):
     """Why a store that answers does not take one thing."""
 
-    final = "it has understood, and will never take it"
-    perhaps = "for good or for this moment only"
+    final = "another try will not help"
+    perhaps = "another try may help"
 
 
 def refusal(error: Exception) -> Refusal | None:

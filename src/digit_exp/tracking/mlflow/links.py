@@ -10,7 +10,7 @@ from digit_exp.tracking.mlflow.uri import SQLITE, Store, locate
 
 HOST, PORT = "127.0.0.1", 5000
 ID_LENGTH = 12
-"""Of 32 characters, those that a person is given to type."""
+"""Characters of a run id, of 32, that are shown to be typed."""
 
 
 def program(folder: Path) -> str:
@@ -49,7 +49,7 @@ def opening(store: Store, page: str, run: str) -> list[str]:
 
 
 def _elsewhere(store: Store) -> str:
-    """Return the option that says where the store is, if the command would not find it alone."""
+    """Return the option that says where the store is, if that is not the default."""
     if store.uri == locate(None, store.folder).uri:
         return ""
     uri = SQLITE + seen_from(store.folder, store.database) if store.database else store.address

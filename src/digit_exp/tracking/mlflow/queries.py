@@ -83,7 +83,7 @@ class RunStore:
             return download(self.client, run_id, file, self._copies / run_id)
 
     def page(self, trial: Trial) -> list[str]:
-        """Return the lines that tell a person how to open the page of a run."""
+        """Return how to open the page of a run, as lines of text."""
         return links.lines(self.store, trial.experiment_id, trial.run_id)
 
     @cached_property
@@ -154,7 +154,7 @@ def trial_ids(store: Store) -> set[str] | None:
 
 
 def epochs_of(client: MlflowClient, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
-    """Return these metrics of each epoch; the numbers of the whole run stand at step 0."""
+    """Return these metrics of each epoch; the metrics of the whole run are at step 0."""
     epochs: dict[int, dict[str, float]] = {}
     for name in metrics:
         for point in client.get_metric_history(run_id, name):

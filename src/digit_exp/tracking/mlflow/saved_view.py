@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CURVES = ("val_acc", "val_loss", "train_loss")
-SCATTERS = 4  # at most: with more, nobody finds the one that matters
+SCATTERS = 4  # at most: more are hard to read
 ALL, EACH, LEARNING, REST = "all", "each", "learning", "rest"  # sections of charts
 
 CHARTS = "&compareRunsMode=CHART"
@@ -42,7 +42,7 @@ Json = dict[str, object]
 
 @dataclass(frozen=True)
 class SavedView:
-    """What a person compares: the trials of a sweep, or all runs if that is None.
+    """What is compared: the trials of a sweep, or all runs if that is None.
 
     The columns are the parameters and the metrics; the best of the objective is first.
     """

@@ -26,7 +26,7 @@ TRIES = 100
 
 
 def free_port(first: int = PORT) -> int:
-    """Return the first port, from `first` on, that nobody listens at; raises TrackingError."""
+    """Return the first free port from `first` on; raises TrackingError."""
     for port in range(first, min(first + TRIES, 65536)):
         with socket.socket() as taken:
             # as the server will: a port that was closed a moment ago is free
@@ -45,7 +45,7 @@ BACKEND = "MLFLOW_BACKEND_STORE_URI"
 def web_page(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
     """Serve MLflow's page of a database at `port`, with one worker, while the block runs.
 
-    Raises TrackingError, with what the server said last, if it does not come up.
+    Raises TrackingError, with the last lines of its output, if the server does not start.
     """
     command = [sys.executable, "-m", "mlflow", "server"]
     options = ["--host", HOST, "--port", str(port), "--workers", "1"]
@@ -58,7 +58,7 @@ def web_page(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C is for us; the server is told in `_stop`
+            start_new_session=True,  # Ctrl-C does not reach the server; `_stop` ends it
         )
         try:
             if not _answers(process, port):

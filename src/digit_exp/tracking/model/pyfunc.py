@@ -22,7 +22,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class Refused(MlflowException):
-    """A request that cannot be answered. The server says 400 with the message as it stands here."""
+    """A request that cannot be answered. The server answers 400 with this message."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence, error_code=INVALID_PARAMETER_VALUE)

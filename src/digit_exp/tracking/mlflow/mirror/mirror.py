@@ -71,7 +71,7 @@ class Mirror:
     def send(self, contents: RunContents, files: Sequence[str] | None = None) -> None:
         """Send what MLflow lacks of the folder; of its files, all or only `files`.
 
-        Raises TakenOver if the folder is outdated, and what a store raises that is away.
+        Raises TakenOver if the folder is outdated, and the errors of a store that does not answer.
         """
         earlier, self.refused = self.refused, {}
         try:
@@ -80,7 +80,7 @@ class Mirror:
             try:
                 self._send_files(contents, stored, contents.files if files is None else files)
                 self._send_model(contents, stored)
-            finally:  # a folder for files that is away must not keep the status from being told
+            finally:  # send the status even if the folder for files is missing
                 self._send_status(contents, stored)
         except BaseException:
             self._stored = None
@@ -91,7 +91,7 @@ class Mirror:
             self._sent_files.save(is_all=is_whole and not self.refused)
 
     def beat(self, contents: RunContents) -> None:
-        """Tell other machines that the process lives, unless one has taken the run over."""
+        """Send the heartbeat, unless another process has taken the run over."""
         tags = active(self._client, self.run_id).data.tags
         self._require_own(contents, tags)
         for name, text in ownership.beat().items():
@@ -204,7 +204,7 @@ class Mirror:
         ]
 
     def _send_batch(self, kind: str, items: Sequence[Item]) -> list[Item]:
-        """Send items in one call, or where that is refused, all but the one that is to blame."""
+        """Send items in one call; if it is refused, find the refused ones and send the others."""
         names = {item.key: f"the {kind.removesuffix('s')} {item.key}" for item in items}
         hopeless = {key: what for key, what in names.items() if self._tries[what] >= TRIES}
         self.refused |= {what: self._reasons[what] for what in hopeless.values()}

@@ -63,7 +63,7 @@ class MLflowTracker(Tracker):
     def follow(self, contents: Callable[[], RunContents]) -> None:
         self._contents = contents
         self.changed()
-        # a daemon: a request that hangs must not keep the process
+        # a daemon: a request without an answer must not keep the process alive
         Thread(target=self._work, name="tracking", daemon=True).start()
 
     def changed(self) -> None:
@@ -105,7 +105,7 @@ class MLflowTracker(Tracker):
         return lacking is None
 
     def _lacking(self) -> str | None:
-        """Return what MLflow lacks, and why, for a sentence."""
+        """Return what MLflow lacks, and why, or None."""
         if self._reason is not None:
             return f"something ({self._reason})"
         refused = [f"{what} ({why})" for what, why in self.mirror.refused.items()]

@@ -48,7 +48,7 @@ def open_tracker(
     folder: Path | None = None,
     keeps_checkpoints: bool = False,
 ) -> Tracker:
-    """Return the tracker of a run that begins or, if it has a `run_id`, goes on.
+    """Return the tracker of a new run or, if it has a `run_id`, of a resumed one.
 
     It is RUNNING in MLflow then, with its tags, and is mirrored from `Tracker.follow` on. `folder`
     is where the command was started.
@@ -71,7 +71,7 @@ def mirror_once(
 ) -> MLflowTracker:
     """Mirror a run that is over, in any store: as the run, or as its copy there.
 
-    It has begun and goes on until the tracker is closed.
+    It is mirrored until the tracker is closed.
     """
     store = locate(uri, Path.cwd())
     client = connect(store)
@@ -143,7 +143,7 @@ def _find(client: MlflowClient, contents: RunContents) -> Run | None:
 
 
 def _identity(contents: RunContents) -> str:
-    """Return what no other run has: its id, or of a run that was not tracked a digest."""
+    """Return a unique text: the id of the run, or a digest if it was not tracked."""
     if contents.run_id is not None:
         return contents.run_id
     return hashlib.sha256(f"{contents.name} {contents.started}".encode()).hexdigest()[:32]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NOTE = ".mirror.json"
 OUTBOX = "unsent.jsonl"
-"""What 0.1 left in a folder; what it says is in the other files of the folder too."""
+"""A file of version 0.1; its content is in the other files of the folder too."""
 
 Version = list[int]
 """Size and time of change: of a file that has neither changed, nothing has changed."""
