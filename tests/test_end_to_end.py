@@ -85,7 +85,7 @@ def test_the_artifacts_of_a_run_can_be_read_back(finished, tracked, client):
 def test_the_test_accuracy_is_that_of_the_best_checkpoint(finished, tracked):
     made = only_run(finished[0])
     found = read_predictions(made / "test_predictions.npz")
-    accuracy = float((found.read == found.labels).mean())
+    accuracy = float((found.predicted == found.labels).mean())
     assert accuracy == pytest.approx(tracked.data.metrics["test_acc"])
     from digit_exp.data.sources import DATASETS
 

@@ -18,7 +18,7 @@ def test_jobs_are_compared_by_their_predictions_for_the_validation_images(tmp_pa
     val = experiment.val
     assert len(val) == 40
     assert found.labels.tolist() == val.labels.tolist()
-    assert found.read.tolist() == experiment.network.predict(val.images[val.rows]).tolist()
+    assert found.predicted.tolist() == experiment.network.predict(val.images[val.rows]).tolist()
 
 
 def test_a_run_of_an_earlier_version_has_no_validation_predictions(tmp_path):
