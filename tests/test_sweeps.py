@@ -266,7 +266,7 @@ def test_a_race_drops_what_is_beyond_hope_and_goes_on_after_a_kill(
 ):
     words = ["-m", *UNTRACKED[1:3], "tracking=none", "sweep.replicates=3", "sweep.race=true"]
     words += ["optimizer.lr=0.00001,0.003,0.004", "model.hidden=[32],[40]", *launcher]
-    code, _ = command.interrupt(tmp_path, *words, after="[8/18]", by=signal.SIGKILL)
+    code, _ = command.interrupt(tmp_path, *words, after="[ 8/18]", by=signal.SIGKILL)
     assert code == -signal.SIGKILL
     printed = command.run(tmp_path, *words).stdout
     assert printed.count("was done before") >= 7

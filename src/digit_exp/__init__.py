@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from digit_exp.api import load_run as load_run
     from digit_exp.api import run as run
     from digit_exp.api import sweep as sweep
+    from digit_exp.api import try_change as try_change
     from digit_exp.data.sources import IdxFolder as IdxFolder
     from digit_exp.data.sources import Mnist as Mnist
     from digit_exp.data.splits import train_val_split as train_val_split
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun as FoundRun
     from digit_exp.runs.reuse.found_run import RunError as RunError
     from digit_exp.runs.reuse.listing import table as runs
+    from digit_exp.sweeps.verdicts import Verdict as Verdict
     from digit_exp.training.callbacks import Callback as Callback
     from digit_exp.training.callbacks import EarlyStopping as EarlyStopping
     from digit_exp.training.callbacks import ModelCheckpoint as ModelCheckpoint
@@ -66,7 +68,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "digit_exp.api": ("SweepResult", "compare", "load_run", "run", "sweep"),
+    "digit_exp.api": ("SweepResult", "compare", "load_run", "run", "sweep", "try_change"),
     "digit_exp.data.sources": ("IdxFolder", "Mnist"),
     "digit_exp.data.splits": ("train_val_split",),
     "digit_exp.nn.builder": ("NetworkBuilder",),
@@ -84,6 +86,7 @@ _HOMES = {
     "digit_exp.runs.errors": ("JobFailed",),
     "digit_exp.runs.reuse.compare": ("Comparison",),
     "digit_exp.runs.reuse.found_run": ("FoundRun", "RunError"),
+    "digit_exp.sweeps.verdicts": ("Verdict",),
     "digit_exp.training.callbacks": ("Callback", "EarlyStopping", "ModelCheckpoint"),
     "digit_exp.training.checkpoint": ("load_network", "save_network"),
     "digit_exp.training.progress": ("Progress",),

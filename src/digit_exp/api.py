@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from digit_exp.runs.reuse.compare import Comparison
+    from digit_exp.sweeps.verdicts import Verdict
 
 Values = Mapping[str, object]
 """Values by their keys on the command line: `{"optimizer": "sgd", "model.hidden": [64]}`."""
@@ -85,10 +86,14 @@ def sweep(
     parameters: Mapping[str, Sequence[object]],
     *words: str | Values,
     seeds: Sequence[int] = (),
+    replicates: int | None = None,
+    race: bool = False,
     name: str | None = None,
 ) -> SweepResult:
     """Run all combinations of the values of `parameters` and `seeds`, and return the jobs.
 
+    Instead of `seeds`, `replicates` says how many. In a race, what is beyond hope after its first
+    seeds gets no further ones. `"sweep=tpe"` as a word searches instead.
     The same call again continues what is not done, under the same `name`. Prints what the command
     prints. Raises ConfigError with all that is wrong, in any job.
     """
@@ -100,12 +105,34 @@ def sweep(
     varied = {**parameters, **({"seed": seeds} if seeds else {})}
     swept = [f"{key}={','.join(map(written, values))}" for key, values in varied.items()]
     named = [] if name is None else [f"sweep.name={written(name)}"]
+    named += [] if replicates is None else [f"sweep.replicates={replicates}"]
+    named += ["sweep.race=true"] if race else []
     planned = plan([*_overrides(words), *swept, *named], multirun=True)
     name = sweep_name(planned)
     with _kept_logging():
         code = launch_sweep(planned)
     folder = FOLDER / name
     return SweepResult(name, folder, Runs(folder).all[::-1], code == 0)
+
+
+def try_change(
+    *words: str | Values,
+    against: str = "defaults",
+    both: Sequence[str | Values] = (),
+    max_pairs: int = 8,
+    indifference: float = 0.2,
+    alpha: float = 0.05,
+) -> Verdict:
+    """Train a change and its baseline on the same seeds until a sequential test decides.
+
+    `against` is a run, "best" or "defaults"; `both` are words for both sides; `indifference` is in
+    percentage points. The same call goes on with the pairs that are there. Raises ConfigError if
+    there is nothing to compare, and JobFailed if a run fails.
+    """
+    from digit_exp.sweeps.try_change import comparison, try_change
+
+    found = comparison(_overrides(words), against=against, both=_overrides(both))
+    return try_change(found, max_pairs=max_pairs, indifference=indifference, alpha=alpha)
 
 
 def load_run(text: str = BEST, uri: str | None = None) -> FoundRun:

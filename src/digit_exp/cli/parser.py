@@ -15,6 +15,7 @@ from digit_exp.cli.commands import (
     schema,
     show,
     sync,
+    try_change,
     ui,
 )
 
@@ -25,6 +26,7 @@ COMMANDS = {
         list.COMMAND,
         show.COMMAND,
         compare.COMMAND,
+        try_change.COMMAND,
         reproduce.COMMAND,
         promote.COMMAND,
         predict.COMMAND,

@@ -9,12 +9,19 @@ import hashlib
 import json
 import re
 import uuid
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
+from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
-from digit_exp.config.serialize import resolved
-from digit_exp.tracking.provenance import source_digest
+from digit_exp.config.serialize import read_yaml, resolved
+from digit_exp.registry import ConfigError
+from digit_exp.runs.folder import CONFIG_FILE, DATA_DIGEST, records_below
+from digit_exp.tracking.base import Status
+from digit_exp.tracking.provenance import SOURCE, source_digest
 
 LIBRARIES = ("numpy", "numba", "scipy")
 """What computes the result beside the package itself."""
@@ -34,6 +41,30 @@ def config_hash(config: RunConfig, data_digest: str | None) -> str:
 def is_config_hash(text: str) -> bool:
     """Tell whether a text is such a hash."""
     return re.fullmatch("[0-9a-f]{16}", text) is not None
+
+
+def finished_run(
+    config: RunConfig, data_digest: str, outputs: Path, metric: str
+) -> Mapping[str, float] | None:
+    """Return the summary of a finished run below `outputs` that is the same run, if there is one.
+
+    Any run counts, whether or not it was a job of a sweep, if it has the metric.
+    """
+    made_with = {
+        "seed": str(config.seed),
+        DATA_DIGEST: data_digest,
+        SOURCE: source_digest(),
+        **{f"version.{name}": import_module(name).__version__ for name in LIBRARIES},
+    }
+    wanted = config_hash(config, data_digest)
+    for folder, record in records_below(outputs):
+        is_like = all(record.tags.get(key) == value for key, value in made_with.items())
+        if record.status == Status.FINISHED and is_like and metric in record.summary:
+            with suppress(ConfigError):
+                found = from_mapping(read_yaml(folder / CONFIG_FILE))
+                if config_hash(found, data_digest) == wanted:
+                    return record.summary
+    return None
 
 
 @cache

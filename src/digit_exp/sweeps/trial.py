@@ -54,7 +54,7 @@ def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> 
     name = report.run_name(config, context.varied)
     with Interruption() as interruption:
         try:
-            outcome = _Job(config, context, number, name, sweep).finish(interruption)
+            outcome = SweepJob(config, context, number, name, sweep).finish(interruption)
         except Exception as error:
             failure = error if isinstance(error, JobFailed) else log_failure(error)
             outcomes.add(Outcome(number, name, "failed", reason=str(failure)))
@@ -76,7 +76,7 @@ def _joined(config: RunConfig, context: SweepContext) -> Sweep | None:
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class JobOutcome:
     """What is known of a job that has ended."""
 
     word: str
@@ -86,7 +86,7 @@ class _Outcome:
 
 
 @dataclass(frozen=True)
-class _Job:
+class SweepJob:
     """A configuration at its place in a sweep."""
 
     config: RunConfig
@@ -95,7 +95,7 @@ class _Job:
     name: str
     sweep: Sweep | None
 
-    def finish(self, interruption: Interruption) -> _Outcome:
+    def finish(self, interruption: Interruption) -> JobOutcome:
         """Return the outcome of the job, from an earlier run if there is one."""
         unread = self._location(None)
         try:
@@ -114,7 +114,7 @@ class _Job:
 class _JobLocation:
     """Where a job is kept, in the store and in a folder, under the hash of what it is."""
 
-    job: _Job
+    job: SweepJob
     identity: str
     folder: Path
 
@@ -124,29 +124,29 @@ class _JobLocation:
             return previous.previous_in_folder(self.folder)
         return previous.previous_in_store(self.job.sweep, self.identity, self.folder)
 
-    def finish(self, interruption: Interruption) -> _Outcome:
+    def finish(self, interruption: Interruption) -> JobOutcome:
         """Return the outcome of the job, unless another process of this machine is at it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", blocking=False):
                 return self._finish(interruption)
         except Timeout:
-            return _Outcome("is running in another process")
+            return JobOutcome("is running in another process")
 
-    def _finish(self, interruption: Interruption) -> _Outcome:
+    def _finish(self, interruption: Interruption) -> JobOutcome:
         earlier = self.past()
         if earlier.runner is not None:
-            return _Outcome(f"is running elsewhere ({earlier.runner})")
+            return JobOutcome(f"is running elsewhere ({earlier.runner})")
         if self.job.context.rerun:
             self.discard(earlier)
             earlier = PreviousRun()
         if earlier.is_over:
             where = "" if earlier.is_here else ", elsewhere"
-            return _Outcome(f"was done before{where}", earlier.summary)
+            return JobOutcome(f"was done before{where}", earlier.summary)
         checkpoint = self._checkpoint(earlier)
         if checkpoint is None:
             if (reason := self._reason_to_drop()) is not None:
-                return _Outcome(f"dropped, {reason}", is_dropped=True)
+                return JobOutcome(f"dropped, {reason}", is_dropped=True)
             self.discard(earlier)
         return self._run(checkpoint, interruption)
 
@@ -159,17 +159,17 @@ class _JobLocation:
             race.drop(self.identity, job.config, job.number, reason)
         return reason
 
-    def _run(self, checkpoint: Checkpoint | None, interruption: Interruption) -> _Outcome:
+    def _run(self, checkpoint: Checkpoint | None, interruption: Interruption) -> JobOutcome:
         with self._opened(checkpoint) as run:
             if self._is_taken(run):
-                return _Outcome("is running elsewhere")
+                return JobOutcome("is running elsewhere")
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
             result = execute_open(run, experiment, interruption, self._pruning_context())
         if result.stop_reason == "pruned":
-            return _Outcome("pruned", result.summary)
+            return JobOutcome("pruned", result.summary)
         if result.is_failure:
-            return _Outcome(result.stop_reason or "failed")
-        return _Outcome("resumed and done" if checkpoint else "done", result.summary)
+            return JobOutcome(result.stop_reason or "failed")
+        return JobOutcome("resumed and done" if checkpoint else "done", result.summary)
 
     def fail(self, error: Exception) -> NoReturn:
         """Leave a run that has FAILED, of a job that cannot begin."""

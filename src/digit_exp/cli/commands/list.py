@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from digit_exp.cli.arguments import Command, add_json, add_store
@@ -27,6 +28,7 @@ examples:
   digit-exp list --best 5 --data mnist              the best five in validation accuracy
   digit-exp list --sweep my-sweep --sort test_loss  the jobs of a sweep, the best first
   digit-exp list --all --status failed killed       what did not finish, jobs of sweeps too
+  digit-exp list --verdicts                         what was tried, and what that came to
 
 The store is opened only if it has runs without a folder here, or is a server.
 """
@@ -57,6 +59,9 @@ def _configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--local", action="store_true", help="only the folders below outputs/, not the store"
     )
+    parser.add_argument(
+        "--verdicts", action="store_true", help="the verdicts of `digit-exp try`, and nothing else"
+    )
     add_json(parser)
     add_store(parser)
 
@@ -66,6 +71,8 @@ def _list(options: Namespace) -> int:
     from digit_exp.runs.reuse import listing
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 
+    if options.verdicts:
+        return _list_verdicts(options.json)
     found = Runs(OUTPUTS) if options.local else Runs.of_folder(uri=options.uri).briefly()
     wanted = listing.Filter(options.sweep, options.status, options.data)
     runs = [run for run in found.all if wanted.matches(run)]
@@ -83,6 +90,30 @@ def _list(options: Namespace) -> int:
     print(_tables(shown, sweeps, key), end="")
     if len(shown) < len(runs):
         print(f"... and {len(runs) - len(shown)} more; --all lists them")
+    return 0
+
+
+def _list_verdicts(as_json: bool) -> int:
+    from digit_exp.sweeps.verdicts import points, verdicts
+
+    found = verdicts()
+    if as_json:
+        print_json({"verdicts": found})
+        return 0
+    rows = [
+        [
+            datetime.fromisoformat(one["decided"]).astimezone().strftime("%Y-%m-%d %H:%M"),
+            one["verdict"],
+            "–" if one["effect"] is None else points(one["effect"]),
+            " to ".join("–" if end is None else points(end) for end in one["interval"]),
+            str(len(one["pairs"])),
+            " ".join(one["change"]),
+            one["against"],
+        ]
+        for one in reversed(found)
+    ]
+    title = ["decided", "verdict", "points", "interval", "pairs", "change", "against"]
+    print(columns(title, rows, (2, 3, 4)) if rows else "no verdicts\n", end="")
     return 0
 
 

@@ -1,0 +1,116 @@
+"""What tries have come to, and the ledger that keeps it: a line of JSON for each verdict."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.sequential import Decision
+from digit_exp.runs.reuse.lookup import OUTPUTS
+
+LEDGER = OUTPUTS / "verdicts.jsonl"
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The scores of both sides with one seed; None if it diverged."""
+
+    seed: int
+    baseline: float | None
+    change: float | None
+
+    @property
+    def difference(self) -> float:
+        """How much better the change is."""
+        return (self.change or 0.0) - (self.baseline or 0.0)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What may be said of a change, and what that took."""
+
+    name: str
+    """Of the sweep that holds the runs."""
+    verdict: Decision
+    change: list[str]
+    """The words that make it."""
+    against: str
+    effect: float | None
+    """The mean difference of the best validation accuracy, change − baseline."""
+    interval: tuple[float | None, float | None]
+    """Of the mean difference; None: without an end."""
+    pairs: Sequence[Pair]
+    alpha: float
+    indifference: float
+    seconds: float
+    """Of training, in all runs of the pairs, those that were there before included."""
+    decided: str
+    """When, in UTC."""
+    remark: str | None = None
+
+    def text(self) -> str:
+        """Return the verdict as a sentence for a person."""
+        said, n = str(self.verdict), len(self.pairs)
+        if self.verdict == "no difference":
+            said = f"no difference of more than {Objective().spread(self.indifference)} points"
+        if self.remark is not None or self.effect is None:
+            return f"{said}: {self.remark or 'no pair was trained'}"
+        found = f"{said}: {points(self.effect)} points after {n} pair{'s' if n > 1 else ''}"
+        ends = [points(end) for end in self.interval if end is not None]
+        return f"{found}, the interval is {' to '.join(ends)}" if ends else found
+
+
+def points(share: float) -> str:
+    """Write a difference of accuracies in percentage points.
+
+    >>> points(0.0042)
+    '+0.42'
+    """
+    return f"{100 * share:+.2f}"
+
+
+def record(verdict: Verdict, ledger: Path = LEDGER) -> None:
+    """Append a verdict, whole and in one write, unless the same one is there."""
+    line = asdict(verdict)
+    ledger.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(ledger.with_name(f".{ledger.name}.lock")):
+        if any(_same(line, known) for known in verdicts(ledger)):
+            return
+        with ledger.open("ab+") as file:
+            file.seek(0, os.SEEK_END)
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read() != b"\n":  # a process was killed, or the disk full, in a line
+                    file.write(b"\n")
+            file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def verdicts(ledger: Path = LEDGER) -> list[dict[str, Any]]:
+    """Return the verdicts, the oldest first; a line that was cut off is left out."""
+    try:
+        lines = ledger.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    return [found for line in lines if (found := _read(line)) is not None]
+
+
+def _read(line: str) -> dict[str, Any] | None:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and "verdict" in found else None
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    plain = json.loads(json.dumps(one))
+    return {**plain, "decided": None} == {**other, "decided": None}
