@@ -37,8 +37,19 @@ def test_a_command_of_the_readme_is_accepted(words):
     assert check(overrides, multirun="-m" in words) == []
 
 
-def test_the_script_of_the_readme_is_the_example():
-    assert EXAMPLE.read_text(encoding="utf-8") in README
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(block, {})
+    assert str(Path("outputs")) in capsys.readouterr().out
+
+
+def test_a_wrong_command_line_is_answered_as_the_readme_shows():
+    sample = README.partition("$ python -m digit_exp optimizer=adamm")[2]
+    words = ["optimizer=adamm", *sample.partition("\n")[0].split()]
+    answer = sample.partition("\n")[2].partition("```")[0]
+    problems = [f"  {problem.path}: {problem.message}" for problem in check(words)]
+    assert "\n".join([f"the configuration has {len(problems)} errors", *problems, ""]) == answer
 
 
 def test_the_example_trains_saves_and_loads(tmp_path, capsys):
