@@ -23,7 +23,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     named = set(re.findall(r"[\w./-]+\.md", str(config.nav)))
     found = sorted(path.relative_to(docs).as_posix() for path in docs.rglob("*.md"))
     assert config.nav is not None
-    config.nav += [{"More": [page for page in found if page not in named]}]
+    if rest := [page for page in found if page not in named]:
+        config.nav.append({"More": rest})
     return config
 
 
