@@ -35,6 +35,8 @@ def on_page_markdown(text: str, **_: object) -> str:
 
 def _content(found: re.Match[str]) -> str:
     text = (ROOT / found["file"]).read_text(encoding="utf-8")
+    if found["file"].endswith(".py"):
+        return f"```python\n{text}```"
     for there, here in PLACES.items():
         text = text.replace(f"]({there}", f"]({here}")
     return text
