@@ -37,24 +37,28 @@ def free_port(first: int = PORT) -> int:
     raise TrackingError(f"no port from {first} on is free; say another one: --port 8080")
 
 
-BACKEND = "MLFLOW_BACKEND_STORE_URI"
-"""The address is passed in the environment: arguments are visible in lists of processes."""
+SOURCE = Path(__file__).parents[3]
+"""Where the package lies, installed or not."""
 
 
 @contextmanager
 def web_page(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve MLflow's page of a database at `port`, with one worker, while the block runs.
+    """Serve MLflow's page of a database at `port` while the block runs.
 
     Raises TrackingError, with the last lines of its output, if the server does not start.
     """
-    command = [sys.executable, "-m", "mlflow", "server"]
-    options = ["--host", HOST, "--port", str(port), "--workers", "1"]
+    from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
+
+    command = [sys.executable, "-m", "uvicorn", "digit_exp.tracking.mlflow.ui_app:app"]
+    options = ["--app-dir", str(SOURCE), "--host", HOST, "--port", str(port)]
+    # in the environment: whoever lists processes reads their arguments
+    address = {BACKEND_STORE_URI_ENV_VAR: store.uri}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
             [*command, *options],
             cwd=store.folder,
-            env={**QUIET, **os.environ, **LIGHT, "PATH": path, BACKEND: store.uri},
+            env={**QUIET, **os.environ, **LIGHT, "PATH": path, **address},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,57 @@
+// Runs before MLflow's page, and makes the choices that it keeps in the browser, where they are
+// missing: model training instead of language models, no Assistant, and the charts of a run.
+const choices = {
+  "mlflow.workflowType_v1": "machine_learning",
+  "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": true,
+  "mlflow.settings.telemetry.enabled_v1": false,
+  "mlflow.telemetry.info.alert.dismissed_v1": true,
+};
+
+const line = (name, metrics, scale) => ({
+  uuid: name, type: "LINE", metricSectionId: "learning", deleted: false, isGenerated: false,
+  displayName: name, metricKey: metrics[0], selectedMetricKeys: metrics, scaleType: scale,
+  xAxisKey: "step", xAxisScaleType: "linear", lineSmoothness: 0,
+});
+
+const chartsOfRun = {
+  autoRefreshEnabled: true,
+  isAccordionReordered: true,  // else sections are sorted by name
+  globalLineChartConfig: {xAxisKey: "step", lineSmoothness: 0, selectedXAxisMetricKey: ""},
+  compareRunCharts: [
+    line("loss", ["train_loss", "val_loss"], "log"),
+    line("accuracy", ["train_acc", "val_acc"], "linear"),
+    line("learning rate", ["learning_rate"], "linear"),
+  ],
+  compareRunSections: [
+    {uuid: "learning", name: "Learning", columns: 3, cardHeight: 320},
+    {uuid: "rest", name: "Model metrics", columns: 3, cardHeight: 320, display: false},
+  ].map(section => ({display: true, isReordered: true, deleted: false, isGenerated: false, ...section})),
+};
+
+function keep(key, value) {
+  try {
+    if (localStorage.getItem(key) === null) localStorage.setItem(key, JSON.stringify(value));
+  } catch (error) {
+    // a browser that keeps nothing
+  }
+}
+
+function prepare() {
+  const run = location.hash.match(/\/runs\/([0-9a-f]{32})/);
+  if (run) keep(`MLflowLocalStorage-1.1-RunPage-${run[1]}-model-chartUIState`, chartsOfRun);
+}
+
+for (const [key, value] of Object.entries(choices)) keep(key, value);
+prepare();
+for (const name of ["pushState", "replaceState"]) {
+  const original = history[name];
+  history[name] = function (...words) {
+    original.apply(this, words);
+    prepare();
+  };
+}
+
+// A link to a sweep opens a view that is saved with the experiment; MLflow says so on every visit.
+const style = document.createElement("style");
+style.textContent = '[data-component-id="mlflow.experiment_page.shared_view.banner"] {display: none}';
+document.head.append(style);
