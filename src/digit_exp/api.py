@@ -48,6 +48,13 @@ class SweepResult:
         """The report, an HTML page."""
         return self.folder / "report.html"
 
+    def importance(self) -> pd.DataFrame:
+        """Return the share of the objective that each parameter explains, with its interval."""
+        from digit_exp.analysis.importance import importance_table
+        from digit_exp.runs.reuse.compare import ranking_of
+
+        return importance_table(ranking_of(self.jobs))
+
     def table(self) -> pd.DataFrame:
         """Return the jobs as `digit_exp.runs()` returns all runs."""
         from digit_exp.runs.reuse.listing import as_table

@@ -5,7 +5,13 @@ import pytest
 from scipy import stats
 
 from digit_exp.analysis.predictions import Predictions
-from digit_exp.analysis.report.runs import config_table, metrics_table, pairs_table, runs_table
+from digit_exp.analysis.report.runs import (
+    config_table,
+    explanations,
+    metrics_table,
+    pairs_table,
+    runs_table,
+)
 from digit_exp.analysis.report.section import Results
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.terminal import WIDTH, text_table
@@ -96,6 +102,23 @@ def test_several_pairs_are_corrected_and_other_test_sets_are_left_out():
     assert [pair.second for pair in found] == [1, 2]
     assert found[0].p == pytest.approx(2 * alone)
     assert paired_tests([compared(), compared(test=first)]) == []
+
+
+def test_it_says_why_p_shows_no_difference_where_the_interval_excludes_0():
+    first, second = readings(), readings(*range(6))
+    others = [compared(test=second)] * 3
+    (section,) = (
+        one
+        for one in sections(Results(runs=[compared(test=first), *others]))
+        if one.key == "predictions"
+    )
+    told = [line for line in section.text if "excludes 0" in line]
+    assert len(told) == 3
+    assert "corrected for 3 comparisons (0.031 before)" in told[0]
+    few = paired_tests([compared(test=first), compared(test=readings(*range(5)))])
+    assert few[0].interval[0] > 0
+    (line,) = explanations(few, "test")
+    assert "stricter" in line
 
 
 def test_the_clearest_come_first():

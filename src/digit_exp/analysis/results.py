@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from digit_exp.arrays import Metrics
+from digit_exp.config.serialize import read_yaml
+from digit_exp.registry import ConfigError
 
 DROPPED = "DROPPED"
 """The status of a job that a race did not run: its candidate was beyond hope."""
@@ -36,3 +38,14 @@ class JobResult:
     """The address of its page in MLflow."""
     predictions: Callable[[], Path | None] = lambda: None
     """Returns `val_predictions.npz` with the validation labels and logits, if there is one."""
+
+
+def searched_in(folder: Path) -> dict[str, bool]:
+    """Return the parameters that a search draws from a range, and whether by their logarithm."""
+    try:
+        settings = read_yaml(folder / "multirun.yaml")
+    except ConfigError:
+        return {}
+    space = settings.get("hydra", {}).get("sweeper", {}).get("space") or {}
+    ranges = {key: entry for key, entry in space.items() if entry.get("type") != "categorical"}
+    return {key: bool(entry.get("log")) for key, entry in ranges.items()}

@@ -55,6 +55,8 @@ class PairedTest:
     interval: Interval
     p: float
     """Of McNemar's test, corrected for the number of pairs."""
+    uncorrected: float
+    """The same for this pair alone."""
 
 
 def accuracy_interval(predictions: Predictions) -> Interval:
@@ -103,13 +105,16 @@ def _paired_tests(found: Sequence[Predictions | None]) -> list[PairedTest]:
         for place, theirs in enumerate(found[1:], 1)
         if theirs is not None and np.array_equal(theirs.labels, ours.labels)
     ]
-    p_values = holm([mcnemar(ours.is_right, theirs.is_right) for _, theirs in pairs])
+    alone = [mcnemar(ours.is_right, theirs.is_right) for _, theirs in pairs]
     return [
-        _paired_test(ours, theirs, n, p) for (n, theirs), p in zip(pairs, p_values, strict=True)
+        _paired_test(ours, theirs, place, *p)
+        for (place, theirs), *p in zip(pairs, holm(alone), alone, strict=True)
     ]
 
 
-def _paired_test(ours: Predictions, theirs: Predictions, place: int, p: float) -> PairedTest:
+def _paired_test(
+    ours: Predictions, theirs: Predictions, place: int, p: float, uncorrected: float
+) -> PairedTest:
     gain = ours.is_right.astype(np.float64) - theirs.is_right
     return PairedTest(
         0,
@@ -119,6 +124,7 @@ def _paired_test(ours: Predictions, theirs: Predictions, place: int, p: float) -
         float(gain.mean()),
         bootstrap(gain),
         p,
+        uncorrected,
     )
 
 

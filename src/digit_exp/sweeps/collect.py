@@ -36,17 +36,6 @@ def results_in_store(sweep: Sweep, folder: Path) -> list[JobResult]:
     return [_from_trial(sweep, trial, folder) for trial in sweep.children() if trial.params]
 
 
-def searched_in(folder: Path) -> dict[str, bool]:
-    """Return the parameters that a search draws from a range, and whether by their logarithm."""
-    try:
-        settings = read_yaml(folder / "multirun.yaml")
-    except ConfigError:
-        return {}
-    space = settings.get("hydra", {}).get("sweeper", {}).get("space") or {}
-    ranges = {key: entry for key, entry in space.items() if entry.get("type") != "categorical"}
-    return {key: bool(entry.get("log")) for key, entry in ranges.items()}
-
-
 def results_in_folders(folder: Path) -> list[JobResult]:
     """Return every job of a sweep that is not tracked."""
     return list(_from_folders(folder))

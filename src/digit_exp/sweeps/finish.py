@@ -9,11 +9,11 @@ from pathlib import Path
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Ranking, rank
-from digit_exp.analysis.results import JobResult
+from digit_exp.analysis.results import JobResult, searched_in
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
-from digit_exp.sweeps.collect import results_in_folders, results_in_store, searched_in
+from digit_exp.sweeps.collect import results_in_folders, results_in_store
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.race import Race
 from digit_exp.tracking.base import Status

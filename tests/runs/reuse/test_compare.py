@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 from digit_exp.cli.entry import main
@@ -38,7 +39,7 @@ def test_a_program_reads_what_differs_and_how_sure_that_is(tmp_path, train, caps
     train(tmp_path / "outputs" / "two", *words)
     assert main(["compare", "one", "two", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert {*report} == {"runs", "differing", "pairs", "page", "figures"}
+    assert {*report} == {"runs", "differing", "pairs", "configurations", "page", "figures"}
     assert [run["name"] for run in report["runs"]] == ["one", "two"]
     for run in report["runs"]:
         for metric, (low, high) in run["intervals"].items():
@@ -52,6 +53,31 @@ def test_a_program_reads_what_differs_and_how_sure_that_is(tmp_path, train, caps
     assert pair["interval"][0] <= pair["difference"] <= pair["interval"][1]
     assert (tmp_path / report["page"]).is_file()
     assert all((tmp_path / figure).is_file() for figure in report["figures"])
+
+
+def test_configurations_with_several_seeds_are_compared_over_the_seeds(
+    tmp_path, train, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    for rate in (0.1, 0.001):
+        for seed in (1, 2):
+            words = (f"optimizer.lr={rate}", f"seed={seed}", f"run_name={rate}-{seed}")
+            train(tmp_path / "outputs" / f"{rate}-{seed}", *words, "trainer.epochs=1")
+    names = [f"{rate}-{seed}" for rate in (0.1, 0.001) for seed in (1, 2)]
+    assert main(["compare", *names, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    first, second = report["configurations"]
+    for one in (first, second):
+        assert one["mean"] == pytest.approx(np.mean([seed["score"] for seed in one["seeds"]]))
+        assert 0 <= one["interval"][0] <= one["mean"] <= one["interval"][1] <= 1
+        assert {seed["seed"] for seed in one["seeds"]} == {1, 2}
+    assert first["mean"] >= second["mean"]
+    assert len(report["runs"]) == 2
+    seeds = {run["name"].partition("-")[2] for run in report["runs"]}
+    assert len(seeds) == 1  # so that they have the same validation images
+    page = (tmp_path / report["page"]).read_text(encoding="utf-8")
+    assert "Comparison of 2 configurations" in page
+    assert 'id="ranking"' in page
 
 
 @pytest.mark.parametrize(

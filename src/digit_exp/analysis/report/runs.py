@@ -21,6 +21,7 @@ from digit_exp.analysis.run_comparison import (
     paired_tests,
     validation_tests,
 )
+from digit_exp.analysis.statistics import SIGNIFICANCE
 from digit_exp.arrays import Labels
 from digit_exp.plots.disagreements import Block, disagreements
 from digit_exp.plots.values import text
@@ -76,6 +77,7 @@ def predictions(results: Results) -> Iterator[Section]:
         )
     if len(test) < others:
         lines.append("Runs without predictions for the test set of the first run are left out.")
+    lines += [*explanations(validation, "validation"), *explanations(test, "test")]
     tables = [pairs_table(test, validation)] if test or validation else []
     yield Section("predictions", "Predictions on the same images", lines, tables=tables)
     for pair in test[:PICTURES]:
@@ -149,6 +151,22 @@ def pairs_table(test: Sequence[PairedTest], validation: Sequence[PairedTest] = (
     rows = [{**_test_row(pair, "validation"), "verdict": _verdict(pair)} for pair in validation]
     rows += [{**_test_row(pair, "test"), "verdict": NO_VALUE} for pair in test]
     return pd.DataFrame(rows)
+
+
+def explanations(tests: Sequence[PairedTest], images: str) -> Iterator[str]:
+    """Say why p does not show a difference where the interval excludes 0."""
+    for pair in tests:
+        if pair.interval[0] <= 0 <= pair.interval[1] or pair.p < SIGNIFICANCE:
+            continue
+        if pair.uncorrected < SIGNIFICANCE:
+            alone = f"{pair.uncorrected:.2g} before"
+            reason = f"p is corrected for {len(tests)} comparisons ({alone}), the interval is not"
+        else:
+            reason = "the exact test is stricter than the bootstrap where few images decide"
+        yield (
+            f"#{pair.first + 1}, #{pair.second + 1} ({images}): the interval excludes 0, and"
+            f" p = {pair.p:.2g} shows no difference: {reason}."
+        )
 
 
 def _test_row(pair: PairedTest, images: str) -> dict[str, str]:

@@ -14,7 +14,8 @@ from digit_exp.cli.output import print_json
 DESCRIPTION = """\
 Compares runs: their configurations, their results with intervals, their curves, and their
 predictions on the test set, image by image, with McNemar's test of the first run against each
-other one. A sweep stands for all of its jobs.
+other one. A sweep stands for all of its jobs. Where configurations have several seeds, they are
+ranked by their mean and compared over the seeds.
 """
 EPILOG = """\
 examples:

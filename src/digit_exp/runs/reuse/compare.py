@@ -1,28 +1,37 @@
-"""Runs side by side: collected, printed as tables, and written as a page with figures."""
+"""Runs or configurations side by side: tables for a terminal, and a page with figures.
+
+Where a configuration has runs of several seeds, as in a sweep, configurations are compared.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from digit_exp.analysis.objective import NO_VALUE
-from digit_exp.analysis.predictions import Predictions
+from digit_exp.analysis.objective import NO_VALUE, Objective
+from digit_exp.analysis.ranking import Ranking, rank
 from digit_exp.analysis.report.render import Page, write
 from digit_exp.analysis.report.section import Results, Section
 from digit_exp.analysis.report.sections import sections
-from digit_exp.analysis.report.terminal import text_table
+from digit_exp.analysis.report.terminal import terminal_table, text_table
+from digit_exp.analysis.results import JobResult, searched_in
 from digit_exp.analysis.run_comparison import ComparedRun
+from digit_exp.arrays import Metrics
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import load_data, train_val_splits
-from digit_exp.runs.folder import DATA_DIGEST
+from digit_exp.runs.folder import DATA_DIGEST, VAL_PREDICTIONS_FILE
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.lookup import OUTPUTS
+from digit_exp.runs.reuse.lookup import OUTPUTS, job_result
 from digit_exp.tracking.mlflow.links import ID_LENGTH
+from digit_exp.tracking.mlflow.queries import OBJECTIVE
 from digit_exp.training.checkpoint import CheckpointError
+
+T = TypeVar("T")
 
 FOLDER = OUTPUTS / "comparisons"
 LONGEST_NAME = 100
@@ -36,15 +45,20 @@ class Comparison:
     """The comparison of some runs, section by section."""
 
     runs: Sequence[FoundRun]
+    """Of configurations, one run each, with the seed of the winner's best replicate if it can."""
     compared: Sequence[ComparedRun]
     """The same runs, with what is compared of them."""
     sections: Sequence[Section]
+    ranking: Ranking | None = None
+    """The configurations, where they are compared."""
 
     def lines(self) -> str:
         """Return the tables for a terminal."""
         parts = []
         for section in self.sections:
             tables = [text_table(table) for table in section.tables]
+            if section.key == "ranking" and self.ranking is not None:
+                tables = [terminal_table(self.ranking)]
             if tables or section.key in ("configuration", "predictions"):
                 parts.append("\n".join([section.title, "", *section.text, *tables]))
         return "\n\n".join(parts)
@@ -52,12 +66,16 @@ class Comparison:
     def write(self, folder: Path | None = None) -> list[Path]:
         """Write the page and the figures; return the files, the page first."""
         labels = " · ".join(run.label for run in self.runs)
-        page = Page(f"Comparison of {len(self.runs)} runs", labels, self.sections)
+        what = "runs" if self.ranking is None else "configurations"
+        page = Page(f"Comparison of {len(self.runs)} {what}", labels, self.sections)
         return write(page, folder or FOLDER / _name(self.runs), "comparison")
 
 
 def compare(runs: Sequence[FoundRun]) -> Comparison:
-    """Compare runs. Raises RunError for fewer than two different ones."""
+    """Compare runs, or their configurations if those have several seeds.
+
+    Raises RunError for fewer than two different runs.
+    """
     places = {run.run_id or run.folder or run.checkpoint_file: run for run in runs}
     different = list(places.values())
     if len(different) < 2:
@@ -65,32 +83,93 @@ def compare(runs: Sequence[FoundRun]) -> Comparison:
         raise RunError(
             f"a comparison needs two different runs, or the name of a sweep; got only {names}"
         )
+    ranking = _ranking(different)
+    if ranking is not None:
+        different = [different[number] for number in _representatives(ranking)]
     compared = [_compared_run(run) for run in different]
     dataset = _dataset(different[0])
     results = Results(
+        ranking=ranking,
         runs=compared,
         images=None if dataset is None else dataset.test.images[dataset.test.rows],
         class_names=() if dataset is None else dataset.class_names,
     )
-    return Comparison(different, compared, list(sections(results)))
+    return Comparison(different, compared, list(sections(results)), ranking)
+
+
+def _ranking(runs: Sequence[FoundRun]) -> Ranking | None:
+    """Rank the configurations; None of single runs, or of runs on several data sets."""
+    if len({run.tags.get(DATA_DIGEST) for run in runs}) > 1 or not all(
+        run.has_config for run in runs
+    ):
+        return None
+    ranking = ranking_of(runs)
+    is_replicated = 1 < len(ranking.places) < len(runs)
+    return ranking if is_replicated else None
+
+
+def ranking_of(runs: Sequence[FoundRun]) -> Ranking:
+    """Rank the configurations of runs by the objective of their sweep."""
+    results = [_result(run, number) for number, run in enumerate(runs) if run.has_config]
+    sweeps = {run.folder.parent for run in runs if run.folder is not None}
+    searched = {key: is_log for folder in sweeps for key, is_log in searched_in(folder).items()}
+    return rank(results, runs[0].tags.get(OBJECTIVE, Objective().metric), searched)
+
+
+def _result(run: FoundRun, number: int) -> JobResult:
+    """Return a run as a job of a sweep, with what the sections read when they are written."""
+    pages = [line for line in run.page() if line.startswith("http")]
+    return replace(
+        job_result(run, number),
+        history=lambda: _history(run),
+        folder=run.folder,
+        page=pages[-1] if pages else None,
+        predictions=lambda: _if_any(lambda: run.file(Path(VAL_PREDICTIONS_FILE))),
+    )
+
+
+def _representatives(ranking: Ranking) -> list[int]:
+    """Return the number of a run of each configuration, with the same seed where there is one.
+
+    Networks of one seed have the same validation images, on which they are compared.
+    """
+    winner = ranking.winner
+    best = winner.group.best(ranking.objective) if winner else None
+    seed = best.config.get("seed") if best else None
+    chosen = []
+    for place in ranking.places:
+        same = [job for job in place.group.results if job.config.get("seed") == seed]
+        chosen.append((same or place.group.results)[0].number)
+    return chosen
 
 
 def _compared_run(run: FoundRun) -> ComparedRun:
-    try:
-        history = run.history()
-    except (RunError, CheckpointError):
-        history = []
     val = _val_images(run)
     run_id = (run.run_id or NO_VALUE)[:ID_LENGTH]
     test, val_predictions = _if_any(run.predictions), _if_any(run.val_predictions)
     return ComparedRun(
-        run.name, run_id, run.status, run.config, run.metrics, history, test, val_predictions, val
+        run.name,
+        run_id,
+        run.status,
+        run.config,
+        run.metrics,
+        _history(run),
+        test,
+        val_predictions,
+        val,
     )
 
 
-def _if_any(predictions: Callable[[], Predictions]) -> Predictions | None:
+def _history(run: FoundRun) -> Sequence[Metrics]:
     try:
-        return predictions()
+        return run.history()
+    except (RunError, CheckpointError):
+        return []
+
+
+def _if_any(load: Callable[[], T]) -> T | None:
+    try:
+        return load()
     except RunError:  # it did not finish, or is of a version that did not keep them
         return None
 

@@ -11,6 +11,7 @@ from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.reuse.listing import as_json
 
 if TYPE_CHECKING:  # each command needs one of them, and some are slow to import
+    from digit_exp.analysis.ranking import Ranking
     from digit_exp.analysis.run_comparison import ComparedRun, PairedTest
     from digit_exp.runs.reuse.compare import Comparison
     from digit_exp.runs.reuse.found_run import FoundRun
@@ -32,9 +33,27 @@ def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:
             for key in differing(found.compared)
         },
         "pairs": _pairs(found),
+        "configurations": None if found.ranking is None else _configurations(found.ranking),
         "page": page,
         "figures": figures,
     }
+
+
+def _configurations(ranking: Ranking) -> list[dict[str, Any]]:
+    return [
+        {
+            "parameters": dict(place.group.parameters),
+            "mean": place.summary.mean if place.summary else None,
+            "interval": [place.summary.low, place.summary.high] if place.summary else None,
+            "seeds": [
+                {"seed": job.config.get("seed"), "score": ranking.objective.score(job)}
+                for job in place.group.results
+            ],
+            "p": place.comparison.corrected if place.comparison else None,
+            "outcome": place.comparison.outcome if place.comparison else None,
+        }
+        for place in ranking.places
+    ]
 
 
 def _intervals(one: ComparedRun) -> dict[str, Any]:
