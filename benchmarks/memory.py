@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from digit_exp.data.idx_folder import FILES
+from digit_exp.data.readers.idx_folder import FILES
 from digit_exp.data.sources import Mnist
 from measuring import table
 

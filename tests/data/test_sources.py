@@ -9,8 +9,8 @@ from scipy import ndimage
 from digit_exp.data import download, sources
 from digit_exp.data.batches import batches
 from digit_exp.data.idx import DataError
-from digit_exp.data.idx_folder import FILES
-from digit_exp.data.orientation import looks_transposed
+from digit_exp.data.readers.idx_folder import FILES
+from digit_exp.data.readers.orientation import looks_transposed
 from digit_exp.data.sources import DATASETS, Mnist, Synthetic
 from digit_exp.data.splits import class_counts, pixel_statistics
 from digit_exp.registry import ConfigError

@@ -18,8 +18,8 @@ from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.data.assemble import assemble, combined
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
-from digit_exp.data.idx_folder import FILES, TRAIN, read_folder
-from digit_exp.data.orientation import SHIPPED, looks_transposed
+from digit_exp.data.readers.idx_folder import FILES, TRAIN, read_folder
+from digit_exp.data.readers.orientation import SHIPPED, looks_transposed
 from digit_exp.registry import (
     Component,
     Count,
@@ -147,7 +147,7 @@ class PictureFolder(DataSource):
             )
 
     def load(self) -> Dataset:
-        from digit_exp.data.picture_folder import read_pictures  # with Pillow and SciPy
+        from digit_exp.data.readers.picture_folder import read_pictures  # with Pillow and SciPy
 
         is_character = self.form is Form.character
         shape = self.height, self.width
@@ -177,7 +177,7 @@ class CsvFiles(DataSource):
             yield Problem("height", "must be given together with width, or neither")
 
     def load(self) -> Dataset:
-        from digit_exp.data.csv_pixels import read_csv
+        from digit_exp.data.readers.csv_pixels import read_csv
 
         shape = (self.height, self.width) if self.height and self.width else None
         return read_csv(self.train or "", self.test, self.label, shape, self.test_ratio)

@@ -9,7 +9,7 @@ import numpy as np
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.data import idx
 
-SHIPPED = Path(__file__).parent / "mnist"
+SHIPPED = Path(__file__).parents[1] / "mnist"
 DIGITS, SIDE = 10, 28
 REFERENCE = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 PER_DIGIT = 200

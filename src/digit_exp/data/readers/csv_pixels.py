@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from digit_exp.arrays import Pixels
 from digit_exp.data.assemble import Images, assemble, hold_out
 from digit_exp.data.dataset import Dataset
-from digit_exp.data.decoded import decoded
 from digit_exp.data.idx import DataError
+from digit_exp.data.readers.decoded import decoded
 
 Shape = tuple[int, int]
 Table = NDArray[np.uint8]

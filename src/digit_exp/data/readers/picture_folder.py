@@ -16,8 +16,8 @@ import numpy as np
 from digit_exp.arrays import Pixels
 from digit_exp.data.assemble import Images, assemble, hold_out
 from digit_exp.data.dataset import Dataset
-from digit_exp.data.decoded import decoded
 from digit_exp.data.idx import DataError
+from digit_exp.data.readers.decoded import decoded
 from digit_exp.vision.decode import SUFFIXES, UNREAD, PictureError, decode
 from digit_exp.vision.normalize import fill, normalize
 from digit_exp.vision.segmentation import NoDigit
