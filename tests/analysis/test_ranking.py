@@ -142,7 +142,7 @@ def test_the_interval_of_an_accuracy_stays_within_0_and_1():
 # What is shown
 
 
-def test_the_winner_is_compared_on_common_seeds_and_corrected_for_all_comparisons():
+def test_the_winner_is_compared_on_common_seeds_and_corrected_for_all_pairs():
     table = {
         0.1: [0.970, 0.972, 0.971, 0.973],
         0.01: [0.950, 0.953, 0.950, 0.954],
@@ -152,7 +152,7 @@ def test_the_winner_is_compared_on_common_seeds_and_corrected_for_all_comparison
     raw = [paired_t(table[0.1], table[0.001]), paired_t(table[0.1], table[0.01])]
     assert first.comparison is None
     assert [second.comparison.p, third.comparison.p] == raw
-    assert [second.comparison.corrected, third.comparison.corrected] == holm(raw)
+    assert [second.comparison.corrected, third.comparison.corrected] == holm(raw, tests=3)
     assert second.comparison.verdict == "no difference shown"
     assert third.comparison.verdict == "worse"
     assert (third.comparison.test, third.comparison.n) == (PAIRED_T, 4)

@@ -85,6 +85,19 @@ def test_holm_gives_the_values_worked_by_hand():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+@pytest.mark.parametrize(("candidates", "seeds"), [(2, 5), (5, 3), (18, 10)])
+def test_the_best_of_equals_is_called_better_in_at_most_5_of_100_rankings(candidates, seeds):
+    scores = np.random.default_rng(3).standard_normal((2_000, candidates, seeds))
+    winner = scores.mean(-1).argmax(1)[:, None, None]
+    p = stats.ttest_rel(np.take_along_axis(scores, winner, 1), scores, axis=-1).pvalue
+    p = np.nan_to_num(p, nan=1.0)  # of the winner with itself
+    pairs = candidates * (candidates - 1) // 2
+    found = [min(holm(row, tests=pairs)) < 0.05 for row in p]
+    assert np.mean(found) <= 0.055  # 0.05 and less than two standard errors of 2,000
+    if candidates > 2:
+        assert np.mean([min(holm(row, tests=candidates - 1)) < 0.05 for row in p]) > 0.055
+
+
 def test_holm_of_nothing_is_nothing():
     assert holm([]) == []
 

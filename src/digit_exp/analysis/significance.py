@@ -62,9 +62,14 @@ class SignificanceTest:
 def compare(
     winner: Group, others: Sequence[Group], objective: Objective
 ) -> list[SignificanceTest | str]:
-    """Compare the winner with each other group; the reason where they cannot be compared."""
+    """Compare the winner with each other group; the reason where they cannot be compared.
+
+    Each of them could have been the winner, which was picked by the same scores. So all pairs of
+    them count as tests.
+    """
     found = [_pair(winner, other, objective) for other in others]
-    corrected = iter(holm([one.p for one in found if isinstance(one, SignificanceTest)]))
+    p_values = [one.p for one in found if isinstance(one, SignificanceTest)]
+    corrected = iter(holm(p_values, tests=len(p_values) * (len(p_values) + 1) // 2))
     return [
         replace(one, corrected=next(corrected)) if isinstance(one, SignificanceTest) else one
         for one in found

@@ -140,7 +140,7 @@ def mcnemar(ours: Mask, theirs: Mask) -> float:
     return float(stats.binomtest(only_ours, only_ours + only_theirs).pvalue)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float], tests: int | None = None) -> list[float]:
     """Return the p-values, corrected for being many, in their order.
 
         p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1) · p₍ⱼ₎),    p₍₁₎ ≤ p₍₂₎ ≤ ... ≤ p₍ₘ₎
@@ -149,12 +149,14 @@ def holm(p_values: Sequence[float]) -> list[float]:
     other: here they all share the winner. SciPy's `false_discovery_control` promises less, a small
     share of false claims. Holm, Scandinavian Journal of Statistics 6 (1979).
 
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
+    `tests` is m, where these are chosen from so many: the others are taken to show nothing.
+
+    >>> holm([0.01, 0.04, 0.03]), holm([0.01], tests=3)
+    ([0.03, 0.06, 0.06], [0.03])
     """
     p = np.asarray(p_values, float)
     order = np.argsort(p, kind="stable")
-    scaled = p[order] * np.arange(len(p), 0, -1)
+    scaled = p[order] * ((tests or len(p)) - np.arange(len(p)))
     corrected = np.minimum(np.maximum.accumulate(scaled), 1)
     return [float(corrected[rank]) for rank in np.argsort(order)]
 

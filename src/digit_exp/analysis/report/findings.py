@@ -74,10 +74,9 @@ def method(ranking: Ranking) -> list[str]:
         )
     if made:
         lines += [
-            "The p-values are two-sided and corrected by Holm's method for the number of"
-            " comparisons: the chance of even one false claim is held at 5 %. The winner was"
-            " picked on the same seeds, which biases the t-tests in its favour; where it matters,"
-            " confirm it on new seeds.",
+            "The p-values are two-sided and corrected by Holm's method. All pairs of"
+            " configurations count, since the winner was picked by the same scores: the chance of"
+            " even one false claim is held at 5 %.",
             "No difference shown is not the same as no difference: few seeds show large"
             " differences only.",
         ]
