@@ -23,7 +23,7 @@ from digit_exp.data.dataset import Split
 from digit_exp.data.sources import Mnist
 from digit_exp.nn.models import MLP
 from digit_exp.optim.optimizers import Adam
-from digit_exp.plots.canvas import BLUE, MUTED, dress, number_axis, panels, save, sheet
+from digit_exp.plots.canvas import BLUE, MUTED, number_axis, panels, save, sheet, style_axes
 from digit_exp.training.trainer import Trainer
 from measuring import machine, pin_to_one_core, table
 from peers import matrix_products
@@ -111,8 +111,8 @@ def draw(
     epochs, products = zip(*width.values(), strict=True)
     right.plot(list(width), epochs, "o-", color=BLUE, label="an epoch")
     right.plot(list(width), products, "--", color=MUTED, label="its matrix products alone")
-    dress(left, "With the data", "training images", "seconds")
-    dress(right, "With the width", "units in each of two hidden layers", "seconds")
+    style_axes(left, "With the data", "training images", "seconds")
+    style_axes(right, "With the width", "units in each of two hidden layers", "seconds")
     number_axis(left, seconds)
     number_axis(right, [*epochs, *products])
     for axes, ticks in ((left, counts), (right, list(width))):
