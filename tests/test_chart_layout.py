@@ -13,10 +13,17 @@ from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
 from digit_exp.plots.predictions import confusion_matrix, reliability
 from digit_exp.plots.scale import Scale
+from digit_exp.plots.search import (
+    ParallelAxis,
+    best_so_far,
+    importance_bars,
+    parallel_coordinates,
+)
 from digit_exp.plots.sweeps import best_curves
 from digit_exp.plots.weights import weight_histograms
 
 ACCURACY = Scale("validation accuracy", is_share=True)
+LOSS = Scale("validation loss", is_share=False)
 NAMES = ["warmup_exponential", "constant", "warmup_cosine", "plateau", "one_cycle", "step"]
 NAMES_OF_CLASSES = [f"ankle boot {n}" for n in range(10)]
 LAYERS = [f"batch_normalized_{n}" for n in range(6)]
@@ -28,6 +35,8 @@ HISTORY = [
     for e in range(1, 40)
 ]
 EFFECT = Effect("schedule", NAMES, [0.9] * 6, [0.8] * 6, [1.0] * 6)
+RATE = Effect("lr", [0.0003, 0.0008, 0.0009], [0.9] * 3, [0.8] * 3, [1.0] * 3, is_log=True)
+AXIS = ParallelAxis("schedule", [0, 0.5, None], [(0, NAMES[0]), (1, NAMES[1])])
 PAIR = Pair("schedule", "model.activation", NAMES, NAMES, np.full((6, 6), 0.9))
 
 
@@ -44,7 +53,11 @@ PAIR = Pair("schedule", "model.activation", NAMES, NAMES, np.full((6, 6), 0.9))
         lambda: reliability(np.zeros(20, int), np.full((20, 2), 0.5), 1.0),
         lambda: weight_histograms({f"dense_{n}": np.ones((300, 100)) for n in range(4)}),
         lambda: main_effects([EFFECT] * 4, ACCURACY),
+        lambda: main_effects([RATE] * 3, ACCURACY),
         lambda: pair_maps([PAIR] * 3, ACCURACY),
+        lambda: best_so_far([1, 2, 3], [0.4, 2.0, 0.2], LOSS),
+        lambda: importance_bars(NAMES, [0.1] * 6, [(0.0, 1.0)] * 6),
+        lambda: parallel_coordinates([AXIS] * 4, [0.9, 0.8, 0.7], ACCURACY),
         lambda: best_curves({f"#{n}  schedule={NAMES[n]}": [HISTORY] for n in range(5)}),
     ],
 )

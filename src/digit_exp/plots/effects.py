@@ -81,7 +81,7 @@ def _window(effects: Sequence[Effect], scale: Scale) -> tuple[float, float]:
     margin = 0.08 * (high - low) or 0.01
     if is_log:
         return math.exp(low - margin), math.exp(high + margin)
-    return low - margin, min(high + margin, 1.005) if scale.is_share else high + margin
+    return low - margin, scale.top(low, high + margin)
 
 
 def _effect(axes: Axes, effect: Effect, scale: Scale) -> None:

@@ -63,4 +63,10 @@ class Scale:
             low = max(low, high - OUTLIER_FACTOR * (high - median))
         else:
             high = min(high, low + OUTLIER_FACTOR * (median - low))
-        return (low, high) if low < high else (low - 1e-3, high + 1e-3)
+        if low < high:
+            return low, high
+        return low - 1e-3, min(high + 1e-3, 1.0) if self.is_share else high + 1e-3
+
+    def top(self, low: float, high: float) -> float:
+        """Return the end of an axis from `low`: not far above 100 % for an accuracy."""
+        return min(high, 1 + 0.04 * (1 - low)) if self.is_share else high

@@ -54,7 +54,7 @@ def best_so_far(numbers: Sequence[int], scores: Sequence[float], scale: Scale) -
     low, high = scale.limits(values)
     room = 0.08 * (high - low)
     if scale.is_share:
-        axes.set_ylim(low - room, min(high + room, 1.005))
+        axes.set_ylim(low - room, scale.top(low, high + room))
     else:
         axes.set_ylim(max(low - room, low / 2) if low > 0 else low - room, high + room)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=STEPS))
@@ -93,8 +93,9 @@ def parallel_coordinates(
     values = np.array(scores, float)
     order = np.argsort(values if scale.is_share else -values, kind="stable")
     lines = [
-        [(x, at) for x, axis in enumerate(axes_of) if (at := axis.positions[line]) is not None]
+        [(x, np.nan if at is None else at) for x, at in enumerate(positions)]
         for line in order.tolist()
+        for positions in [[axis.positions[line] for axis in axes_of]]
     ]
     drawn = LineCollection(lines, cmap=scale.colors, norm=scale.norm(values), linewidths=1.4)
     drawn.set_array(values[order])

@@ -111,7 +111,10 @@ def number_ticks(
     if is_logarithmic(values) if is_log is None else is_log:
         axes.set(**{f"{which}scale": "log"})
         decades = math.log10(max(values) / min(values))
-        locator = LogLocator(subs=(1, 2, 5) if decades < 2.5 else (1,))
+        if decades > 1:
+            locator = LogLocator(subs=(1, 2, 5) if decades < 2 else (1,))
+        else:
+            locator = MaxNLocator(3, steps=STEPS)
     axis.set_major_locator(locator)
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(NUMBER)

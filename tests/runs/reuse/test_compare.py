@@ -75,6 +75,8 @@ def test_configurations_with_several_seeds_are_compared_over_the_seeds(
     assert len(report["runs"]) == 2
     seeds = {run["name"].partition("-")[2] for run in report["runs"]}
     assert len(seeds) == 1  # so that they have the same validation images
+    assert main(["compare", *names]) == 0
+    assert re.search(r"the winner\n", capsys.readouterr().out)
     page = (tmp_path / report["page"]).read_text(encoding="utf-8")
     assert "Comparison of 2 configurations" in page
     assert 'id="ranking"' in page

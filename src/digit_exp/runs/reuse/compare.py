@@ -56,9 +56,10 @@ class Comparison:
         """Return the tables for a terminal."""
         parts = []
         for section in self.sections:
-            tables = [text_table(table) for table in section.tables]
             if section.key == "ranking" and self.ranking is not None:
                 tables = [terminal_table(self.ranking)]
+            else:
+                tables = [text_table(table) for table in section.tables]
             if tables or section.key in ("configuration", "predictions"):
                 parts.append("\n".join([section.title, "", *section.text, *tables]))
         return "\n\n".join(parts)
