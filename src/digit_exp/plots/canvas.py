@@ -7,6 +7,8 @@ whole number of dots.
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -180,3 +182,11 @@ def save(figure: Figure, path: Path) -> Path:
         options = {"compress_level": 1}
         figure.savefig(draft, format="png", backend="agg", pil_kwargs=options)
     return path
+
+
+def drawn_with() -> str:
+    """Draw a small figure and return by which matplotlib, and where."""
+    message("title", "note").savefig(io.BytesIO(), format="png")
+    chosen = os.environ.get("MPLBACKEND")
+    backend = f"; MPLBACKEND={chosen} has no effect" if chosen else ""
+    return f"matplotlib {matplotlib.__version__} draws PNG without a window{backend}"

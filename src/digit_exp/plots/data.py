@@ -1,8 +1,10 @@
-"""Figures of the training data: the distribution of classes, and augmented images."""
+"""Figures of data: classes, augmented images, and pictures beside what a network saw of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from textwrap import fill, shorten
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -27,6 +29,7 @@ from digit_exp.plots.canvas import (
     message,
     panels,
     percent,
+    place,
     sheet,
     style_axes,
 )
@@ -38,6 +41,14 @@ MOST_LABELS = 12
 
 TALLEST = 6.0
 """Inches: how high the rows of augmented images may be together."""
+
+Seen = tuple[str, Array | None, Pixels | None, str]
+"""Name, grey levels in [0, 1], pixels of the network, and what was read."""
+
+SIDE, COLUMN, ROW = 1.25, 4.1, 1.55
+"""Inches: a picture's side, the width of picture, image and text, and the height of a row."""
+
+MOST_PICTURES = 40
 
 
 def class_distribution(counts: Mapping[str, Labels], names: Sequence[str]) -> Figure:
@@ -79,6 +90,28 @@ def augmentation_examples(before: Array | Pixels, after: Array | Pixels) -> Figu
     return figure
 
 
+def seen(readings: Sequence[Seen]) -> Figure:
+    """Draw each picture, the image made of it and the reading; the first `MOST_PICTURES`."""
+    some = readings[:MOST_PICTURES]
+    rows = -(-len(some) // 2)
+    height = HEADER + rows * ROW + 0.1
+    note = f"{len(some)} of {len(readings)} pictures" if len(some) < len(readings) else ""
+    figure = sheet(height, "Pictures, and the input of the network", note)
+    for index, (name, levels, pixels, reading) in enumerate(some):
+        left = LEFT - 0.35 + index % 2 * COLUMN
+        bottom = height - HEADER - (index // 2 + 1) * ROW + (ROW - SIDE)
+        if levels is not None:
+            _picture(place(figure, left, bottom, SIDE, SIDE), levels, 1.0)
+        if pixels is not None:
+            _picture(place(figure, left + SIDE + 0.1, bottom, SIDE, SIDE), pixels, 255.0)
+        x = (left + 2 * SIDE + 0.2) / figure.get_figwidth()
+        y = (bottom + SIDE / 2) / height
+        figure.text(x, y, fill(reading, 20), size=10, color=INK, va="bottom")
+        short = shorten(Path(name).name, 22, placeholder="…")
+        figure.text(x, y - 0.06 / height, short, size=8.5, color=MUTED, va="top")
+    return figure
+
+
 def _bars(axes: Axes, split: str, numbers: Labels) -> None:
     classes, total = len(numbers), int(numbers.sum())
     shares = numbers / max(total, 1)
@@ -98,3 +131,10 @@ def _bars(axes: Axes, split: str, numbers: Labels) -> None:
     axes.xaxis.set_major_locator(NullLocator())
     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True, steps=STEPS))
     axes.yaxis.set_major_formatter(THOUSANDS)
+
+
+def _picture(axes: Axes, image: Array | Pixels, white: float) -> None:
+    axes.imshow(image, cmap="gray", vmin=0, vmax=white, interpolation="nearest")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)

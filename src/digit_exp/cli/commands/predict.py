@@ -51,7 +51,7 @@ def _predict(options: Namespace) -> int:
         print(*prediction_lines(predictions), sep="\n")
     if options.show:
         from digit_exp.plots.canvas import draw
-        from digit_exp.plots.seen import seen
+        from digit_exp.plots.data import seen
 
         drawn = [
             (r.name, r.levels, r.seen, r.problem or f"{r.digit}, {r.confidence:.1%}")
