@@ -7,6 +7,7 @@ and which run are meant.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 import tempfile
 import warnings
@@ -70,6 +71,8 @@ def _save(network: Path, folder: Path) -> None:
         warnings.filterwarnings("ignore", "(?s).*(Any type hint|An input example was not)")
         from mlflow import pyfunc
 
+        # It says so where there is no pip, as in environments of uv; a model needs none.
+        logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)
         pyfunc.save_model(
             path=str(folder),
             python_model=str(CODE),
