@@ -72,6 +72,18 @@ def grouped(results: Sequence[JobResult]) -> list[Group]:
     ]
 
 
+def with_most_seeds(results: Sequence[JobResult], objective: Objective) -> list[JobResult]:
+    """Return the jobs whose configurations have results of the most seeds.
+
+    In a race the others were dropped, however lucky their first seeds were, or are still at it.
+    """
+    groups = grouped(results)
+    seeds = [len(group.scores(objective)) for group in groups]
+    most = max(seeds, default=0)
+    kept = zip(groups, seeds, strict=True)
+    return [job for group, count in kept if count == most for job in group.results]
+
+
 def identity(value: object) -> str:
     """Return a text that only equal values share; lists cannot be keys themselves."""
     return json.dumps(value, sort_keys=True)

@@ -35,7 +35,7 @@ from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import PreviousRun
 from digit_exp.sweeps.race import Race
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.queries import JOB, KIND, OBJECTIVE, SUPERSEDED, identity
+from digit_exp.tracking.mlflow.queries import JOB, KIND, OBJECTIVE, RACE, SUPERSEDED, identity
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
 from digit_exp.training.checkpoint import Checkpoint
 
@@ -215,7 +215,8 @@ class _JobLocation:
             if sweep is None
             else sweep.identity(self.identity)
         )
-        return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: context.objective}
+        race = {RACE: "true"} if context.race else {}
+        return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: context.objective, **race}
 
     def _is_taken(self, run: OpenRun) -> bool:
         """Give way to a process that began the same job at the same moment, on another machine."""

@@ -154,6 +154,21 @@ def test_a_sweep_means_its_winner_by_its_own_objective_or_all_jobs(tmp_path, obj
     assert [run.run_id for run in Runs(outputs).all_matching("latest")] == ["j2"]
 
 
+@pytest.mark.parametrize(("race", "wins"), [({}, "j2"), ({"digit_exp.race": "true"}, "j0")])
+def test_what_a_race_dropped_after_a_lucky_seed_does_not_win(tmp_path, race, wins):
+    outputs = tmp_path / "outputs"
+    for number, (lr, seed, score) in enumerate([(1, 1, 0.9), (1, 2, 0.7), (2, 1, 0.85)]):
+        tags = {**identity("grid", f"hash{number}"), **race}
+        place = leave(
+            outputs, f"j{number}", folder=f"sweeps/grid/{number}", day=number + 1, tags=tags
+        )
+        record = RunRecord.read(place)
+        record.status, record.summary = "FINISHED", {"best_val_acc": score}
+        record.write(place)
+        (place / "config.yaml").write_text(f"seed: {seed}\noptimizer: {{name: adam, lr: {lr}}}")
+    assert Runs(outputs).find("grid").run_id == wins
+
+
 def test_a_run_without_tracking_gives_all_that_its_folder_holds(tmp_path, train):
     folder = train(tmp_path / "outputs" / "one")
     (found,) = Runs(tmp_path / "outputs").all

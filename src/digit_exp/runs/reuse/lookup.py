@@ -33,7 +33,7 @@ from digit_exp.runs.reuse.found_run import (
     in_store,
     with_checkpoint,
 )
-from digit_exp.tracking.mlflow.queries import OBJECTIVE, RunStore, trial_ids
+from digit_exp.tracking.mlflow.queries import OBJECTIVE, RACE, RunStore, trial_ids
 from digit_exp.tracking.mlflow.uri import Store, locate
 
 OUTPUTS = Path("outputs")
@@ -179,6 +179,7 @@ class Runs:
 def winner(jobs: Sequence[FoundRun]) -> FoundRun:
     """Return the best replicate of the configuration that ranks first."""
     from digit_exp.analysis.ranking import rank  # SciPy: most of a second
+    from digit_exp.analysis.replicates import with_most_seeds
 
     every, sweep = jobs, jobs[0].sweep
     # a job that failed early does not say on which
@@ -188,7 +189,10 @@ def winner(jobs: Sequence[FoundRun]) -> FoundRun:
         raise RunError(_listed(what, different))
     jobs = [run for run in jobs if run.has_config]  # else it was killed in its first second
     results = [job_result(run, number) for number, run in enumerate(jobs)]
-    ranking = rank(results, every[0].tags.get(OBJECTIVE, Objective().metric))
+    objective = every[0].tags.get(OBJECTIVE, Objective().metric)
+    if any(RACE in run.tags for run in every):
+        results = with_most_seeds(results, Objective(objective))
+    ranking = rank(results, objective)
     best = ranking.winner.group.best(ranking.objective) if ranking.winner else None
     if best is None:
         raise RunError(_listed(f"no job of the sweep {sweep} has come to a result:", every))

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 KIND, SWEEP, CONFIG_HASH = "digit_exp.kind", "digit_exp.sweep", "digit_exp.config_hash"
-JOB, OBJECTIVE = "digit_exp.job", "digit_exp.objective"
+JOB, OBJECTIVE, RACE = "digit_exp.job", "digit_exp.objective", "digit_exp.race"
 SUPERSEDED = "superseded"
 """The kind of a run that was a trial, until its configuration was run anew."""
 RUNNING = "attributes.status = 'RUNNING'"
