@@ -96,7 +96,7 @@ def launch_defaults() -> dict[str, Any]:
         "fail_fast": False,
         "objective": "best_val_acc",
     }
-    sweep |= {"replicates": None, "race": False, "zip": None, "jobs": None}
+    sweep |= {"replicates": None, "race": False, "minutes": None, "zip": None, "jobs": None}
     return {**own, "resume": None, **{f"sweep.{key}": value for key, value in sweep.items()}}
 
 

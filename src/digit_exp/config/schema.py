@@ -24,6 +24,7 @@ from digit_exp.registry import (
     CountOrZero,
     Fraction,
     NonNegative,
+    Positive,
     Problem,
     Registry,
 )
@@ -108,6 +109,7 @@ class TrainerSettings(Component):
     epochs: CountOrZero = 20
     batch_size: Count = 32
     eval_every: Count = 1
+    minutes: Positive | None = None
     threads: Count = 1
     ema: Fraction = 0.0
     early_stopping: EarlyStoppingSettings = field(default_factory=EarlyStoppingSettings)
@@ -168,6 +170,7 @@ LAUNCH: dict[str, Any] = {
     "sweep.objective": str,
     "sweep.replicates": Count | None,
     "sweep.race": bool,
+    "sweep.minutes": Positive | None,
     "sweep.zip": dict[str, list[Any]] | None,
     "sweep.jobs": str | None,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from digit_exp.config.schema import RunConfig
@@ -18,10 +18,13 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.runs.summary import monitor_of
 from digit_exp.training.callbacks import (
     Callback,
+    Deadline,
     EarlyStopping,
     LastCheckpoint,
     ModelCheckpoint,
+    StopAfter,
     StopOnNonFinite,
+    TimeBudget,
 )
 from digit_exp.training.progress import Progress
 
@@ -48,8 +51,20 @@ def callbacks_of(
         *([] if pruning is None else [_pruning(experiment.config, pruning)]),
         *_checkpoints(experiment, run),
         WriteEpochs(run, experiment.write_failures),
+        *_budgets(experiment, pruning),
         Progress(settings.epochs, steps, log.info),
     ]
+
+
+def _budgets(experiment: Experiment, pruning: PruningContext | None) -> Iterator[Callback]:
+    """Yield what ends a run when its time is over."""
+    settings = experiment.config.trainer
+    if experiment.last_epoch is not None:
+        yield StopAfter(experiment.last_epoch)
+    if settings.minutes is not None:
+        yield TimeBudget(60 * settings.minutes, settings.epochs)
+    if pruning is not None and pruning.deadline is not None:
+        yield Deadline(pruning.deadline)
 
 
 def _early_stopping(config: RunConfig) -> EarlyStopping:

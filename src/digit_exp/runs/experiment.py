@@ -54,6 +54,8 @@ class PruningContext:
     """The number of this run, unique in the sweep."""
     histories: Callable[[], Mapping[int, Mapping[int, float]]]
     """Returns the monitored metric of the other runs by number and epoch."""
+    deadline: float | None = None
+    """When the sweep's time is over, in seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,8 @@ class Experiment:
     network: Network
     start: TrainState | None
     """The state that a resumed run continues from."""
+    last_epoch: int | None = None
+    """Where to stop, if a run is trained again that stopped there."""
     write_failures: WriteFailures = field(default_factory=WriteFailures)
 
     @classmethod

@@ -7,6 +7,7 @@ import logging
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from digit_exp.atomic import discard_drafts, write_text
@@ -59,12 +60,15 @@ def execute(
     folder: Path,
     interruption: Interruption,
     checkpoint: Checkpoint | None = None,
+    last_epoch: int | None = None,
 ) -> tuple[Result, list[str]]:
     """Run and track an experiment; return its result, and how to view it.
 
+    `last_epoch` is where a run stopped that is trained again.
+
     Errors of the configuration and the data are raised before the run is opened.
     """
-    experiment = Experiment.prepare(config, folder, checkpoint)
+    experiment = replace(Experiment.prepare(config, folder, checkpoint), last_epoch=last_epoch)
     with open_run(config, folder, checkpoint=checkpoint) as run:
         result = execute_open(run, experiment, interruption)
     return result, run.tracker.where()

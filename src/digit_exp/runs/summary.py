@@ -17,7 +17,12 @@ from digit_exp.optim.schedules import Clock
 from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import CONFIG_FILE, TEST_METRIC, relative_to_cwd
 from digit_exp.tracking.base import Status
-from digit_exp.training.callbacks import Best, StopOnNonFinite
+from digit_exp.training.callbacks import (
+    OUT_OF_TIME,
+    SWEEP_OUT_OF_TIME,
+    Best,
+    StopOnNonFinite,
+)
 from digit_exp.training.state import TrainState
 
 log = logging.getLogger(__name__)
@@ -26,6 +31,8 @@ STOP_TEXTS = {
     None: "after the last epoch",
     "early_stopping": "early: no improvement",
     "interrupted": "by a signal; continue with: python -m digit_exp resume=latest",
+    OUT_OF_TIME: "at the end of trainer.minutes; continue with: python -m digit_exp resume=latest",
+    SWEEP_OUT_OF_TIME: "at the end of sweep.minutes; the command of the sweep goes on",
     "pruned": "early: other runs of the sweep were better at this epoch",
     "diverged": "because the loss is not finite",
 }

@@ -36,6 +36,7 @@ from digit_exp.runs.summary import (
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.provenance import git_diff
+from digit_exp.training.callbacks import SWEEP_OUT_OF_TIME
 from digit_exp.training.checkpoint import save_network
 from digit_exp.training.state import TrainState
 
@@ -150,6 +151,7 @@ def _status(state: TrainState) -> Status:
         "diverged": Status.FAILED,
         "interrupted": Status.KILLED,
         "pruned": Status.KILLED,
+        SWEEP_OUT_OF_TIME: Status.KILLED,
     }
     return reasons.get(state.stop_reason or "", Status.FINISHED)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -38,8 +39,15 @@ class SweepContext:
     """Those that every candidate is trained with."""
     race: bool = False
     """Whether a candidate that is beyond hope gets no further seed."""
+    deadline: float | None = None
+    """When its time is over, in seconds since 1970."""
     failed: list[str] = field(default_factory=list)
     """The hashes of the jobs that had failed in the store when the command began."""
+
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether no job may begin any more."""
+        return self.deadline is not None and time.time() >= self.deadline
 
     @property
     def path(self) -> Path:
@@ -56,4 +64,9 @@ class SweepContext:
 def current_sweep() -> SweepContext | None:
     """Return the context of the sweep that this process works for, if any."""
     text = os.environ.get(VARIABLE)
-    return None if text is None else SweepContext(**json.loads(base64.urlsafe_b64decode(text)))
+    return None if text is None else read_context(text)
+
+
+def read_context(text: str) -> SweepContext:
+    """Return the context that `environment` wrote."""
+    return SweepContext(**json.loads(base64.urlsafe_b64decode(text)))

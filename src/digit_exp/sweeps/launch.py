@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor
@@ -30,7 +31,7 @@ from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.finish import finish_sweep
-from digit_exp.sweeps.outcomes import OutcomeLog
+from digit_exp.sweeps.outcomes import STOPPED, OutcomeLog
 from digit_exp.sweeps.progress import ProgressPrinter
 from digit_exp.sweeps.search.check import require_search
 from digit_exp.tracking.base import Status
@@ -99,13 +100,18 @@ def _say_what_was_not_begun(follower: ProgressPrinter, context: SweepContext) ->
     if context.fail_fast and follower.failures and left > 0:
         jobs = "1 job was" if left == 1 else f"{left} jobs were"
         print(f"stopped at a failure: {jobs} not begun; the same command goes on with what is left")
+    stopped = sum(entry.word == STOPPED for entry in follower.entries)
+    if context.is_out_of_time and left + stopped > 0:
+        jobs = "1 job is" if left + stopped == 1 else f"{left + stopped} jobs are"
+        print(f"stopped at the end of sweep.minutes: {jobs} left; the same command goes on")
 
 
 def _silent(
     planned: Sequence[JobResult], follower: ProgressPrinter, context: SweepContext
 ) -> list[JobResult]:
     """Return the jobs that a launcher took and that left no word, not even of a failure."""
-    if context.is_search or (context.fail_fast and follower.failures):
+    stops = context.is_out_of_time or (context.fail_fast and follower.failures)
+    if context.is_search or stops:
         return []
     heard = {entry.number for entry in follower.entries}
     reason = "it left no word: see what the launcher keeps of its output"
@@ -139,6 +145,7 @@ def _names(plan: Plan) -> list[str]:
 
 def _context(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> SweepContext:
     settings = plan.launch["sweep"]
+    minutes = settings["minutes"]
     return SweepContext(
         name=name,
         command=uuid.uuid4().hex[:12],
@@ -152,6 +159,7 @@ def _context(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Swe
         objective=settings["objective"],
         seeds=list(plan.seeds),
         race=settings["race"],
+        deadline=None if minutes is None else time.time() + 60 * minutes,
         failed=[] if sweep is None else sweep.failed(),
     )
 

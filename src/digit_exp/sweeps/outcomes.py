@@ -19,6 +19,8 @@ from digit_exp.tracking.mlflow.sweep_runs import Sweep
 FOLDER = "jobs"
 FAILED = ".failed"
 """In the name of an entry of a job that failed."""
+STOPPED = "stopped at the end of sweep.minutes"
+"""How a job has ended that goes on with the next command."""
 ENTRY = re.compile(r"(\d+)(\.failed)?\.json")
 
 

@@ -30,13 +30,14 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps import previous
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import config_hash
-from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
+from digit_exp.sweeps.outcomes import STOPPED, Outcome, OutcomeLog
 from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import PreviousRun
 from digit_exp.sweeps.race import Race
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.queries import JOB, KIND, OBJECTIVE, RACE, SUPERSEDED, identity
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
+from digit_exp.training.callbacks import SWEEP_OUT_OF_TIME
 from digit_exp.training.checkpoint import Checkpoint
 
 
@@ -51,6 +52,8 @@ def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> 
     outcomes = OutcomeLog(context, sweep)
     if context.fail_fast and outcomes.has_failures():
         return math.nan
+    if context.is_out_of_time:
+        return _later(context)
     name = report.run_name(config, context.varied)
     with Interruption() as interruption:
         try:
@@ -63,7 +66,16 @@ def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> 
             return math.nan
     value = outcome.summary.get(context.objective, math.nan)
     outcomes.add(Outcome(number, name, outcome.word, value if math.isfinite(value) else None))
+    if outcome.word == STOPPED:
+        return _later(context)
     return None if outcome.is_dropped else value
+
+
+def _later(context: SweepContext) -> float:
+    """Return nothing for a job that the next command runs; a search must not count it."""
+    if context.is_search:
+        raise JobFailed(STOPPED)
+    return math.nan
 
 
 def _joined(config: RunConfig, context: SweepContext) -> Sweep | None:
@@ -165,6 +177,8 @@ class _JobLocation:
                 return JobOutcome("is running elsewhere")
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
             result = execute_open(run, experiment, interruption, self._pruning_context())
+        if result.stop_reason == SWEEP_OUT_OF_TIME:
+            return _Outcome(STOPPED)
         if result.stop_reason == "pruned":
             return JobOutcome("pruned", result.summary)
         if result.is_failure:
@@ -238,7 +252,7 @@ class _JobLocation:
     def _pruning_context(self) -> PruningContext:
         metric = report.monitor_of(self.job.config).monitor.value
         peers = PeerHistories(self.job.sweep, self.job.context.path, metric)
-        return PruningContext(number_of(self.identity), peers)
+        return PruningContext(number_of(self.identity), peers, self.job.context.deadline)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ A callback gets the state and a mapping of metrics, and nothing else. What it mu
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ import numpy as np
 from digit_exp.arrays import Array, Metrics
 from digit_exp.training.checkpoint import save_checkpoint
 from digit_exp.training.state import TrainState
+
+OUT_OF_TIME, SWEEP_OUT_OF_TIME = "out_of_time", "sweep_out_of_time"
+"""The reasons of a run whose own time is over, and of one that its sweep has no more time for."""
 
 DIVERGED = "diverged"
 """The reason to stop of a run whose loss is no longer a finite number."""
@@ -166,6 +170,53 @@ class EarlyStopping(Callback):
         best = self.memory(state).get("best_storage")
         if best is not None and state.stop_reason != DIVERGED:  # else the last finite ones stay
             state.network.parameters.storage[:] = best
+
+
+@dataclass(eq=False)
+class TimeBudget(Callback):
+    """Stop after the last epoch that ends in time, judged by the longest so far.
+
+    At least one is trained. The time begins with `fit`, so that a resumed run has all of it again.
+    Stands behind the checkpoints, from which training can go on.
+    """
+
+    seconds: float
+    epochs: int
+    """How many the run has: after the last of them nothing is stopped."""
+
+    def on_fit_start(self, state: TrainState) -> None:
+        self._started = self._last = time.monotonic()
+        self._longest = 0.0
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        now = time.monotonic()
+        self._longest, self._last = max(self._longest, now - self._last), now
+        is_late = now - self._started + self._longest > self.seconds
+        if is_late and state.epoch < self.epochs and state.stop_reason is None:
+            state.stop_reason = OUT_OF_TIME
+
+
+@dataclass(eq=False)
+class StopAfter(Callback):
+    """Stop after one epoch: where the run stopped that is trained again."""
+
+    epoch: int
+
+    def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
+        if state.epoch == self.epoch and state.stop_reason is None:
+            state.stop_reason = OUT_OF_TIME
+
+
+@dataclass(eq=False)
+class Deadline(Callback):
+    """Stop after the step in which a sweep's time is over. The epoch is trained again."""
+
+    at: float
+    """In seconds since 1970."""
+
+    def on_step_end(self, state: TrainState, loss: float) -> None:
+        if time.time() >= self.at and state.stop_reason is None:
+            state.stop_reason = SWEEP_OUT_OF_TIME
 
 
 @dataclass(eq=False)

@@ -17,11 +17,13 @@ import numpy as np
 from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.runs.experiment import load_data
+from digit_exp.runs.folder import STOP_REASON
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.provenance import SOURCE
+from digit_exp.training.callbacks import OUT_OF_TIME
 
 TOLERANCE = 0.005
 """The largest difference of accuracies, as a share: half a percentage point."""
@@ -142,7 +144,8 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
         )
     folder.mkdir(parents=True)
     with Interruption() as interruption:
-        execute(_reproduction_config(config, original, track), folder, interruption)
+        again = _reproduction_config(config, original, track)
+        execute(again, folder, interruption, last_epoch=_last_epoch(original))
     return compare_runs(original, Runs().find(str(folder)), tolerance)
 
 
@@ -178,7 +181,15 @@ def _reproduction_config(config: RunConfig, original: FoundRun, track: bool) -> 
     tags = {**config.tracking.tags, "digit_exp.reproduces": original.run_id or original.name}
     tracking = replace(config.tracking, backend=backend, tags=tags)
     name = f"again: {original.name}"
-    return replace(config, run_name=name, tracking=tracking)
+    trainer = replace(config.trainer, minutes=None)  # this machine may be faster or slower
+    return replace(config, run_name=name, tracking=tracking, trainer=trainer)
+
+
+def _last_epoch(original: FoundRun) -> int | None:
+    """Return after which epoch a run stopped because its time was over."""
+    if original.tags.get(STOP_REASON) != OUT_OF_TIME:
+        return None
+    return original.checkpoint().state.epoch
 
 
 def _is_same(then: float, now: float) -> bool:

@@ -9,6 +9,7 @@ from digit_exp.runs.folder import LAST_CHECKPOINT, RECORD_FILE, RunRecord, recor
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 from digit_exp.runs.reuse.sync import sync, unsent
+from digit_exp.training.callbacks import OUT_OF_TIME
 
 
 def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
@@ -60,7 +61,7 @@ def _folder(resume: str, outputs: Path) -> Path:
 
 
 def _require_unfinished(resume: str, record: RunRecord) -> None:
-    if record.is_over:
+    if record.is_over and record.reason != OUT_OF_TIME:
         how = "finished" if record.status == "FINISHED" else record.reason
         raise _refusal(f"the run {record.run_id or resume} is {how}; there is nothing to resume")
     if record.is_alive:

@@ -27,6 +27,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.composition.words import elements
 from digit_exp.registry import ConfigError, Problem
+from digit_exp.sweeps.context import VARIABLE, read_context
 from digit_exp.sweeps.search.space import categorical
 from digit_exp.sweeps.search.study import DEFAULT_STORAGE
 
@@ -118,7 +119,7 @@ class SearchSweeper(Sweeper):
                 done = self.n_trials - study.left
                 what = "candidates" if seeds else "jobs"
                 print(f"{done} of {self.n_trials} {what} were done before", flush=True)
-            while batch := study.ask(self._jobs_at_a_time()):
+            while not self._is_out_of_time() and (batch := study.ask(self._jobs_at_a_time())):
                 results = self._launch(batch, fixed, seeds or [None])
                 for place, candidate in enumerate(batch):
                     self._tell(study, candidate, results[place :: len(batch)])
@@ -142,7 +143,7 @@ class SearchSweeper(Sweeper):
         first = batch[0].place * len(seeds)
         results: Sequence[JobReturn] = self.launcher.launch(jobs, initial_job_idx=first)
         for number, result in enumerate(results, first):
-            if result.status is JobStatus.FAILED:
+            if result.status is JobStatus.FAILED and not self._is_out_of_time():
                 log.error("job %d failed: %s", number, _reason(result))
         return results
 
@@ -196,6 +197,12 @@ class SearchSweeper(Sweeper):
         if problems:
             raise ConfigError(*problems)
         return space
+
+    def _is_out_of_time(self) -> bool:
+        """Return whether the time of the sweep is over: then jobs end without a value."""
+        assert self.config is not None
+        text = OmegaConf.select(self.config, f"hydra.job.env_set.{VARIABLE}")
+        return text is not None and read_context(text).is_out_of_time
 
     def _jobs_at_a_time(self) -> int:
         """Return `n_jobs`, or else that of the launcher: a joblib of -1 takes every core."""

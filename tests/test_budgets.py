@@ -1,0 +1,150 @@
+"""Runs and sweeps that end when their time is over, and go on with the next command."""
+
+import json
+
+import numpy as np
+import pytest
+
+from digit_exp.config.plan import check
+from digit_exp.runs.folder import LAST_CHECKPOINT, RunRecord
+from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.reproduce import Verdict, reproduce
+from digit_exp.runs.reuse.resume import find_checkpoint
+from digit_exp.runs.runner import run_job
+from digit_exp.training import callbacks
+from digit_exp.training.callbacks import Deadline, StopAfter, TimeBudget
+from digit_exp.training.checkpoint import load_checkpoint
+from digit_exp.training.state import TrainState
+
+AT_ONCE = "trainer.minutes=1e-9"
+TINY = [
+    *("data=synthetic", "data.samples=200", "data.test_samples=50", "model.hidden=[16]"),
+    *("tracking=none", "trainer.early_stopping.enabled=false"),
+]
+ENDLESS = ["-m", *TINY, "trainer.epochs=1000000", "seed=1,2", "sweep.name=s"]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that a test sets."""
+
+    class Clock:
+        now = 0.0
+
+        def monotonic(self):
+            return self.now
+
+        time = monotonic
+
+    clock = Clock()
+    monkeypatch.setattr(callbacks, "time", clock)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("epochs", "seconds", "stops_after"),
+    [
+        ([1, 1, 1, 1, 1], 3, 3),  # the fourth would end late
+        ([1, 1, 1, 1, 1], 3.5, 3),
+        ([2, 1, 1, 1, 1], 4, 2),  # the longest counts, not the latest
+        ([9, 1], 3, 1),  # one is trained in any case
+        ([1, 1, 1], 2.5, 2),
+        ([1, 1, 1], 3, None),
+        ([9], 1, None),  # the last one was to be the last
+    ],
+)
+def test_a_run_stops_after_the_last_epoch_that_ends_in_time(clock, epochs, seconds, stops_after):
+    budget, state = TimeBudget(seconds, len(epochs)), TrainState(None, {})
+    budget.on_fit_start(state)
+    stopped = None
+    for number, duration in enumerate(epochs, 1):
+        clock.now += duration
+        state.epoch = number
+        budget.on_epoch_end(state, {})
+        if stopped is None and state.stop_reason is not None:
+            stopped = number
+    assert stopped == stops_after
+
+
+def test_another_reason_to_stop_stays(clock):
+    for stop in (TimeBudget(0, 9), StopAfter(1)):
+        state = TrainState(None, {}, epoch=1, stop_reason="early_stopping")
+        stop.on_fit_start(state)
+        stop.on_epoch_end(state, {})
+        assert state.stop_reason == "early_stopping"
+
+
+def test_a_deadline_stops_within_the_epoch(clock):
+    state = TrainState(None, {})
+    for now, reason in ((9.9, None), (10.0, "sweep_out_of_time")):
+        clock.now = now
+        Deadline(10.0).on_step_end(state, 0.5)
+        assert state.stop_reason == reason
+
+
+def test_a_run_ends_with_what_there_is_and_goes_on_to_the_bit(train, tmp_path):
+    whole = train(tmp_path / "whole", *TINY)
+    folder = train(tmp_path / "outputs" / "part", *TINY, AT_ONCE)
+    for epochs in (1, 2):
+        record = RunRecord.read(folder)
+        assert (record.status, record.reason) == ("FINISHED", "out_of_time")
+        assert {"test_acc", "best_val_acc"} <= record.summary.keys()
+        assert load_checkpoint(folder / LAST_CHECKPOINT).state.epoch == epochs
+        run_job(None, folder, find_checkpoint(str(folder)))
+    record = RunRecord.read(folder)
+    assert (record.status, record.reason) == ("FINISHED", None)
+    ours, theirs = (load_checkpoint(each / LAST_CHECKPOINT).state for each in (folder, whole))
+    assert (ours.epoch, ours.step) == (theirs.epoch, theirs.step)
+    np.testing.assert_array_equal(
+        ours.network.parameters.storage, theirs.network.parameters.storage
+    )
+    with pytest.raises(ValueError, match="nothing to resume"):
+        find_checkpoint(str(folder))
+
+
+def test_it_is_reproduced_with_as_many_epochs_on_any_machine(train, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = train(tmp_path / "outputs" / "a" / "b", *TINY, "trainer.epochs=5", AT_ONCE)
+    run_job(None, folder, find_checkpoint(str(folder)))
+    found = reproduce(Runs().find(str(folder)), tmp_path / "again", track=False, tolerance=0.0)
+    assert (found.epochs, found.verdict) == (2, Verdict.identical)
+
+
+@pytest.mark.parametrize("word", ["trainer.minutes=0", "sweep.minutes=-1", "sweep.minutes=soon"])
+def test_a_time_is_a_positive_number(word):
+    (problem,) = check([word])
+    assert problem.path == word.partition("=")[0]
+
+
+@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
+def test_a_sweep_begins_no_job_when_its_time_is_over(tmp_path, command, launcher):
+    words = ["-m", *TINY, "trainer.epochs=1", "seed=1,2,3", *launcher]
+    assert "3 jobs are left" in command.run(tmp_path, *words, "sweep.minutes=1e-9").stdout
+    assert not [*tmp_path.glob("outputs/sweeps/*/*/run.json")]
+    printed = command.run(tmp_path, *words, "sweep.minutes=60").stdout
+    assert "[3/3]" in printed
+    assert "left; the" not in printed
+
+
+def test_a_job_that_runs_then_is_killed_with_its_checkpoint_and_goes_on(tmp_path, command):
+    """Also after the command was killed in the middle, without a word."""
+    with command.started(tmp_path, *ENDLESS, "sweep.minutes=60") as process:
+        while not [*tmp_path.glob("outputs/sweeps/s/*/metrics.jsonl")]:
+            assert process.poll() is None
+    (first,) = tmp_path.glob("outputs/sweeps/s/*/checkpoints/last.npz")
+    before = load_checkpoint(first).state.epoch
+    printed = command.run(tmp_path, *ENDLESS, "sweep.minutes=0.15").stdout
+    assert "2 jobs are left" in printed
+    record = RunRecord.read(first.parent.parent)
+    assert (record.status, record.reason) == ("KILLED", "sweep_out_of_time")
+    assert load_checkpoint(first).state.epoch >= before
+    found = command.run(tmp_path, *ENDLESS, "--dry-run", "--json").stdout
+    assert [job["state"] for job in json.loads(found)["jobs"]] == ["resumed", "new"]
+
+
+def test_a_search_counts_no_job_that_its_time_has_cut_off(tmp_path, command):
+    search = [*TINY, "trainer.epochs=1", "sweep=random", "hydra.sweeper.n_trials=3"]
+    command.run(tmp_path, *search, "sweep.minutes=1e-9")
+    printed = command.run(tmp_path, *search).stdout
+    assert "were done before" not in printed
+    assert "[3/3]" in printed
