@@ -178,7 +178,7 @@ class _JobLocation:
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
             result = execute_open(run, experiment, interruption, self._pruning_context())
         if result.stop_reason == SWEEP_OUT_OF_TIME:
-            return _Outcome(STOPPED)
+            return JobOutcome(STOPPED)
         if result.stop_reason == "pruned":
             return JobOutcome("pruned", result.summary)
         if result.is_failure:
