@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +32,10 @@ class ComparedRun:
     """None if it has none; runs of version 0.1 do not."""
     val_images: int | None = None
     """How many images its validation accuracy was measured on."""
+    folder: Path | None = None
+    """Its folder, if it is on this machine."""
+    page: str | None = None
+    """The address of its page in MLflow."""
 
     @property
     def validation(self) -> Interval | None:

@@ -59,7 +59,8 @@ def method(ranking: Ranking) -> list[str]:
         f"The winner has the {'highest' if goal.is_share else 'lowest'} mean {goal.label}. Chosen"
         " as the best of many, that mean flatters it a little; the test set had no part in the"
         " choice. Jobs that differ in their seed only are replicates: mean, standard deviation"
-        " (n − 1) and Student's 95 % interval are over the seeds.",
+        " (n − 1) and 95 % interval (Student's, on"
+        " the logit scale of an accuracy and the log scale of a loss) are over the seeds.",
     ]
     if PAIRED_T in made:
         lines.append(

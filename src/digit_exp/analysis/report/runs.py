@@ -9,7 +9,7 @@ import pandas as pd
 
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.predictions import Predictions
-from digit_exp.analysis.report.section import Results, Section
+from digit_exp.analysis.report.section import Links, Results, Section
 from digit_exp.analysis.run_comparison import (
     ComparedRun,
     Interval,
@@ -89,8 +89,8 @@ def runs_table(runs: Sequence[ComparedRun]) -> pd.DataFrame:
     rows = [
         {
             "#": str(place),
-            "run": one.name,
-            "id": one.id,
+            "run": one.name if one.folder is None else Links([(one.name, one.folder)]),
+            "id": one.id if one.page is None else Links([(one.id, one.page)]),
             "status": one.status.lower(),
             "epochs": str(len(one.history)),
             "best epoch": _measured(one, "best_epoch", "g"),

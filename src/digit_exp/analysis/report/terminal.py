@@ -60,6 +60,6 @@ def _lines(table: pd.DataFrame, length: int, columns: int | None) -> list[str]:
     return [first.rstrip(), rule, *(row.rstrip() for row in rows)]
 
 
-def _cut(cell: str, length: int) -> str:
-    one_line = " ".join(cell.split())
+def _cut(cell: object, length: int) -> str:
+    one_line = " ".join(str(cell).split())
     return one_line if len(one_line) <= length else f"{one_line[: length - 1]}…"

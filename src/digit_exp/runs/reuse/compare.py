@@ -119,12 +119,11 @@ def ranking_of(runs: Sequence[FoundRun]) -> Ranking:
 
 def _result(run: FoundRun, number: int) -> JobResult:
     """Return a run as a job of a sweep, with what the sections read when they are written."""
-    pages = [line for line in run.page() if line.startswith("http")]
     return replace(
         job_result(run, number),
         history=lambda: _history(run),
         folder=run.folder,
-        page=pages[-1] if pages else None,
+        page=_page(run),
         predictions=lambda: _if_any(lambda: run.file(Path(VAL_PREDICTIONS_FILE))),
     )
 
@@ -158,7 +157,14 @@ def _compared_run(run: FoundRun) -> ComparedRun:
         test,
         val_predictions,
         val,
+        run.folder,
+        _page(run),
     )
+
+
+def _page(run: FoundRun) -> str | None:
+    """Return the address of the page of a run in MLflow, if it has one."""
+    return next((line for line in run.page()[::-1] if line.startswith("http")), None)
 
 
 def _history(run: FoundRun) -> Sequence[Metrics]:
