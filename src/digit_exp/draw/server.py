@@ -83,7 +83,7 @@ class DrawnRun:
             "label": self.run.label,
             "data": self.run.data,
             "shape": self.predictor.shape,
-            "classes": [str(k) for k in range(network.classes)],
+            "classes": self.run.class_names(network.classes),
             "calibrated": self.predictor.temperature is not None,
             "parameters": len(network.parameters),
         }

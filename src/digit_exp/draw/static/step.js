@@ -40,7 +40,8 @@ export function stepTab(runs, say) {
     isLoaded = true;
     stages = found.stages;
     get("image").max = found.images - 1;
-    get("image-text").textContent = `label ${found.label}, of ${found.images.toLocaleString("en")} images`;
+    const name = runs[get("step-run").value || 0].classes[found.label];
+    get("image-text").textContent = `label ${name}, of ${found.images.toLocaleString("en")} images`;
     diagram();
     show(Math.min(current, stages.length - 1));
   }
