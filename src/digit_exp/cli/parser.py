@@ -9,12 +9,14 @@ from digit_exp.cli.commands import (
     doctor,
     draw,
     list,
+    note,
     predict,
     promote,
     reproduce,
     schema,
     show,
     sync,
+    tag,
     try_change,
     ui,
 )
@@ -25,6 +27,8 @@ COMMANDS = {
     for command in (
         list.COMMAND,
         show.COMMAND,
+        tag.COMMAND,
+        note.COMMAND,
         compare.COMMAND,
         try_change.COMMAND,
         reproduce.COMMAND,

@@ -80,6 +80,8 @@ class RunRecord:
     name: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
     """The same tags as in MLflow: provenance, sweep, the user's own."""
+    annotations: dict[str, str] = field(default_factory=dict)
+    """Tags that a person gave it afterwards; in MLflow they are tags like the others."""
     ended: str | None = None
     taken_up: str | None = None
     """When its process took it up, if it has been interrupted; else that was when it started."""
@@ -105,7 +107,8 @@ class RunRecord:
 
     def check(self) -> None:
         """Raise ValueError unless the values have the right types."""
-        texts = [self.status, self.started, self.host, *self.tags, *self.tags.values()]
+        tags = self.all_tags
+        texts = [self.status, self.started, self.host, *tags, *tags.values()]
         optional = [self.run_id, self.reason, self.name, self.ended, self.taken_up]
         numbers = [self.pid, *self.summary.values()]
         if not (
@@ -121,6 +124,11 @@ class RunRecord:
     def write(self, folder: Path) -> None:
         """Write the record atomically."""
         write_text(folder / RECORD_FILE, json.dumps(asdict(self), indent=2))
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The tags of the run, and those that it was given afterwards."""
+        return {**self.tags, **self.annotations}
 
     @property
     def is_over(self) -> bool:

@@ -199,7 +199,7 @@ def _contents(
         started=_milliseconds(record.started),
         ended=None if record.ended is None else _milliseconds(record.ended),
         owner=record.owner,
-        tags=dict(record.tags),
+        tags=record.all_tags,
         params=params,
         epochs=epochs,
         summary=dict(record.summary),

@@ -141,6 +141,7 @@ def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
         earlier = RunRecord.read(folder)
         if earlier.run_id == record.run_id:
             record.started, record.name = earlier.started, earlier.name or record.name
+            record.annotations = earlier.annotations
             kept = {name: text for name, text in earlier.tags.items() if name != ERROR}
             record.tags = {**kept, **record.tags}  # of which sweep it is a job, for one
 

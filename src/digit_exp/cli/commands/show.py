@@ -76,6 +76,7 @@ def _identity(details: Details) -> dict[str, str]:
         "data": known["data"],
         "sweep": sweep,
         "folder": known["folder"],
+        "note": known["note"],
     }
     return {key: value for key, value in values.items() if value}
 

@@ -17,9 +17,11 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, STOP_REASON, relative_to_cwd
+from digit_exp.runs.reuse.annotate import given_tags
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.listing import as_json, recorded_config
 from digit_exp.tracking.mlflow.links import ID_LENGTH
+from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.mlflow.queries import JOB
 
 OWN = ("digit_exp.", "mlflow.")
@@ -91,6 +93,7 @@ class Details:
             **as_json(self.run),
             "job": None if job is None else int(job),
             "reason": self.run.tags.get(STOP_REASON),
+            "note": given_tags(self.run).get(NOTE) if self.run.folder else None,
             "changed": {
                 key: {"default": default, "value": value}
                 for key, (default, value) in self.changed.items()

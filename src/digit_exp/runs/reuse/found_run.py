@@ -205,7 +205,7 @@ def in_folder(folder: Path, record: RunRecord) -> FoundRun:
         status="KILLED" if record.is_dead else record.status,
         started=datetime.fromisoformat(record.started).astimezone(UTC),
         metrics=record.summary,
-        tags={**record.tags, **reason},
+        tags={**record.all_tags, **reason},
         folder=folder,
     )
 

@@ -82,6 +82,13 @@ class RunStore:
         with translate_errors(self.store):
             return download(self.client, run_id, file, self._copies / run_id)
 
+    def remove_tags(self, run_id: str, names: Iterable[str]) -> None:
+        """Remove tags of a run; those that it does not have are no error."""
+        with translate_errors(self.store):
+            present = self.client.get_run(run_id).data.tags
+            for name in present.keys() & set(names):
+                self.client.delete_tag(run_id, name)
+
     def page(self, trial: Trial) -> list[str]:
         """Return how to open the page of a run, as lines of text."""
         return links.lines(self.store, trial.experiment_id, trial.run_id)

@@ -1,0 +1,40 @@
+"""`digit-exp note RUN TEXT`: what a person says of a run. See `runs/reuse/annotate.py`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import Command, add_run, add_store
+
+DESCRIPTION = """\
+Says in words what a run is. `show` prints the note, and MLflow shows it, as Markdown, on the run's
+page. Without TEXT the note is printed; an empty text, "", takes it away.
+"""
+EPILOG = """\
+examples:
+  digit-exp note latest "the first run with the new labels"
+  digit-exp note latest
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    add_run(parser)
+    parser.add_argument("text", nargs="*", metavar="TEXT", help="words; quotes are not needed")
+    add_store(parser)
+
+
+def _note(options: Namespace) -> int:
+    from digit_exp.runs.reuse.annotate import annotate, given_tags
+    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.tracking.mlflow.mirror.entities import NOTE
+
+    run = Runs.of_folder(uri=options.uri).without_store().find(options.run)
+    if options.text:
+        text = " ".join(options.text)
+        old = given_tags(run)
+        annotate(run, {NOTE: text} if text else {}, [NOTE] if not text and NOTE in old else [])
+    print(given_tags(run).get(NOTE, "no note"))
+    return 0
+
+
+COMMAND = Command("note", "say in words what a run is", DESCRIPTION, EPILOG, _configure, _note)

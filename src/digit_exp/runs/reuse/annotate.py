@@ -1,0 +1,82 @@
+"""Tags and a note that a person gives a run afterwards: in its folder, and from there in MLflow."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from digit_exp.config.serialize import read_yaml
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.runs.folder import CONFIG_FILE, RecordError, RunRecord
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.sync import sync
+from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.mirror.entities import NOTE, refusal
+from digit_exp.tracking.mlflow.queries import RunStore
+from digit_exp.tracking.mlflow.uri import locate
+
+RESERVED = ("mlflow.", "digit_exp.")
+"""Prefixes of tags for programs."""
+
+
+def given_tags(run: FoundRun) -> dict[str, str]:
+    """Return the tags that a run was given afterwards."""
+    return dict(_record(run)[1].annotations)
+
+
+def parse_tags(words: Sequence[str]) -> dict[str, str]:
+    """Return `NAME=VALUE` words as tags; raises ConfigError with every word that is none."""
+    problems, tags = [], {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        reason = refusal(name) if equals else "is not NAME=VALUE"
+        if name.startswith(RESERVED):
+            reason = f"must not begin with {' or '.join(RESERVED)}: these tags are for programs"
+        if reason is not None:
+            problems.append(Problem(word, reason))
+        tags[name] = value
+    if problems:
+        raise ConfigError(*problems)
+    return tags
+
+
+def annotate(
+    run: FoundRun, tags: Mapping[str, str], remove: Collection[str] = ()
+) -> dict[str, str]:
+    """Give a run tags, or take them away; return those that it has been given.
+
+    A note takes the place of the one that a run has by itself. Raises RunError if a tag is one of
+    the run itself, or is not there to be removed. If the store does not answer, TrackingError: new
+    tags are kept in the folder then, none is removed.
+    """
+    folder, record = _record(run)
+    if record.is_alive:
+        raise RunError(f"{run.label} is still going on; give it tags when it has ended")
+    if fixed := (tags.keys() & record.tags.keys()) - {NOTE}:
+        said = ", ".join(f"{name}={record.tags[name]}" for name in sorted(fixed))
+        raise RunError(f"{run.label} has said {said} itself, which stays; choose another name")
+    if missing := set(remove) - record.annotations.keys():
+        given = ", ".join(record.annotations) or "none"
+        raise RunError(f"{run.label} was not given {', '.join(sorted(missing))}; given: {given}")
+    if remove and record.run_id is not None:
+        _store(folder).remove_tags(record.run_id, remove)
+    kept = {name: text for name, text in record.annotations.items() if name not in remove}
+    record.annotations = {**kept, **tags}
+    record.write(folder)
+    if record.run_id is not None and not sync(folder).is_all:
+        raise TrackingError(f"{run.label} has its tags in {folder}, but MLflow lacks some of it")
+    return record.annotations
+
+
+def _record(run: FoundRun) -> tuple[Path, RunRecord]:
+    if run.folder is None:
+        raise RunError(f"{run.label} has no folder here; use the command where it was run")
+    try:
+        return run.folder, RunRecord.read(run.folder)
+    except RecordError as error:
+        raise RunError(str(error)) from error
+
+
+def _store(folder: Path) -> RunStore:
+    uri = read_yaml(folder / CONFIG_FILE).get("tracking", {}).get("uri")
+    return RunStore(locate(uri, Path.cwd()))
