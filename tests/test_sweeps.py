@@ -39,7 +39,9 @@ def test_a_grid_runs_once_under_one_parent_with_a_report(tmp_path, command, read
     assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
     assert parent.info.status == "FINISHED"
     assert {"report.html", "report.md", "figures", "experiment"} <= reading.files(tmp_path, parent)
-    assert "viewStateShareKey=" in printed
+    assert "-m digit_exp ui " in printed
+    index = next((tmp_path / "outputs" / "sweeps").glob("*/index.txt")).read_text()
+    assert len(index.splitlines()) == 5
 
     again = command.run(tmp_path, *GRID, *launcher).stdout
     assert again.count("was done before") == 4

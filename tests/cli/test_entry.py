@@ -147,3 +147,10 @@ def test_ctrl_c_while_it_is_starting_is_an_exit_code_and_no_traceback(monkeypatc
 def test_every_command_is_documented():
     text = (PROJECT.parent / "docs" / "commands.md").read_text("utf-8")
     assert [name for name in COMMANDS if f"\n| `{name}" not in text] == []
+
+
+def test_what_will_be_done_is_said_first_and_not_where_a_program_reads(capsys):
+    assert entry.main(["optimizer.lr=fast"]) == 2
+    assert "optimizer.lr=fast" in capsys.readouterr().out.splitlines()[0]
+    assert entry.main(["--cfg", "job", "--package", "optimizer"]) == 0
+    assert "digit-exp" not in capsys.readouterr().out

@@ -181,3 +181,18 @@ def test_what_is_odd_about_the_data_is_said_before_the_first_step(tmp_path, capl
     experiment = Experiment.prepare(config(), tmp_path)
     log_start(replace(experiment, dataset=replace(experiment.dataset, remarks=["odd: set x=1"])))
     assert [r.levelname for r in caplog.records if "odd: set x=1" in r.message] == ["WARNING"]
+
+
+def test_an_early_stop_says_what_was_too_little(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    stopping = {"patience": 1, "min_delta": 0.9, "monitor": "val_acc"}
+    run(tmp_path, trainer={"epochs": 9, "early_stopping": stopping})
+    assert "stopped early: val_acc rose by no more than 90 points in 1 epochs" in caplog.text
+
+
+def test_no_epochs_and_a_batch_with_everything_are_told(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    log_start(Experiment.prepare(config(trainer={"epochs": 0}), tmp_path))
+    assert "nothing is trained" in caplog.text
+    log_start(Experiment.prepare(config(trainer={"epochs": 1, "batch_size": 999}), tmp_path))
+    assert "all 160 training images" in caplog.text

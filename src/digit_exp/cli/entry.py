@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -13,6 +14,12 @@ from digit_exp.cli.parser import COMMANDS, TRAIN, command_parser
 from digit_exp.registry import did_you_mean
 from digit_exp.runs.errors import INTERRUPTED
 from digit_exp.version import version
+
+QUESTIONS = {
+    *("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"),
+    *("--dry-run", "--version"),
+}
+"""Flags of a command line that trains nothing, and whose output a program may read."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +49,9 @@ def _run(words: list[str]) -> int:
 
         print(help_text())
         return 0
+    if not QUESTIONS & {word.partition("=")[0] for word in words}:
+        asked = " ".join(map(shlex.quote, words)) or "the defaults"
+        print(f"digit-exp {version()}: {asked}", flush=True)  # what follows takes seconds to import
     _collect_less_garbage()
     from digit_exp.cli import main
 

@@ -17,10 +17,10 @@ from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
-from digit_exp.runs.folder import ERROR, TRACEBACK, RunRecord, keep_record
+from digit_exp.runs.folder import ERROR, TRACEBACK, RunRecord, keep_record, relative_to_cwd
 from digit_exp.runs.open_run import OpenRun, discard_outcome
 from digit_exp.runs.signals import Interruption
-from digit_exp.runs.summary import run_name, write_config
+from digit_exp.runs.summary import log_start, run_name, write_config
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.run import HURRY, PATIENCE, open_tracker
@@ -50,8 +50,9 @@ def run_job(config: RunConfig, folder: Path, resume: Path | None = None) -> Resu
         raise
     except Exception as error:
         raise log_failure(error) from error
+    log.info("\nthe files of this run: %s", relative_to_cwd(folder))
     if where:
-        log.info("\n%s", "\n".join(["to view this run:", *where]))
+        log.info("to view it in MLflow:\n%s", "\n".join(where))
     return result
 
 
@@ -69,6 +70,7 @@ def execute(
     Errors of the configuration and the data are raised before the run is opened.
     """
     experiment = replace(Experiment.prepare(config, folder, checkpoint), last_epoch=last_epoch)
+    log_start(experiment)  # opening a tracked run takes seconds
     with open_run(config, folder, checkpoint=checkpoint) as run:
         result = execute_open(run, experiment, interruption)
     return result, run.tracker.where()

@@ -29,7 +29,6 @@ log = logging.getLogger(__name__)
 
 STOP_TEXTS = {
     None: "after the last epoch",
-    "early_stopping": "early: no improvement",
     "interrupted": "by a signal; continue with: python -m digit_exp resume=latest",
     OUT_OF_TIME: "at the end of trainer.minutes; continue with: python -m digit_exp resume=latest",
     SWEEP_OUT_OF_TIME: "at the end of sweep.minutes; the command of the sweep goes on",
@@ -69,6 +68,11 @@ def log_start(experiment: Experiment) -> None:
         log.info(
             "trainer.threads=2 would make an epoch a tenth to two fifths shorter on two idle cores"
         )
+    if config.trainer.epochs == 0:
+        log.info("trainer.epochs=0: nothing is trained, the network is evaluated as it begins")
+    elif config.trainer.batch_size > len(experiment.train):
+        size, images = config.trainer.batch_size, len(experiment.train)
+        log.info("trainer.batch_size=%d: each batch has all %d training images", size, images)
     if experiment.start is not None:
         log.info("resuming after epoch %d", experiment.start.epoch)
 
@@ -80,17 +84,34 @@ def multiply_adds(experiment: Experiment) -> int:
 
 def log_end(experiment: Experiment, result: Result, state: TrainState) -> None:
     """Log how the run ended."""
-    log.info("\nstopped %s", STOP_TEXTS[state.stop_reason])
+    log.info("\nstopped %s", stop_text(experiment.config, state))
     if state.stop_reason == "diverged":
         log.info("%s", divergence_advice(experiment, state))
-    for sentence in experiment.write_failures.messages():
-        log.error("  could not be written: %s", sentence)
-    if result.status is Status.FINISHED and TEST_METRIC not in result.summary:
-        word = typed(override("resume", str(relative_to_cwd(experiment.folder))))
-        log.error("  the network is kept; to read the test set without training again:")
-        log.error("  python -m digit_exp %s", word)
     for name, value in result.summary.items():
         log.info("  %-17s %s", name, f"{value:g}" if name.endswith("epoch") else f"{value:.4f}")
+
+
+def stop_text(config: RunConfig, state: TrainState) -> str:
+    """Return why training stopped, for a sentence."""
+    if state.stop_reason != "early_stopping":
+        return STOP_TEXTS[state.stop_reason]
+    settings = config.trainer.early_stopping
+    monitor, least = settings.monitor.value, settings.min_delta
+    is_share = monitor.endswith("acc")
+    amount = f"{100 * least:g} points" if is_share else f"{least:g}"
+    change = f"{'rose' if is_share else 'fell'} by no more than {amount}"
+    measured = "epochs" if config.trainer.eval_every == 1 else "evaluations"
+    return f"early: {monitor} {change} in {settings.patience} {measured}"
+
+
+def log_failures(experiment: Experiment, result: Result) -> None:
+    """Log what could not be written, and how to get what is missing."""
+    for sentence in experiment.write_failures.messages():
+        log.error("could not be written: %s", sentence)
+    if result.status is Status.FINISHED and TEST_METRIC not in result.summary:
+        word = typed(override("resume", str(relative_to_cwd(experiment.folder))))
+        log.error("the network is kept; to read the test set without training again:")
+        log.error("  python -m digit_exp %s", word)
 
 
 def divergence_advice(experiment: Experiment, state: TrainState) -> str:
@@ -142,7 +163,7 @@ def markdown_note(experiment: Experiment, result: Result, state: TrainState) -> 
     return "\n".join(
         [
             f"{data.name}, {len(experiment.network.parameters):,} parameters,"
-            f" seed {experiment.config.seed}; stopped {STOP_TEXTS[state.stop_reason]}.",
+            f" seed {experiment.config.seed}; stopped {stop_text(experiment.config, state)}.",
             f"Changed from the defaults: {', '.join(changed) or 'nothing'}.",
             "",
             "| | |",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
@@ -29,7 +30,7 @@ from digit_exp.runs.summary import (
     LAST_FINITE,
     best_epoch,
     log_end,
-    log_start,
+    log_failures,
     markdown_note,
     write_config,
 )
@@ -40,6 +41,8 @@ from digit_exp.training.callbacks import SWEEP_OUT_OF_TIME
 from digit_exp.training.checkpoint import save_network
 from digit_exp.training.state import TrainState
 
+log = logging.getLogger(__name__)
+
 
 def train_and_evaluate(
     experiment: Experiment,
@@ -48,7 +51,6 @@ def train_and_evaluate(
     pruning: PruningContext | None = None,
 ) -> Result:
     """Carry out a run and return its outcome; `pruning` is given for a job of a sweep."""
-    log_start(experiment)
     steps = _Steps(experiment, run)
     steps.write_inputs()
     earlier, started = _earlier_seconds(experiment), time.perf_counter()
@@ -136,8 +138,10 @@ class _Steps:
             with failures.collect(MODEL_FILE, Exception):
                 shape, file = experiment.dataset.image_shape, experiment.folder / MODEL_FILE
                 write_model(file, experiment.network, shape, temperature)
-        draw(experiment, state, predictions, temperature)
         log_end(experiment, result, state)
+        log.info("\ndrawing figures ...")
+        draw(experiment, state, predictions, temperature)
+        log_failures(experiment, result)
 
 
 def _earlier_seconds(experiment: Experiment) -> float:

@@ -15,6 +15,7 @@ from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.collect import results_in_folders, results_in_store
 from digit_exp.sweeps.context import SweepContext
+from digit_exp.sweeps.index import INDEX, write_index
 from digit_exp.sweeps.race import Race
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_lines
@@ -56,6 +57,7 @@ def _report(found: Sequence[JobResult], context: SweepContext, sweep: Sweep | No
     try:
         from digit_exp.analysis.report.sweep_report import write_report  # pandas, matplotlib
 
+        write_index(context.path, Objective(context.objective))
         ranking = rank(found, context.objective, searched_in(context.path))
         files = write_report(ranking, context.path, name=context.name, shorten=_not_default)
         _print_ranking(ranking, context)
@@ -91,6 +93,7 @@ def _print_ranking(ranking: Ranking, context: SweepContext) -> None:
     if (line := importance_line(ranking)) is not None:
         print(line)
     print(f"\nreport: {relative_to_cwd(context.path) / 'report.html'}")
+    print(f"which folder is which job: {relative_to_cwd(context.path) / INDEX}")
     if ranking.winner is not None:
         folder = shlex.quote(str(relative_to_cwd(context.path)))
         print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")

@@ -17,6 +17,7 @@ from concurrent.futures import BrokenExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import varied
@@ -24,7 +25,7 @@ from digit_exp.analysis.results import JobResult
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
-from digit_exp.config.serialize import flatten, read_yaml
+from digit_exp.config.serialize import flatten, from_flat, read_yaml
 from digit_exp.data.idx import DataError
 from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import relative_to_cwd
@@ -138,9 +139,14 @@ def swept_keys(plan: Plan) -> list[str]:
 
 
 def _names(plan: Plan) -> list[str]:
-    """Return the keys by which jobs are named: of a replicated search, those that it searches."""
-    space = plan.hydra["sweeper"].get("space", {}) if plan.seeds else {}
-    return list(dict.fromkeys([*space, *swept_keys(plan)]))
+    """Return the keys by which jobs are named: what varies, or is searched."""
+    return list(dict.fromkeys([*_space(plan), *swept_keys(plan)]))
+
+
+def _space(plan: Plan) -> Mapping[str, Mapping[str, Any]]:
+    """Return what a search varies, and how; nothing for a grid."""
+    found: Mapping[str, Mapping[str, Any]] = plan.hydra["sweeper"].get("space", {})
+    return found
 
 
 def _context(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> SweepContext:
@@ -199,13 +205,34 @@ def _announce(plan: Plan, planned: Sequence[JobResult], context: SweepContext) -
     for key in swept_keys(plan):
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
+    for key, entry in _space(plan).items():
+        print(f"  {key}: {_range(entry)}")
     if plan.seeds:
         race = ", until it is beyond hope" if context.race else ""
         print(f"  each candidate with {len(plan.seeds)} seeds{race}")
-    sizes = sorted({size for config in plan.jobs for size in _parameters(config)})
+    sizes = sorted({size for config in _architectures(plan) for size in _parameters(config)})
     if sizes:
         print(f"  parameters of the networks: {', '.join(f'{size:,}' for size in sizes)}")
     print(flush=True)
+
+
+def _range(entry: Mapping[str, Any]) -> str:
+    """Return the values of an entry of a search space, for a person."""
+    if entry["type"] == "categorical":
+        return ", ".join(map(json.dumps, entry["choices"]))
+    step = "" if entry.get("step") is None else f", in steps of {entry['step']}"
+    return f"{entry['low']} to {entry['high']}{step}{', logarithmic' if entry.get('log') else ''}"
+
+
+def _architectures(plan: Plan) -> Iterator[RunConfig]:
+    """Yield configurations with all networks that the jobs may have; none if they are not known."""
+    space = dict(_space(plan))
+    widths = space.pop("model.hidden", {"choices": [None]}).get("choices")
+    if widths is None or any(key.partition(".")[0] in ("model", "data") for key in space):
+        return
+    for config in plan.jobs:
+        for width in widths:
+            yield config if width is None else from_flat({**flatten(config), "model.hidden": width})
 
 
 def _parameters(config: RunConfig) -> Iterator[int]:

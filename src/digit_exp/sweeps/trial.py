@@ -176,6 +176,7 @@ class _JobLocation:
             if self._is_taken(run):
                 return JobOutcome("is running elsewhere")
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
+            report.log_start(experiment)
             result = execute_open(run, experiment, interruption, self._pruning_context())
         if result.stop_reason == SWEEP_OUT_OF_TIME:
             return JobOutcome(STOPPED)

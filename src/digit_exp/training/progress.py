@@ -6,6 +6,9 @@ that a log file has them too.
 
 from __future__ import annotations
 
+import math
+import shutil
+import sys
 from collections.abc import Callable
 from typing import Never
 
@@ -46,10 +49,9 @@ class Progress(Callback):
             for name in names
             if name in metrics
         ]
-        self._write(
-            f"Epoch {state.epoch}/{self._epochs} - {' - '.join(shown)}"
-            f" - lr: {metrics['learning_rate']:.3g} - {metrics['epoch_seconds']:.1f} s"
-        )
+        line = " - ".join([f"Epoch {state.epoch}/{self._epochs}", *shown])
+        more = f" - lr: {metrics['learning_rate']:.3g} - {metrics['epoch_seconds']:.1f} s"
+        self._write(line + more if len(line + more) <= _width() else line)
 
     def on_fit_end(self, state: TrainState) -> None:
         self._close()
@@ -68,3 +70,10 @@ class Progress(Callback):
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+
+
+def _width() -> float:
+    """Return how long a line may be: in a terminal, as long as that is wide."""
+    if not sys.stdout.isatty():
+        return math.inf
+    return shutil.get_terminal_size().columns - 1

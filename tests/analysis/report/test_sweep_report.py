@@ -634,3 +634,15 @@ def test_titles_that_begin_alike_keep_their_own_columns():
     lines = text_table(table).splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert lines[0].endswith("last")
+
+
+def test_rows_that_differ_look_different_however_narrow_the_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    start = "a value that is long enough to be cut "
+    table = pd.DataFrame({f"x{n}": [f"{start}{i}" for i in range(3)] for n in range(4)})
+    assert len({*text_table(table).splitlines()[2:]}) == 3
+    monkeypatch.setenv("COLUMNS", "180")
+    wide = pd.DataFrame({name: [name * 50] for name in "xyz"})
+    assert "z" * 50 in text_table(wide)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, text_table(wide).splitlines())) <= WIDTH

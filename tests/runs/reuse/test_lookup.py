@@ -103,11 +103,29 @@ def test_a_sweep_over_data_sets_has_no_winner(tmp_path):
 
 
 def test_a_text_that_several_runs_share_is_refused_with_all_of_them(outputs):
-    for text in ("defaults", "aa"):
-        with pytest.raises(RunError, match=f"'{text}' is ambiguous") as error:
-            Runs(outputs).find(text)
-        assert "aaa1" in str(error.value)
+    with pytest.raises(RunError, match="'aa' is ambiguous") as error:
+        Runs(outputs).find("aa")
+    assert "aaa1" in str(error.value)
     assert "97.00 %  finished  2026-01-01" in str(error.value)
+
+
+def test_of_runs_with_one_name_the_latest_that_finished_is_taken_and_named(outputs, caplog):
+    found = Runs(outputs).find("defaults")
+    same = [run for run in Runs(outputs).all if run.name == "defaults"]
+    assert len(same) > 1
+    assert found.run_id == next(run.run_id for run in same if run.status == "FINISHED")
+    assert found.run_id in caplog.text
+
+
+def test_an_unknown_name_is_refused_without_the_store(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("digit_exp.runs.reuse.lookup.RunStore", None)
+    leave(folder / "outputs", "abc")
+    with tracked(folder):
+        pass
+    monkeypatch.setattr("digit_exp.runs.reuse.lookup.trial_ids", lambda store: {"abc"})
+    with pytest.raises(RunError, match="'nonsense' is not the id or name of a run"):
+        Runs.of_folder().find("nonsense")
 
 
 def test_a_run_that_has_no_id_is_listed_with_its_folder(tmp_path, monkeypatch):
@@ -213,7 +231,7 @@ def test_a_tracked_run_is_found_in_the_store_with_its_folder_or_without(folder, 
     place = train(folder / "outputs" / "one", "tracking=mlflow")
     here = Runs.of_folder(folder).find("latest")
     assert (here.folder, here.status) == (place, "FINISHED")
-    assert here.page()[-1].endswith(f"{here.run_id}?workflowType=machine_learning")
+    assert here.run_id[:12] in here.page()[0]
     with monkeypatch.context() as patch:
         patch.setattr(lookup, "RunStore", None)  # so that MLflow cannot be asked
         for text in ("latest", "best", here.run_id[:6], here.name):

@@ -57,6 +57,16 @@ def test_a_run_that_is_finished_or_alive_is_refused(tmp_path, fields, reason):
         find_checkpoint("latest", tmp_path)
 
 
+def test_after_a_finished_run_it_is_said_what_can_be_resumed(tmp_path):
+    left = make_run(tmp_path, "broken", started="2026-01-01")
+    make_run(tmp_path, "done", "FINISHED", started="2026-01-02", summary={"test_acc": 0.5})
+    with pytest.raises(ConfigError) as error:
+        find_checkpoint("latest", tmp_path)
+    assert "resume='" in str(error.value)
+    assert str(left) in str(error.value)
+    assert find_checkpoint(str(left), tmp_path) == left / LAST_CHECKPOINT
+
+
 def test_a_file_of_a_stranger_is_not_read_to_see_whether_something_is_unsent(tmp_path):
     (tmp_path / "theirs.npz").write_bytes(b"no checkpoint")
     assert unsent_folder(str(tmp_path / "theirs.npz")) is None

@@ -15,6 +15,7 @@ from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.saved_view import (
     SavedView,
     comparison_lines,
+    comparison_page,
     plain_link,
     save_view,
     view_state,
@@ -146,16 +147,16 @@ def test_a_view_that_cannot_be_saved_is_a_warning_and_a_plain_link(sweep, monkey
         raise OSError("disk full")
 
     monkeypatch.setattr(sweep.client, "set_experiment_tag", refuse)
-    *_, link = comparison_lines(sweep, ASKED)
+    link = comparison_page(sweep.client, sweep.experiment_id, ASKED)
     assert "viewStateShareKey" not in link
     assert query(link)["searchFilter"] == ONLY_TRIALS
     assert "could not be saved as a view in MLflow: disk full" in caplog.text
 
 
 def test_the_link_opens_the_saved_view_and_has_no_search_that_would_undo_it(sweep):
-    command, link = comparison_lines(sweep, ASKED)
-    assert command.split(" -m ")[1].startswith("digit_exp ui grid")
-    assert link.startswith(f"http://127.0.0.1:5000/#/experiments/{sweep.experiment_id}/runs?")
+    assert comparison_lines(sweep, ASKED)[0].split(" -m ")[1].startswith("digit_exp ui grid")
+    link = comparison_page(sweep.client, sweep.experiment_id, ASKED)
+    assert link.startswith(f"/#/experiments/{sweep.experiment_id}/runs?")
     assert query(link) == {
         "workflowType": "machine_learning",
         "viewStateShareKey": save(sweep),

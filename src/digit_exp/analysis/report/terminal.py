@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report.tables import short_ranking
 
 WIDTH = 100
-"""Characters of a line, at most."""
+"""Characters of a line where the terminal has no width, or a smaller one."""
 
 NUMBER = r"–|[<>+-]? ?\d[\d.,e+-]*( %)?( to .*)?"
 
@@ -23,7 +25,7 @@ def numeric(table: pd.DataFrame) -> list[str]:
 
 
 def terminal_table(ranking: Ranking, rows: int = 20) -> str:
-    """Return the best configurations in lines of at most 100 characters."""
+    """Return the best configurations in lines that fit the terminal."""
     lines = [text_table(short_ranking(ranking).head(rows))]
     if len(ranking.places) > rows:
         lines.append(f"... and {len(ranking.places) - rows} more, in the report")
@@ -31,33 +33,42 @@ def terminal_table(ranking: Ranking, rows: int = 20) -> str:
 
 
 def text_table(table: pd.DataFrame) -> str:
-    """Return a table in lines of at most 100 characters.
+    """Return a table in lines that fit the terminal, or 100 characters if there is none.
 
-    Long cells are cut; if that is not enough, columns in the middle are left out.
+    Long cells are cut where the cells of a column stay different, then columns in which all rows
+    agree are left out. If that is not enough, lines are longer, and the terminal breaks them.
     """
+    width = max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
     for length in LENGTHS:
-        lines = _lines(table, length, None)
-        if len(lines[1]) <= WIDTH:
+        lines = _lines(table, length)
+        if len(lines[1]) <= width:
             return "\n".join(lines)
-    for columns in range(len(table.columns) - 1, 1, -1):
-        lines = _lines(table, LENGTHS[-1], columns)
-        if len(lines[1]) <= WIDTH:
+    for name in reversed([name for name in table.columns[1:-1] if table[name].nunique() == 1]):
+        table = table.drop(columns=name)
+        lines = _lines(table, LENGTHS[-1])
+        if len(lines[1]) <= width:
             break
     return "\n".join(lines)
 
 
-def _lines(table: pd.DataFrame, length: int, columns: int | None) -> list[str]:
+def _lines(table: pd.DataFrame, length: int) -> list[str]:
     """Return the head, a rule and the rows."""
-    numbers, cells = numeric(table), table.map(_cut, length=length)
+    numbers, cells = numeric(table), table.apply(_cut_column, length=length)
     padded: dict[str, pd.Series] = {}
     for name, column in cells.items():
         width = 0 if name in numbers else max(len(str(name)), *column.str.len())
         gap = " " if padded else ""  # beside the one that pandas sets
         padded[f"{gap}{name:<{width}}"] = gap + column.str.ljust(width)
     cut = pd.DataFrame(padded)
-    first, *rows = cut.to_string(index=False, max_cols=columns).split("\n")
+    first, *rows = cut.to_string(index=False, max_colwidth=None).split("\n")
     rule = "─" * max(map(len, (first.rstrip(), *(row.rstrip() for row in rows))))
     return [first.rstrip(), rule, *(row.rstrip() for row in rows)]
+
+
+def _cut_column(column: pd.Series, length: int) -> pd.Series:
+    """Cut the cells of a column, unless rows that differ would look alike."""
+    cut = column.map(lambda cell: _cut(cell, length))
+    return cut if cut.nunique() == column.nunique() else column.map(lambda cell: _cut(cell, 10**6))
 
 
 def _cut(cell: object, length: int) -> str:

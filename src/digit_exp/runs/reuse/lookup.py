@@ -6,6 +6,7 @@ store's artifacts. A run without tracking is looked up below `outputs/`.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cached_property
@@ -35,6 +36,8 @@ from digit_exp.runs.reuse.found_run import (
 )
 from digit_exp.tracking.mlflow.queries import OBJECTIVE, RACE, RunStore, trial_ids
 from digit_exp.tracking.mlflow.uri import Store, locate
+
+log = logging.getLogger(__name__)
 
 OUTPUTS = Path("outputs")
 LATEST, BEST = "latest", "best"
@@ -88,7 +91,13 @@ class Runs:
             return found
         if text in (LATEST, BEST):
             return self._latest() if text == LATEST else self._best()
+        self._refuse_unknown(text)
         matches = self._matching(text)
+        named = [run for run in matches if run.name == text and run.status == "FINISHED"]
+        if len(matches) > 1 and named:  # the latest is the first
+            what = f"of {len(matches)} runs called {text!r} the latest that finished is taken:"
+            log.warning("%s", _listed(what, named[:1]))
+            return named[0]
         if len(matches) > 1:
             raise RunError(
                 _listed(f"{text!r} is ambiguous; use the id of one of these runs:", matches)
@@ -99,9 +108,10 @@ class Runs:
 
     def all_matching(self, text: str) -> list[FoundRun]:
         """Return all jobs of a sweep, the oldest first, or the one run that `text` names."""
-        if _at(Path(text)) or text in (LATEST, BEST) or self._matching(text):
+        if _at(Path(text)) or text in (LATEST, BEST):
             return [self.find(text)]
-        return self._jobs(text)[::-1]
+        self._refuse_unknown(text)
+        return [self.find(text)] if self._matching(text) else self._jobs(text)[::-1]
 
     @cached_property
     def all(self) -> Sequence[FoundRun]:
@@ -143,6 +153,12 @@ class Runs:
             what = "the runs here are on several data sets. Say the id of one; the best on each:"
             raise RunError(_listed(what, best))
         return best[0]
+
+    def _refuse_unknown(self, text: str) -> None:
+        """Refuse a text that no folder has, without MLflow if the store has no other runs."""
+        brief = self.briefly()
+        if brief is not self and self._local and not brief._matching(text):
+            brief._jobs(text)
 
     def _matching(self, text: str) -> list[FoundRun]:
         """Return the runs with this id, else with this name, else with an id that starts so."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from digit_exp.config.overrides import override, typed
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import LAST_CHECKPOINT, RECORD_FILE, RunRecord, record_in
+from digit_exp.runs.folder import (
+    LAST_CHECKPOINT,
+    RECORD_FILE,
+    RunRecord,
+    record_in,
+    records_below,
+    relative_to_cwd,
+)
 from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
+from digit_exp.runs.reuse.lookup import MAX_LISTED, OUTPUTS, Runs
 from digit_exp.runs.reuse.sync import sync, unsent
 from digit_exp.training.callbacks import OUT_OF_TIME
 
@@ -24,7 +32,7 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
         raise _refusal(f"{checkpoint.parent.parent} has no checkpoint to resume from")
     folder = run_folder(checkpoint)
     if folder is not None and (record := record_in(folder)) is not None:
-        _require_unfinished(resume, record)
+        _require_unfinished(resume, record, outputs)
     return checkpoint
 
 
@@ -60,13 +68,26 @@ def _folder(resume: str, outputs: Path) -> Path:
     return found.folder or Path(resume)
 
 
-def _require_unfinished(resume: str, record: RunRecord) -> None:
+def _require_unfinished(resume: str, record: RunRecord, outputs: Path) -> None:
     if record.is_over and record.reason != OUT_OF_TIME:
         how = "finished" if record.status == "FINISHED" else record.reason
-        raise _refusal(f"the run {record.run_id or resume} is {how}; there is nothing to resume")
+        sentence = f"the run {record.run_id or resume} is {how}; there is nothing to resume"
+        raise _refusal(f"{sentence}. {_others(outputs)}")
     if record.is_alive:
         raise _refusal(f"the run {record.run_id or resume} is still running (process {record.pid})")
 
 
 def _refusal(message: str) -> ConfigError:
     return ConfigError(Problem("resume", message))
+
+
+def _others(outputs: Path) -> str:
+    """Return which runs can be resumed."""
+    found = [
+        typed(override("resume", str(relative_to_cwd(folder))))
+        for folder, record in records_below(outputs)
+        if not record.is_over and not record.is_alive and (folder / LAST_CHECKPOINT).is_file()
+    ]
+    if not found:
+        return "No other run can be resumed"
+    return "\n    ".join(["These can be, the latest first:", *found[:MAX_LISTED]])

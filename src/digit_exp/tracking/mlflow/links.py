@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from digit_exp.tracking.mlflow.uri import SQLITE, Store, locate
@@ -35,17 +36,27 @@ def run_page(experiment_id: str, run_id: str) -> str:
 
 
 def opening(store: Store, page: str, run: str) -> list[str]:
-    """Return the command that starts MLflow's web page at a run, if it needs one, and its address.
+    """Return the command that starts MLflow's web page at a run, or its address on a server.
 
-    The page is there as long as the command runs, and at this port unless that is taken.
+    If a page is there already, its address follows the command.
     """
     if store.is_server:
         return [f"{store.address.rstrip('/')}{page}"]
     python = shlex.quote(seen_from(store.folder, Path(sys.executable)))
     return [
         f"{python} -m digit_exp ui {shlex.quote(run)}{_elsewhere(store)}",
-        f"http://{HOST}:{PORT}{page}",
+        *([f"http://{HOST}:{PORT}{page}"] if _answers() else []),
     ]
+
+
+def _answers() -> bool:
+    """Return whether MLflow answers where `ui` would serve it."""
+    from urllib.request import urlopen  # slow to import
+
+    address = f"http://{HOST}:{PORT}/health"
+    with suppress(OSError, ValueError), urlopen(address, timeout=0.5) as answer:
+        return bool(answer.read(3) == b"OK")
+    return False
 
 
 def _elsewhere(store: Store) -> str:

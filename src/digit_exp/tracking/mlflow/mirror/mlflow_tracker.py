@@ -80,6 +80,7 @@ class MLflowTracker(Tracker):
 
     def close(self, patience: float) -> bool:
         self.mirror.progress = time.monotonic()
+        logger.info("saving to MLflow ...")
         with self._changes:
             self._is_closing = True
             self._changes.notify_all()
