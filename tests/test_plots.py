@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from digit_exp.plots.calibration import reliability
 from digit_exp.plots.canvas import DPI, draw, save
 from digit_exp.plots.curves import (
     gradient_norms,
@@ -21,7 +22,7 @@ from digit_exp.plots.curves import (
 )
 from digit_exp.plots.data import augmentation_examples, class_distribution
 from digit_exp.plots.mosaic import mosaic
-from digit_exp.plots.predictions import confusion_matrix, misread_digits, reliability
+from digit_exp.plots.predictions import confusion_matrix, misread_digits
 from digit_exp.plots.weights import first_layer_weights, weight_histograms
 
 LAYERS = ["dense_1", "dense_2"]

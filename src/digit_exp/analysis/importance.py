@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,8 @@ class Importance:
         return " × ".join(self.parameters)
 
 
-def importances(ranking: Ranking) -> list[Importance]:
+@lru_cache(maxsize=2)  # sections and terminal ask for it, and the bootstrap takes seconds
+def importances(ranking: Ranking) -> Sequence[Importance]:
     """Return the parameters and, if measured, interactions, the most important first.
 
     Empty if too few jobs came to a number.

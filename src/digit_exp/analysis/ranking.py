@@ -27,7 +27,7 @@ class Place:
     """Why there is no comparison, if one was tried."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a key of a cache
 class Ranking:
     """The configurations of a sweep, best first."""
 

@@ -1,4 +1,4 @@
-"""Errors of a network: classes taken for each other, confident errors, and calibration."""
+"""Errors of a network: classes taken for each other, and confident errors."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.plots.canvas import (
-    BLUE,
     DPI,
     HEADER,
     INK,
@@ -22,10 +21,8 @@ from digit_exp.plots.canvas import (
     MUTED,
     PERCENT,
     STEPS,
-    THOUSANDS,
     TOP,
     message,
-    panels,
     percent,
     place,
     sheet,
@@ -54,9 +51,6 @@ CELL_WIDTH, GAP = 1.62, 0.17
 
 IMAGE, SMALL_IMAGE = (1.0, 0.95), (0.75, 0.75)
 """Inches, height and width: the most that a misread image takes, beside a number or a name."""
-
-FEW = 10
-"""Images of a bin of the reliability diagram that are too few to judge it by."""
 
 ERRORS = matplotlib.colormaps["Oranges"].with_extremes(bad="#BCD6E8")
 """Small to large errors, and the diagonal, which is not a number on their scale."""
@@ -126,54 +120,6 @@ def misread_digits(
         sure = percent(float(row.max()))
         axes.text(x, y + 0.05 * per_inch, sure, size=8.5, color=MUTED, va="top")
     return figure
-
-
-def reliability(labels: Labels, probabilities: Array, temperature: float, bins: int = 15) -> Figure:
-    """Draw accuracy against confidence, bin by bin: on the diagonal, a network is calibrated.
-
-    DeGroot and Fienberg, The Statistician 32 (1983). `probabilities` are those at `temperature`.
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    is_right = probabilities.argmax(axis=1) == labels
-    which = np.minimum((confidence * bins).astype(np.intp), bins - 1)
-    counts = np.bincount(which, minlength=bins)
-    present = counts > 0
-    mean = np.bincount(which, confidence, bins)[present] / counts[present]
-    accuracy = np.bincount(which, is_right, bins)[present] / counts[present]
-    error = float(np.abs(accuracy - mean) @ counts[present] / max(len(labels), 1))
-    note = (
-        f"test set; expected calibration error {percent(error, 2)};"
-        f" temperature {temperature:.3g}, fitted on the validation set"
-    )
-    figure = sheet(4.6, "Reliability diagram", note)
-    diagram, histogram = panels(figure, 2, 2)
-    _diagram(diagram, mean, accuracy, counts[present] >= FEW)
-    histogram.stairs(counts, np.linspace(0, 1, bins + 1), fill=True, color=BLUE)
-    histogram.set_yscale("log")
-    histogram.set_ylim(0.8, 2 * max(int(counts.max(initial=1)), 1))
-    style_axes(histogram, "Images by confidence", "confidence", "images in a bin, log scale")
-    histogram.yaxis.set_major_locator(LogLocator())
-    histogram.yaxis.set_minor_locator(NullLocator())
-    histogram.yaxis.set_major_formatter(THOUSANDS)
-    for axes in (diagram, histogram):
-        axes.set_xlim(0, 1)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
-        axes.xaxis.set_major_formatter(PERCENT)
-    return figure
-
-
-def _diagram(axes: Axes, mean: Array, accuracy: Array, are_many: NDArray[np.bool_]) -> None:
-    """Draw the bins; those of few images are hollow, as chance moves them far."""
-    axes.plot([0, 1], [0, 1], color=MUTED, linestyle=(0, (2, 2)), linewidth=1)
-    few = f"fewer than {FEW} images"
-    for some, fill, label in ((are_many, BLUE, "bins of images"), (~are_many, "white", few)):
-        if some.any():
-            axes.plot(mean[some], accuracy[some], "o", color=BLUE, mfc=fill, label=label)
-    style_axes(axes, "Accuracy against confidence", "mean confidence", "accuracy")
-    axes.set_ylim(-0.03, 1.03)
-    axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(PERCENT)
-    axes.legend(loc="upper left")
 
 
 def _are_short(names: Sequence[str]) -> bool:

@@ -46,7 +46,7 @@ def _figures(
     predictions: Predictions | None,
     temperature: float,
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    from digit_exp.plots import curves, data, weights
+    from digit_exp.plots import calibration, curves, data, weights
     from digit_exp.plots import predictions as errors
 
     history, shape = state.history, experiment.dataset.image_shape
@@ -81,7 +81,7 @@ def _figures(
         images = test.images[test.rows]
         yield "confusion_matrix", lambda: errors.confusion_matrix(labels, predicted, names)
         yield "misread_digits", lambda: errors.misread_digits(images, labels, calibrated, names)
-        yield "reliability", lambda: errors.reliability(labels, calibrated, temperature)
+        yield "reliability", lambda: calibration.reliability(labels, calibrated, temperature)
 
 
 def _counts(experiment: Experiment) -> dict[str, Labels]:

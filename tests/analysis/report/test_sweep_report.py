@@ -5,6 +5,8 @@ import json
 import math
 import re
 import shlex
+import shutil
+import subprocess
 from functools import partial
 from html.parser import HTMLParser
 from io import BytesIO
@@ -260,6 +262,45 @@ def test_rows_of_the_text_have_as_many_cells_as_their_heads(written):
     for table in tables:
         cells = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
         assert len(cells) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_in_a_browser_columns_sort_and_charts_select(written, grid, tmp_path):
+    act = """<script>
+    const cells = (n) => [...document.querySelectorAll("#ranking tbody tr")].map(
+      (row) => row.cells[n].textContent).join();
+    const head = [...document.querySelectorAll("#ranking th")];
+    const lr = head.findIndex((cell) => cell.textContent === "lr");
+    head[lr].click(); const up = cells(lr); head[lr].click(); const down = cells(lr);
+    const svg = document.querySelector("#parallel svg"), lines = svg.querySelectorAll("polyline");
+    const area = svg.querySelectorAll("rect.area")[lr - 1], box = area.getBoundingClientRect();
+    area.setPointerCapture = () => {};
+    for (const [kind, at] of [["down", 0.4], ["move", 0.5], ["up", 0.6]])
+      area.dispatchEvent(
+        new PointerEvent(`pointer${kind}`, { clientY: box.top + at * box.height }));
+    const kept = svg.querySelectorAll("polyline:not(.out)").length;
+    document.body.innerHTML = `<pre>${[up, down, lines.length, kept].join("|")}</pre>`;
+    </script>"""
+    page = (written[0] / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "page.html").write_text(page.replace("</body>", f"{act}</body>"), encoding="utf-8")
+    words = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    words += ["--disable-quic", "--disable-background-networking", "--disable-component-update"]
+    words += ["--disable-sync", f"--user-data-dir={tmp_path / 'browser'}", "--dump-dom"]
+    done = subprocess.run(
+        [*words, (tmp_path / "page.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    found = re.search("<pre>(.*)</pre>", done.stdout)[1].split("|")
+    places = [place.group.parameters["optimizer.lr"] for place in rank(grid).places]
+    up, down = ([float(rate) for rate in some.split(",")] for some in found[:2])
+    assert up == sorted(places)
+    assert down == sorted(places, reverse=True)
+    drawn = [place.group.parameters["optimizer.lr"] for place in rank(grid).with_numbers]
+    assert [int(number) for number in found[2:]] == [len(drawn), drawn.count(0.001)]
 
 
 # What it says
