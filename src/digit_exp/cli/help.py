@@ -36,6 +36,7 @@ eval "$(digit-exp -sc install=bash)" lets TAB complete groups, choices and keys.
 digit-exp only, not with python -m.)
 
 --dry-run with any command line shows its jobs, which of them are done, and how long it will take.
+--explain KEY shows which class, files and words set a value, and who won.
 digit-exp --cfg job [...] shows every key and value that a command line leads to. --version is the
 version of digit-exp; --hydra-help explains Hydra's own options, train --version is Hydra's version.
 """

@@ -43,7 +43,7 @@ NAME = "config"
 IGNORED = "MLFLOW_EXPERIMENT_NAME"
 """MLflow's variable for the experiment; here the configuration names it."""
 
-ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "hydra_help", "shell_completion")
+ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "explain", "hydra_help", "shell_completion")
 """Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
 
 
@@ -81,8 +81,8 @@ def _flags(arguments: Sequence[str]) -> Namespace:
     for name in ("resolve", "package"):
         if getattr(line, name) and not line.cfg:
             raise ConfigError(Problem(f"--{name}", "needs --cfg job, --cfg hydra or --cfg all"))
-    if line.json and not line.dry_run:
-        raise ConfigError(Problem("--json", "needs --dry-run"))
+    if line.json and not (line.dry_run or line.explain):
+        raise ConfigError(Problem("--json", "needs --dry-run or --explain KEY"))
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(line, name):
             flag = f"--{name.replace('_', '-')}"
@@ -95,6 +95,7 @@ def _parser() -> ArgumentParser:
     """Return Hydra's parser, with what this program adds to it."""
     parser = get_args_parser()
     parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--explain", metavar="KEY")
     parser.add_argument("--json", action="store_true")
     return parser
 
@@ -110,6 +111,12 @@ def _run(line: Namespace) -> int:
         return 0
     if line.info:
         hydra.show_info(line.info, NAME, list(planned.choices))
+        return 0
+    if line.explain:
+        from digit_exp.cli.explain import show_explanation
+        from digit_exp.config.explain import explain
+
+        show_explanation(explain(planned, line.explain, line.overrides), line.json)
         return 0
     if line.dry_run:
         return _dry_run(planned, line)

@@ -1,0 +1,24 @@
+"""`--explain KEY`: what `config/explain.py` finds, as a table or as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from digit_exp.cli.output import columns, print_json
+from digit_exp.config.explain import Explanation
+
+WINS = "wins"
+
+
+def show_explanation(found: Explanation, as_json: bool) -> None:
+    """Print the chain of those that set a key, the last of which wins."""
+    if as_json:
+        print_json(asdict(found))
+        return
+    print(f"{found.key} = {', '.join(found.values)}\n")
+    last = len(found.sources) - 1
+    rows = [
+        [source.where, source.value, WINS if number == last or source.kind == "rows" else ""]
+        for number, source in enumerate(found.sources)
+    ]
+    print(columns(["set by", "to", ""], rows), end="")
