@@ -262,16 +262,27 @@ def test_a_browser_draws_the_report(tmp_path, command):
     assert done.stdout.count("the winner") >= 1
 
 
-@pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
-def test_a_race_drops_what_is_beyond_hope_and_goes_on_after_a_kill(
-    tmp_path, command, reading, launcher
-):
-    words = ["-m", *UNTRACKED[1:3], "tracking=none", "sweep.replicates=3", "sweep.race=true"]
-    words += ["optimizer.lr=0.00001,0.003,0.004", "model.hidden=[32],[40]", *launcher]
-    code, _ = command.interrupt(tmp_path, *words, after="[ 8/18]", by=signal.SIGKILL)
-    assert code == -signal.SIGKILL
-    printed = command.run(tmp_path, *words).stdout
-    assert printed.count("was done before") >= 7
-    assert " dropped" in printed
+RACE = [
+    *("-m", "data=synthetic", "trainer.epochs=3", "tracking=none", "sweep.replicates=3"),
+    *("sweep.race=true", "optimizer.lr=0.00001,0.003,0.004", "model.hidden=[32],[40]"),
+]
+
+
+def beyond_hope(reading, printed):
+    """Return the rows of a race whose candidates were dropped."""
     rows = [line for line in reading.table(printed).splitlines() if line[:1].isdigit()]
-    assert all("1e-05" in row and "dropped" in row for row in rows[-2:])
+    return [row for row in rows if "dropped" in row]
+
+
+def test_a_race_drops_what_is_beyond_hope_and_goes_on_after_a_kill(tmp_path, command, reading):
+    code, _ = command.interrupt(tmp_path, *RACE, after="[ 8/18]", by=signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    printed = command.run(tmp_path, *RACE).stdout
+    assert printed.count("was done before") >= 7
+    assert [row for row in beyond_hope(reading, printed) if "1e-05" in row]
+
+
+def test_a_race_in_several_processes_drops_what_is_beyond_hope(tmp_path, command, reading):
+    printed = command.run(tmp_path, *RACE, *JOBLIB).stdout
+    assert all("1e-05" in row for row in beyond_hope(reading, printed))
+    assert printed.count("done: ") + printed.count(" dropped, ") == 18
