@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,9 @@ def version() -> str:
         return str(project["version"])
     from importlib import metadata  # a third of the time of --help
 
-    try:
+    with suppress(metadata.PackageNotFoundError):
         return metadata.version(PACKAGE)
-    except metadata.PackageNotFoundError:
-        return UNKNOWN
+    return UNKNOWN
 
 
 def requirements() -> Sequence[str]:
@@ -33,10 +33,9 @@ def requirements() -> Sequence[str]:
         return list(project["dependencies"])
     from importlib import metadata
 
-    try:
+    with suppress(metadata.PackageNotFoundError):
         return metadata.requires(PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        return []
+    return []
 
 
 @cache

@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from digit_exp.tracking import ownership
-from digit_exp.tracking.base import Epoch, RunContents, TrackingError
+from digit_exp.tracking.base import RunContents, TrackingError
 from digit_exp.tracking.mlflow.errors import Refusal, reason, refusal
 from digit_exp.tracking.mlflow.mirror import entities
 from digit_exp.tracking.mlflow.mirror.stored import SentFiles, StoredRun, active, look, version_of
@@ -122,8 +122,11 @@ class Mirror:
         stored.params |= {item.key: item.value for item in self._send_items("params", params)}
         self._send_dataset(contents, stored)
         lacking = [epoch for epoch in contents.epochs if epoch.number not in stored.epochs]
-        for epochs in _groups_of_points(lacking):
-            sent = self._send_batch("metrics", entities.epoch_points(epochs))
+        most = max((len(epoch.metrics) for epoch in lacking), default=0)
+        at_once = max(POINTS_PER_CALL // max(most, 1), 1)
+        for start in range(0, len(lacking), at_once):
+            points = entities.epoch_points(lacking[start : start + at_once])
+            sent = self._send_batch("metrics", points)
             stored.epochs |= {point.step for point in sent}
         summary = {
             name: value
@@ -254,20 +257,6 @@ class Mirror:
 def _parent(name: str) -> str:
     parent = str(PurePosixPath(name).parent)
     return "" if parent == "." else parent
-
-
-def _groups_of_points(epochs: Sequence[Epoch]) -> Iterator[list[Epoch]]:
-    """Divide epochs so that the points of each group fit into a call."""
-    group: list[Epoch] = []
-    size = 0
-    for epoch in epochs:
-        if group and size + len(epoch.metrics) > POINTS_PER_CALL:
-            yield group
-            group, size = [], 0
-        group.append(epoch)
-        size += len(epoch.metrics)
-    if group:
-        yield group
 
 
 def _is_same(known: float | None, value: float) -> bool:
