@@ -1,5 +1,5 @@
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 import pytest
@@ -30,7 +30,6 @@ class Shade(Enum):
     dark = "dark"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Paint(Component):
     """A component with a field of every type."""
 
@@ -72,7 +71,7 @@ def test_a_class_is_found_by_its_name_and_a_name_by_its_object(registry):
 
 def test_names_stand_in_the_order_of_registration(registry):
     for name in ("zinc", "acryl"):
-        registry.register(name)(dataclass(frozen=True, kw_only=True)(type(name, (Paint,), {})))
+        registry.register(name)(type(name, (Paint,), {}))
     assert registry.names() == ["plain", "zinc", "acryl"]
 
 

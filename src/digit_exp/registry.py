@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, field, is_dataclass
 from difflib import get_close_matches
 from enum import Enum
-from typing import Annotated, Generic, TypeVar, get_args, get_type_hints
+from typing import Annotated, Generic, TypeVar, dataclass_transform, get_args, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,14 @@ Count = Annotated[int, Range(ge=1)]
 CountOrZero = Annotated[int, Range(ge=0)]
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """Values from YAML, checked when the component is made."""
+    """Values from YAML, checked when the component is made. A subclass is a frozen dataclass."""
+
+    def __init_subclass__(cls) -> None:
+        """Make a dataclass of the subclass."""
+        dataclass(frozen=True, kw_only=True)(cls)
 
     def __post_init__(self) -> None:
         problems = [*_choose(self), *_out_of_range(self)] or [*self.conflicts()]

@@ -1,6 +1,6 @@
 import json
 import tracemalloc
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -170,7 +170,6 @@ def test_update_makes_no_vector_and_leaves_the_gradients_alone(name):
 
 
 def test_an_optimizer_of_ones_own_is_its_constants_and_its_rule():
-    @dataclass(frozen=True, kw_only=True)
     class Averaged(Optimizer):
         """v ← ½ (v + g);  θ ← θ − η v."""
 

@@ -4,7 +4,7 @@ The fields of the others (model, optimizer, ...) are those of the registered cla
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,6 @@ class Backend(Enum):
     none = "none"
 
 
-@dataclass(frozen=True, kw_only=True)
 class MonitorSettings(Component):
     """A metric to watch, and which direction is better."""
 
@@ -73,7 +72,6 @@ class MonitorSettings(Component):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
 class EarlyStoppingSettings(MonitorSettings):
     """When to stop before the last epoch (specification, section 6)."""
 
@@ -83,7 +81,6 @@ class EarlyStoppingSettings(MonitorSettings):
     restore_best: bool = True
 
 
-@dataclass(frozen=True, kw_only=True)
 class CheckpointSettings(MonitorSettings):
     """Which checkpoints to keep beside `last.npz` (specification, section 7)."""
 
@@ -102,7 +99,6 @@ class CheckpointSettings(MonitorSettings):
             )
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrainerSettings(Component):
     """How long and in which steps to train."""
 
@@ -116,7 +112,6 @@ class TrainerSettings(Component):
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
 
 
-@dataclass(frozen=True, kw_only=True)
 class TrackingSettings(Component):
     """Where metrics and artifacts go. Without a `uri`, to `mlruns/mlflow.db` of this folder."""
 
@@ -142,7 +137,6 @@ class TrackingSettings(Component):
                 yield from (Problem("uri", problem.message) for problem in error.problems)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RunConfig(Component):
     """Everything that determines a run."""
 

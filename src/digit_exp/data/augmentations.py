@@ -6,7 +6,6 @@ All motions of an image are combined before it is resampled, because each resamp
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
@@ -38,7 +37,6 @@ STILL = np.array([[0], [0], [1], [0], [0]], np.float32)
 """The motion that moves nothing."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Augmentation(Component):
     """The contract: float images in [0, 1], shape `(batch, height, width)`, stay such images."""
 
@@ -51,7 +49,6 @@ AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation")
 
 
 @AUGMENTATIONS.register("none")
-@dataclass(frozen=True, kw_only=True)
 class Unchanged(Augmentation):
     """The images as they are."""
 
@@ -60,7 +57,6 @@ class Unchanged(Augmentation):
 
 
 @AUGMENTATIONS.register("rotate")
-@dataclass(frozen=True, kw_only=True)
 class Rotate(Augmentation):
     """A turn about the middle by U(−degrees, degrees)."""
 
@@ -73,7 +69,6 @@ class Rotate(Augmentation):
 
 
 @AUGMENTATIONS.register("shift")
-@dataclass(frozen=True, kw_only=True)
 class Shift(Augmentation):
     """A move by whole pixels, which keeps an image sharp: up to ⌊max_shift · side⌋ each way."""
 
@@ -87,7 +82,6 @@ class Shift(Augmentation):
 
 
 @AUGMENTATIONS.register("scale")
-@dataclass(frozen=True, kw_only=True)
 class Scale(Augmentation):
     """A magnification about the middle by U(min_scale, max_scale); the frame stays as it is."""
 
@@ -104,7 +98,6 @@ class Scale(Augmentation):
 
 
 @AUGMENTATIONS.register("noise")
-@dataclass(frozen=True, kw_only=True)
 class Noise(Augmentation):
     """Gaussian noise:  x ← clip(x + N(0, std²), 0, 1)."""
 
@@ -120,7 +113,6 @@ class Noise(Augmentation):
 
 
 @AUGMENTATIONS.register("elastic")
-@dataclass(frozen=True, kw_only=True)
 class Elastic(Augmentation):
     """Elastic deformation (Simard, Steinkraus & Platt 2003), which resembles handwriting.
 
@@ -143,7 +135,6 @@ class Elastic(Augmentation):
 
 
 @AUGMENTATIONS.register("affine")
-@dataclass(frozen=True, kw_only=True)
 class Affine(Augmentation):
     """Shear, scale, rotation and a continuous shift: all of them, in one resampling."""
 
@@ -170,7 +161,6 @@ class Affine(Augmentation):
 
 
 @AUGMENTATIONS.register("full")
-@dataclass(frozen=True, kw_only=True)
 class Full(Augmentation):
     """Every technique, each with its own probability: one resampling, then noise."""
 

@@ -7,7 +7,7 @@ download; pictures in folders; a CSV file of pixels. `synthetic` is made in memo
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +46,6 @@ class Normalize(Enum):
     standardize = "standardize"
 
 
-@dataclass(frozen=True, kw_only=True)
 class DataSource(Component):
     """The contract: where images come from, and how the training set is used."""
 
@@ -77,7 +76,6 @@ MNIST_SHA256 = (
 
 
 @DATASETS.register("mnist")
-@dataclass(frozen=True, kw_only=True)
 class Mnist(DataSource):
     """Handwritten digits (LeCun, Cortes & Burges 1998), shipped with the package."""
 
@@ -93,7 +91,6 @@ class Mnist(DataSource):
 
 
 @DATASETS.register("idx")
-@dataclass(frozen=True, kw_only=True)
 class IdxFolder(DataSource):
     """Any four IDX files: any size of image, up to 256 classes."""
 
@@ -128,7 +125,6 @@ class Form(Enum):
 
 
 @DATASETS.register("folder")
-@dataclass(frozen=True, kw_only=True)
 class PictureFolder(DataSource):
     """Pictures in folders, one for each class: FOLDER/CLASS/*.png, or with train/ and test/."""
 
@@ -155,7 +151,6 @@ class PictureFolder(DataSource):
 
 
 @DATASETS.register("csv")
-@dataclass(frozen=True, kw_only=True)
 class CsvFiles(DataSource):
     """Images in a CSV file as Kaggle has them: a label and the pixels, 0 to 255, on each line."""
 
@@ -211,7 +206,6 @@ FASHION_MNIST_CLASSES = (
 
 
 @DATASETS.register("fashion_mnist")
-@dataclass(frozen=True, kw_only=True)
 class FashionMnist(DataSource):
     """Photographs of clothes (Xiao, Rasul & Vollgraf 2017), downloaded once."""
 
@@ -242,7 +236,6 @@ KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 
 @DATASETS.register("kmnist")
-@dataclass(frozen=True, kw_only=True)
 class Kmnist(DataSource):
     """Cursive Japanese characters, Kuzushiji (Clanuwat et al. 2018), downloaded once."""
 
@@ -257,7 +250,6 @@ class Kmnist(DataSource):
 
 
 @DATASETS.register("synthetic")
-@dataclass(frozen=True, kw_only=True)
 class Synthetic(DataSource):
     """One random picture for each class, under Gaussian noise: learnable, and made in a moment."""
 

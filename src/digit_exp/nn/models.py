@@ -36,7 +36,6 @@ class PixelStatistics:
     std: float
 
 
-@dataclass(frozen=True, kw_only=True)
 class Model(Component):
     """How to build a network for images of `inputs` pixels and `classes` classes."""
 
@@ -74,7 +73,6 @@ MODELS: Registry[Model] = Registry("model")
 
 
 @MODELS.register("linear")
-@dataclass(frozen=True, kw_only=True)
 class Linear(Model):
     """Softmax regression:  p = softmax(x W + b). The baseline for everything with hidden layers."""
 
@@ -85,7 +83,6 @@ class Linear(Model):
 
 
 @MODELS.register("mlp")
-@dataclass(frozen=True, kw_only=True)
 class MLP(Model):
     """Multilayer perceptron: dense layers of `hidden` widths, each with activation and dropout."""
 
@@ -103,7 +100,6 @@ class MLP(Model):
 
 
 @MODELS.register("cnn")
-@dataclass(frozen=True, kw_only=True)
 class CNN(Model):
     """Convolutional network: blocks of convolutions, each ended by pooling, then dense layers.
 

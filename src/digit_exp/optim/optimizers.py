@@ -7,7 +7,6 @@ equation for one number; `apply` runs it over the vectors. The conventions are t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -23,7 +22,6 @@ Epsilon = Annotated[float, Range(ge=1e-30)]
 """Keeps a denominator above 0. A much smaller number would itself be 0 in float32."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Optimizer(Component):
     """The contract. θ are the values, g the gradients, η the learning rate, t the step.
 
@@ -57,7 +55,6 @@ OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
 
 
 @OPTIMIZERS.register("sgd")
-@dataclass(frozen=True, kw_only=True)
 class SGD(Optimizer):
     """Stochastic gradient descent (Robbins & Monro 1951):  θ ← θ − η g."""
 
@@ -73,7 +70,6 @@ class SGD(Optimizer):
 
 
 @OPTIMIZERS.register("momentum")
-@dataclass(frozen=True, kw_only=True)
 class Momentum(Optimizer):
     """Heavy-ball momentum (Polyak 1964):  v ← μ v + g;  θ ← θ − η v."""
 
@@ -92,7 +88,6 @@ class Momentum(Optimizer):
 
 
 @OPTIMIZERS.register("nesterov")
-@dataclass(frozen=True, kw_only=True)
 class Nesterov(Momentum):
     """Nesterov's momentum (Sutskever et al. 2013):  v ← μ v + g;  θ ← θ − η (g + μ v)."""
 
@@ -104,7 +99,6 @@ class Nesterov(Momentum):
 
 
 @OPTIMIZERS.register("adagrad")
-@dataclass(frozen=True, kw_only=True)
 class Adagrad(Optimizer):
     """Adagrad (Duchi, Hazan & Singer 2011):  s ← s + g²;  θ ← θ − η g / (√s + ε)."""
 
@@ -127,7 +121,6 @@ class Adagrad(Optimizer):
 
 
 @OPTIMIZERS.register("rmsprop")
-@dataclass(frozen=True, kw_only=True)
 class RMSprop(Optimizer):
     """RMSprop (Tieleman & Hinton 2012):  v ← α v + (1−α) g²;  θ ← θ − η g / (√v + ε)."""
 
@@ -147,7 +140,6 @@ class RMSprop(Optimizer):
 
 
 @OPTIMIZERS.register("adam")
-@dataclass(frozen=True, kw_only=True)
 class Adam(Optimizer):
     """Adam (Kingma & Ba 2015).
 
@@ -177,7 +169,6 @@ class Adam(Optimizer):
 
 
 @OPTIMIZERS.register("adamw")
-@dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019):  W ← W − η λ W, then Adam."""
 
@@ -188,7 +179,6 @@ class AdamW(Adam):
 
 
 @OPTIMIZERS.register("nadam")
-@dataclass(frozen=True, kw_only=True)
 class NAdam(Optimizer):
     """Adam with Nesterov's momentum (Dozat 2016), as in PyTorch; m, v and v̂ as in Adam.
 
@@ -225,7 +215,6 @@ class NAdam(Optimizer):
 
 
 @OPTIMIZERS.register("lion")
-@dataclass(frozen=True, kw_only=True)
 class Lion(Optimizer):
     """Lion, evolved sign momentum (Chen et al. 2023, algorithm 2).
 

@@ -7,7 +7,6 @@ differs from the others in its defaults, so that `regularization.l2=0.001` goes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,7 +18,6 @@ PARTIAL_SUMS = 1024
 """A penalty is added up in so many sums: each stays small, and so does its rounding error."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Regularizer(Component):
     """The contract and all behaviour. W are the weight matrices; biases are not penalized.
 
@@ -73,13 +71,11 @@ REGULARIZERS: Registry[Regularizer] = Registry("regularization")
 
 
 @REGULARIZERS.register("none")
-@dataclass(frozen=True, kw_only=True)
 class Unregularized(Regularizer):
     """The loss of the data alone."""
 
 
 @REGULARIZERS.register("l1")
-@dataclass(frozen=True, kw_only=True)
 class L1(Regularizer):
     """The lasso (Tibshirani 1996):  + λ₁ Σ|W|.  Drives unneeded weights to zero."""
 
@@ -87,7 +83,6 @@ class L1(Regularizer):
 
 
 @REGULARIZERS.register("l2")
-@dataclass(frozen=True, kw_only=True)
 class L2(Regularizer):
     """Weight decay in the loss (Krogh & Hertz 1991):  + λ₂ ΣW².  Keeps all weights small."""
 
@@ -95,7 +90,6 @@ class L2(Regularizer):
 
 
 @REGULARIZERS.register("elastic_net")
-@dataclass(frozen=True, kw_only=True)
 class ElasticNet(Regularizer):
     """The elastic net (Zou & Hastie 2005):  + λ₁ Σ|W| + λ₂ ΣW²."""
 
@@ -104,7 +98,6 @@ class ElasticNet(Regularizer):
 
 
 @REGULARIZERS.register("dropout")
-@dataclass(frozen=True, kw_only=True)
 class Dropout(Regularizer):
     """Dropout (Srivastava et al. 2014): each hidden unit is zeroed with probability p.
 
@@ -115,7 +108,6 @@ class Dropout(Regularizer):
 
 
 @REGULARIZERS.register("combined")
-@dataclass(frozen=True, kw_only=True)
 class Combined(Regularizer):
     """L2, dropout and max-norm (Srivastava et al. 2014), and label smoothing.
 

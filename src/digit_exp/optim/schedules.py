@@ -7,7 +7,6 @@ the clock alone, except for `plateau`, which also remembers the metrics of past 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, NamedTuple
 
@@ -55,7 +54,6 @@ class Clock(NamedTuple):
         return self.steps_per_epoch * self.epochs
 
 
-@dataclass(frozen=True, kw_only=True)
 class Schedule(Component):
     """The contract. e is the epoch (from 0) of E, t the step (from 0) of T."""
 
@@ -75,7 +73,6 @@ SCHEDULES: Registry[Schedule] = Registry("schedule")
 
 
 @SCHEDULES.register("constant")
-@dataclass(frozen=True, kw_only=True)
 class Constant(Schedule):
     """The same learning rate throughout:  1."""
 
@@ -84,7 +81,6 @@ class Constant(Schedule):
 
 
 @SCHEDULES.register("step")
-@dataclass(frozen=True, kw_only=True)
 class Step(Schedule):
     """A drop every N epochs:  d^⌊e/N⌋."""
 
@@ -96,7 +92,6 @@ class Step(Schedule):
 
 
 @SCHEDULES.register("exponential")
-@dataclass(frozen=True, kw_only=True)
 class Exponential(Schedule):
     """Exponential decay by epochs:  γᵉ."""
 
@@ -107,7 +102,6 @@ class Exponential(Schedule):
 
 
 @SCHEDULES.register("cosine")
-@dataclass(frozen=True, kw_only=True)
 class Cosine(Schedule):
     """Cosine annealing by epochs (Loshchilov & Hutter 2017):  f + (1−f) (1 + cos(π e/E)) / 2."""
 
@@ -118,7 +112,6 @@ class Cosine(Schedule):
 
 
 @SCHEDULES.register("warmup_exponential")
-@dataclass(frozen=True, kw_only=True)
 class WarmupExponential(Schedule):
     """Linear warm-up over W epochs, (e+1)/W, then exponential decay:  γ^(e−W)."""
 
@@ -132,7 +125,6 @@ class WarmupExponential(Schedule):
 
 
 @SCHEDULES.register("warmup_cosine")
-@dataclass(frozen=True, kw_only=True)
 class WarmupCosine(Schedule):
     """Linear warm-up (Goyal et al. 2017), then cosine annealing, both changing at every step.
 
@@ -150,7 +142,6 @@ class WarmupCosine(Schedule):
 
 
 @SCHEDULES.register("one_cycle")
-@dataclass(frozen=True, kw_only=True)
 class OneCycle(Schedule):
     """One cycle (Smith & Topin 2019), changing at every step, as in PyTorch.
 
@@ -186,7 +177,6 @@ class Monitor(Enum):
 
 
 @SCHEDULES.register("plateau")
-@dataclass(frozen=True, kw_only=True)
 class Plateau(Schedule):
     """A drop when a metric has stopped improving, as PyTorch's ReduceLROnPlateau (relative mode).
 

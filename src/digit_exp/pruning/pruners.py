@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 from typing import Annotated
@@ -29,7 +28,6 @@ Brackets = Annotated[int, Range(ge=1, le=10)]
 """How many brackets: of ten, the last begins at epoch 512 or later."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class Pruner(Component):
     """The contract. Higher values are better; one that is not finite is worse than any other.
 
@@ -57,7 +55,6 @@ PRUNERS: Registry[Pruner] = Registry("pruner")
 
 
 @PRUNERS.register("none")
-@dataclass(frozen=True, kw_only=True)
 class Unpruned(Pruner):
     """No run is pruned."""
 
@@ -69,7 +66,6 @@ class Unpruned(Pruner):
 
 
 @PRUNERS.register("median")
-@dataclass(frozen=True, kw_only=True)
 class Median(Pruner):
     """The median stopping rule (Golovin et al. 2017), in the form of Optuna's MedianPruner.
 
@@ -94,7 +90,6 @@ class Median(Pruner):
 
 
 @PRUNERS.register("asha")
-@dataclass(frozen=True, kw_only=True)
 class SuccessiveHalving(Pruner):
     """Asynchronous successive halving (Li et al. 2020), in the form that stops runs at once.
 
@@ -123,7 +118,6 @@ class SuccessiveHalving(Pruner):
 
 
 @PRUNERS.register("hyperband")
-@dataclass(frozen=True, kw_only=True)
 class Hyperband(Pruner):
     """Hyperband (Li et al. 2018): successive halving, hedged against runs that are slow to start.
 
