@@ -10,9 +10,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from composing import configured
 from digit_exp.config.constraints import SECRET
-from digit_exp.config.parse import from_mapping
+from digit_exp.config.parse import GROUPS, from_mapping
 from digit_exp.config.schema import (
     FAMILIES,
+    LAUNCH,
+    PRESETS,
     EarlyStoppingSettings,
     Monitor,
     RunConfig,
@@ -23,11 +25,7 @@ from digit_exp.nn.initializers import Init
 from digit_exp.registry import ConfigError
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
-ROOT = (
-    "seed, run_name, resume, sweep.name, sweep.rerun, sweep.fail_fast, sweep.objective, data,"
-    " model, optimizer, schedule, regularization, augmentation, pruner, trainer, tracking,"
-    " experiment, sweep"
-)
+ROOT = ", ".join(["seed", "run_name", *LAUNCH, *GROUPS, *PRESETS])
 UNMEASURED = "needs validation data, but data.val_ratio=0; set data.val_ratio=0.1 or use"
 
 
