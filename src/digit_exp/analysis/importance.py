@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -189,10 +190,9 @@ def _search_importances(ranking: Ranking) -> list[Importance]:
         )
         for key in ranking.parameters
     }
-    rng, every = Rng(0)("bootstrap"), np.arange(len(places))
-    samples = [every, *(rng.choice(every, len(every)) for _ in range(RESAMPLES))]
-    shares = np.array([_ped_anova(columns, scores, sample) for sample in samples])
-    low, high = np.nanquantile(shares[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+    columns = {key: column for key, column in columns.items() if len(set(column[1])) > 1}
+    shares = _bootstrap(columns, scores)
+    low, high = np.quantile(shares[1:], [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     return [
         Importance((key,), float(share), min(float(low[n]), share), max(float(high[n]), share))
         for n, (key, share) in enumerate(zip(columns, shares[0], strict=True))
@@ -210,29 +210,41 @@ def _column(values: Sequence[object], is_log: bool | None) -> tuple[BaseDistribu
     return FloatDistribution(min(found), max(found), log=is_log), list(found)
 
 
-def _ped_anova(
-    columns: Mapping[str, tuple[BaseDistribution, list[object]]],
-    losses: Sequence[float],
-    sample: Labels,
-) -> list[float]:
+def _bootstrap(
+    columns: Mapping[str, tuple[BaseDistribution, list[object]]], losses: Sequence[float]
+) -> Array:
+    """Return the importances by all configurations, and by each resample, in rows."""
     import optuna
-    from optuna.importance import PedAnovaImportanceEvaluator
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    trials = [
+        optuna.create_trial(
+            params={key: values[row] for key, (_, values) in columns.items()},
+            distributions={key: kind for key, (kind, _) in columns.items()},
+            value=loss,
+        )
+        for row, loss in enumerate(losses)
+    ]
+
+    class Sample(optuna.Study):
+        """A study of some trials, without copying them into a storage: that takes seconds."""
+
+        def get_trials(self, *_: object, **__: object) -> list[optuna.trial.FrozenTrial]:
+            return chosen
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    rng, count, shares = Rng(0)("bootstrap"), len(trials), []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the evaluator is called experimental
-        study = optuna.create_study()
-        study.add_trials(
-            [
-                optuna.create_trial(
-                    params={key: values[row] for key, (_, values) in columns.items()},
-                    distributions={key: kind for key, (kind, _) in columns.items()},
-                    value=losses[row],
-                )
-                for row in sample.tolist()
-            ]
-        )
-        top = min(0.5, max(TOP, MIN_TOP / len(sample)))
+        top = min(0.5, max(TOP, MIN_TOP / count))
         evaluator = PedAnovaImportanceEvaluator(target_quantile=top)
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    return [found.get(key, math.nan) for key in columns]
+        storage = optuna.storages.InMemoryStorage()
+        study = Sample(optuna.create_study(storage=storage).study_name, storage)
+        for resample in range(RESAMPLES + 1):
+            rows = rng.choice(count, count) if resample else np.arange(count)
+            chosen = [copy(trials[row]) for row in rows]
+            for number, trial in enumerate(chosen):  # by which the evaluator tells trials apart
+                trial.number = trial._trial_id = number
+            found = get_param_importances(study, evaluator=evaluator)
+            shares.append([found.get(key, 0.0) for key in columns])
+    return np.array(shares)

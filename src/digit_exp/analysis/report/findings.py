@@ -70,7 +70,7 @@ def method(ranking: Ranking) -> list[str]:
     if MCNEMAR in made:
         lines.append(
             f"{MCNEMAR} is used where there is one common seed: it asks whether the validation"
-            " images that only one of the two networks reads right are split evenly. It compares"
+            " images that only one of the two classifies correctly are split evenly. It compares"
             " the networks with which training ended, and says nothing about other seeds."
         )
     if made:
