@@ -106,6 +106,16 @@ class Runs:
             return matches[0]
         return winner(self._jobs(text))
 
+    def find_job(self, text: str) -> FoundRun:
+        """Return the run that `text` names; a sweep stands for none of its jobs.
+
+        Raises RunError for a sweep, too.
+        """
+        found = self.all_matching(text)
+        if len(found) > 1 or (found[0].sweep == text and found[0].name != text):
+            raise RunError(_listed(f"{text!r} is a sweep; use the ids of its jobs:", found))
+        return found[0]
+
     def all_matching(self, text: str) -> list[FoundRun]:
         """Return all jobs of a sweep, the oldest first, or the one run that `text` names."""
         if _at(Path(text)) or text in (LATEST, BEST):

@@ -82,6 +82,22 @@ class RunStore:
         with translate_errors(self.store):
             return download(self.client, run_id, file, self._copies / run_id)
 
+    def delete(self, run_id: str) -> None:
+        """Delete a run; MLflow keeps it, so that it can be restored."""
+        with translate_errors(self.store):
+            self.client.delete_run(run_id)
+
+    def restore(self, run_id: str) -> None:
+        """Restore a deleted run."""
+        with translate_errors(self.store):
+            self.client.restore_run(run_id)
+
+    def models_of(self, run_id: str) -> list[str]:
+        """Return the versions of registered models that come from a run, in words."""
+        with translate_errors(self.store):
+            found = self.client.search_model_versions(f"run_id = '{run_id}'")
+        return [f"version {version.version} of {version.name}" for version in found]
+
     def remove_tags(self, run_id: str, names: Iterable[str]) -> None:
         """Remove tags of a run; those that it does not have are no error."""
         with translate_errors(self.store):
@@ -152,7 +168,10 @@ def trial_ids(store: Store) -> set[str] | None:
         return None
     if not store.database.exists():
         return set()
-    query = "SELECT run_uuid FROM tags WHERE key = ? AND value = 'trial'"
+    query = (
+        "SELECT run_uuid FROM tags JOIN runs USING (run_uuid)"
+        " WHERE key = ? AND tags.value = 'trial' AND lifecycle_stage = 'active'"
+    )
     try:
         with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as database:
             return {run_id for (run_id,) in database.execute(query, [KIND])}

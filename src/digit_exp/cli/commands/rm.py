@@ -1,0 +1,53 @@
+"""`digit-exp rm RUN ...`: runs go to the trash, and come back. See `runs/reuse/trash.py`."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import Command, add_store
+
+DESCRIPTION = """\
+Moves runs to the folder `trash` beside `outputs`, and deletes them in MLflow, which keeps deleted
+runs. Nothing is lost: --restore brings a run back to its place, in both. A run that is going on or
+that is a registered model is refused, and so is a whole sweep: name its jobs by their ids.
+"""
+EPILOG = """\
+examples:
+  digit-exp rm 1fa46133d48b
+  digit-exp rm --list
+  digit-exp rm --restore 1fa46133d48b
+
+To free the disk, delete the folder `trash` yourself, and run `mlflow gc` for the artifacts.
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    what = "a run's id or its first characters, a name, a folder, or 'latest'"
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=what)
+    parser.add_argument("--restore", action="store_true", help="bring the runs back")
+    parser.add_argument("--list", action="store_true", help="print what is in the trash")
+    add_store(parser)
+
+
+def _rm(options: Namespace) -> int:
+    from digit_exp.runs.folder import relative_to_cwd
+    from digit_exp.runs.reuse.found_run import RunError
+    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.trash import TRASH, remove, removed, restore
+
+    if not options.runs and not options.list:
+        raise RunError("name a run, or use --list to see what is in the trash")
+    if options.restore:
+        for text in options.runs:
+            print(f"restored {relative_to_cwd(restore(text, TRASH.absolute()))}")
+    else:
+        runs = Runs.of_folder(uri=options.uri).without_store()
+        for run in [runs.find_job(text) for text in options.runs]:
+            print(f"{run.label} is in {relative_to_cwd(remove(run, TRASH.absolute()))}")
+    if options.list:
+        for each in removed(TRASH.absolute()):
+            print(f"{each.when[:16].replace('T', ' ')}  {'  '.join(each.names)}")
+    return 0
+
+
+COMMAND = Command("rm", "move runs to the trash, or back", DESCRIPTION, EPILOG, _configure, _rm)
