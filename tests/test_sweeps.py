@@ -38,6 +38,9 @@ def test_a_grid_runs_once_under_one_parent_with_a_report(tmp_path, command, read
     assert [trial.info.status for trial in trials] == ["FINISHED"] * 4
     assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
     assert parent.info.status == "FINISHED"
+    best = max(trial.data.metrics["best_val_acc"] for trial in trials)
+    assert parent.data.metrics["best_val_acc"] == best
+    assert "hidden=[" in parent.data.tags["winner"]
     assert {"report.html", "report.md", "figures", "experiment"} <= reading.files(tmp_path, parent)
     assert "-m digit_exp ui " in printed
     index = next((tmp_path / "outputs" / "sweeps").glob("*/index.txt")).read_text()

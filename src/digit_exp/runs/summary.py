@@ -152,25 +152,40 @@ def _short_text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else override_text(value)
 
 
-def markdown_note(experiment: Experiment, result: Result, state: TrainState) -> str:
-    """Return the outcome in Markdown, for the run's page."""
+def markdown_note(
+    experiment: Experiment, result: Result, state: TrainState, run_id: str | None = None
+) -> str:
+    """Return the outcome in Markdown, for the run's page; with its curves, if it is in MLflow."""
     data = experiment.dataset
     numbers = [f"| {name} | {value:.4g} |" for name, value in result.summary.items()]
     changed = [
         f"`{key}={override_text(value)}`"
         for key, (_, value) in differences(experiment.config).items()
     ]
+    accuracies = {"test": "test_acc", "validation": "best_val_acc"}
+    outcome = ", ".join(
+        f"{100 * result.summary[metric]:.2f} % {split} accuracy"
+        for split, metric in accuracies.items()
+        if metric in result.summary
+    )
     return "\n".join(
         [
+            *([f"**{outcome}**", ""] if outcome else []),
             f"{data.name}, {len(experiment.network.parameters):,} parameters,"
             f" seed {experiment.config.seed}; stopped {stop_text(experiment.config, state)}.",
             f"Changed from the defaults: {', '.join(changed) or 'nothing'}.",
+            *([] if run_id is None else ["", _picture(run_id, "learning_curves")]),
             "",
             "| | |",
             "|---|---|",
             *numbers,
         ]
     )
+
+
+def _picture(run_id: str, figure: str) -> str:
+    """Return a figure of a run as MLflow's page shows it, in Markdown."""
+    return f"![{figure}](get-artifact?path=figures%2F{figure}.png&run_uuid={run_id})"
 
 
 def write_config(config: RunConfig, folder: Path) -> Path:

@@ -126,7 +126,7 @@ class _Steps:
         if state.stop_reason is not None or experiment.start is not None:
             record.tags |= {STOP_REASON: state.stop_reason or "completed", **_pruning_tags(state)}
         record.summary = result.summary
-        record.tags |= {NOTE: markdown_note(experiment, result, state)}
+        record.tags |= {NOTE: markdown_note(experiment, result, state, record.run_id)}
         if state.stop_reason == "diverged":
             with failures.collect(str(LAST_FINITE), Exception):
                 save_network(experiment.folder / LAST_FINITE, experiment.network)

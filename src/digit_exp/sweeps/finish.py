@@ -13,6 +13,7 @@ from digit_exp.analysis.results import JobResult, searched_in
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
+from digit_exp.runs.summary import run_name
 from digit_exp.sweeps.collect import results_in_folders, results_in_store
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.index import INDEX, write_index
@@ -102,7 +103,13 @@ def _print_ranking(ranking: Ranking, context: SweepContext) -> None:
 def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], context: SweepContext) -> None:
     """Put the report on the parent's page, and print where the jobs can be compared."""
     kept = {str(file.relative_to(context.path).as_posix()): file for file in files}
-    sweep.publish(kept, (context.path / "report.md").read_text(encoding="utf-8"))
+    note = (context.path / "report.md").read_text(encoding="utf-8")
+    best = ranking.winner.group.best(ranking.objective) if ranking.winner else None
+    if best is None:
+        sweep.publish(kept, note)
+    else:
+        name = run_name(from_flat(best.config), context.varied)
+        sweep.publish(kept, note, name, best.metrics)
     asked = SavedView(
         sweep.name,
         ranking.parameters,

@@ -50,7 +50,7 @@ def test_all_runs_are_shown_best_first_with_what_varies(folder):
     assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`best_val_acc`", False)
     shown = ["params.`optimizer.lr`", "params.`seed`", "metrics.`best_val_acc`"]
     assert state["selectedColumns"][:3] == shown
-    assert {"PARALLEL", "LINE"} <= {chart["type"] for chart in state["compareRunCharts"]}
+    assert {"SCATTER", "LINE"} <= {chart["type"] for chart in state["compareRunCharts"]}
 
 
 @pytest.mark.parametrize("left", [0, 2])

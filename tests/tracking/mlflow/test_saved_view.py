@@ -42,14 +42,6 @@ def axes(trials, parameters):
     return parallel["selectedParams"]
 
 
-def contours(trials, parameters):
-    return [
-        (chart["xaxis"]["key"], chart["yaxis"]["key"], chart["zaxis"]["key"])
-        for chart in charts(trials, parameters)
-        if chart["type"] == "CONTOUR"
-    ]
-
-
 def saved(sweep, key):
     """The view as MLflow's page reads it."""
     tags = sweep.client.get_experiment(sweep.experiment_id).tags
@@ -105,7 +97,7 @@ def test_each_chart_is_in_a_section_that_is_there():
 
 
 def test_each_parameter_is_drawn_against_the_objective_and_each_curve_is():
-    drawn = charts([trial(a="1", b="[64, 32]")], ["a", "b"])
+    drawn = charts([trial(a="1", b="[64, 32]"), trial(a="2", b="[64]")], ["a", "b"])
     scatters = [(c["xaxis"], c["yaxis"]) for c in drawn if c["type"] == "SCATTER"]
     objective = {"key": "best_val_acc", "type": "METRIC"}
     assert scatters == [
@@ -119,14 +111,32 @@ def test_each_parameter_is_drawn_against_the_objective_and_each_curve_is():
 
 def test_many_parameters_get_four_scatters():
     names = [f"p{i}" for i in range(9)]
-    drawn = charts([trial(**dict.fromkeys(names, "1"))], names)
+    drawn = charts([trial(**dict.fromkeys(names, text)) for text in "12"], names)
     assert sum(chart["type"] == "SCATTER" for chart in drawn) == 4
 
 
-def test_a_contour_needs_two_parameters_that_are_numbers():
-    two = [trial(a="1e-08", b="adam", c="64"), trial(a="0.1", b="sgd", c="32")]
-    assert contours(two, ["a", "b", "c"]) == [("a", "c", "best_val_acc")]
-    assert contours(two, ["a", "b"]) == []
+def test_the_curves_come_first_and_a_seed_is_a_group_and_no_axis():
+    trials = [trial(lr=lr, seed=seed) for lr in ("0.1", "0.2") for seed in ("1", "2")]
+    state = view_state(replace(ASKED, parameters=["lr", "seed"]), trials)
+    assert [section["uuid"] for section in state["compareRunSections"]] == [
+        "learning",
+        "each",
+        "rest",
+    ]
+    assert state["groupBy"]["groupByKeys"] == [{"mode": "param", "groupByData": "lr"}]
+    assert "seed" not in str(state["compareRunCharts"])
+    assert "params.`seed`" in state["selectedColumns"]
+
+
+def test_without_replicates_runs_are_not_grouped():
+    trials = [trial(lr="0.1", seed="1"), trial(lr="0.2", seed="1")]
+    assert view_state(replace(ASKED, parameters=["lr"]), trials)["groupBy"] is None
+
+
+def test_one_run_and_one_value_are_no_charts_of_one_point():
+    assert {chart["type"] for chart in charts([trial(a="1")], ["a"])} == {"LINE"}
+    drawn = charts([trial(a="1", b="2"), trial(a="1", b="3")], ["a", "b"])
+    assert [c["xaxis"]["key"] for c in drawn if c["type"] == "SCATTER"] == ["b"]
 
 
 def test_a_parameter_that_would_hide_trials_is_no_axis_of_all_parameters():
@@ -139,7 +149,8 @@ def test_a_parameter_that_would_hide_trials_is_no_axis_of_all_parameters():
 
 def test_a_trial_without_a_result_does_not_take_an_axis_away():
     failed = Trial("id", "FAILED", tags={}, params={}, metrics={})
-    assert axes([trial(lr="0.1"), failed], ["lr"]) == ["lr"]
+    measured = [trial(lr="0.1", mu="0.9"), trial(lr="0.2", mu="0.8")]
+    assert axes([*measured, failed], ["lr", "mu"]) == ["lr", "mu"]
 
 
 def test_a_view_that_cannot_be_saved_is_a_warning_and_a_plain_link(sweep, monkeypatch, caplog):

@@ -1,7 +1,7 @@
 """The comparison of a sweep's trials, or of all runs, in MLflow: a saved view, and links to it.
 
 On its own the page shows the parent and one bar. A view that is saved with the experiment draws
-what a person compares: each varied parameter against the objective, and the curves. MLflow has no
+what a person compares: the curves, and each varied parameter against the objective. MLflow has no
 documented format for views: this one is what the page of MLflow 3.15 to 3.17 writes itself. So a
 view that cannot be saved is a warning, and the plain link opens the same trials in charts that
 MLflow chooses.
@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import itertools
 import json
 import logging
 import math
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -34,6 +33,8 @@ logger = logging.getLogger(__name__)
 CURVES = ("val_acc", "val_loss", "train_loss")
 SCATTERS = 4  # at most: more are hard to read
 ALL, EACH, LEARNING, REST = "all", "each", "learning", "rest"  # sections of charts
+
+SEED = "seed"
 
 CHARTS = "&compareRunsMode=CHART"
 
@@ -127,39 +128,57 @@ def view_state(asked: SavedView, done: Sequence[Trial]) -> Json:
             *(f"metrics.`{name}`" for name in columns),
         ],
         "runsHiddenMode": "SHOW_ALL",  # the first ten are its default
-        "compareRunCharts": _charts(done, asked.parameters, objective),
-        "compareRunSections": [
-            _section(ALL, "All parameters", columns=1),
-            _section(EACH, f"{objective} by parameter"),
-            _section(LEARNING, "Learning curves"),
-            # MLflow adds a chart for every other metric: folded away here
-            _section(REST, "Model metrics", display=False),
-        ],
+        "groupBy": _seeds_together(asked, done),
+        "compareRunCharts": (charts := _charts(done, asked.parameters, objective)),
+        "compareRunSections": _sections({chart["metricSectionId"] for chart in charts}, objective),
         "isAccordionReordered": True,  # else sections are sorted by name
     }
 
 
-def _charts(done: Sequence[Trial], parameters: Sequence[str], objective: str) -> list[Json]:
-    measured = [trial for trial in done if objective in trial.metrics]
-    kinds = {name: _are_numbers(name, measured) for name in parameters}
-    numbers = [name for name in parameters if kinds[name]]
-    # a trial without a value, or with a word among numbers, would not be drawn at all
-    complete = [name for name in parameters if kinds[name] is not None]
-    result = {"key": objective, "type": "METRIC"}
-    charts = [
-        _chart(ALL, "PARALLEL", selectedParams=complete, selectedMetrics=[objective]),
-        _chart(EACH, "BAR", metricKey=objective),
-        *(
-            _chart(EACH, "SCATTER", xaxis=_axis(name), yaxis=result)
-            for name in parameters[:SCATTERS]
-        ),
-        *(
-            _chart(EACH, "CONTOUR", xaxis=_axis(x), yaxis=_axis(y), zaxis=result)
-            for x, y in itertools.pairwise(numbers[:2])
-        ),
-        *(_curve(name) for name in CURVES),
+def _seeds_together(asked: SavedView, done: Sequence[Trial]) -> Json | None:
+    """Return by what runs are grouped: replicates of one configuration, if there are any."""
+    names = [name for name in asked.parameters if name != SEED]
+    values = [tuple(trial.params.get(name) for name in names) for trial in done]
+    if asked.sweep is None or not names or len(set(values)) == len(values):
+        return None
+    keys = [{"mode": "param", "groupByData": name} for name in names]
+    return {"aggregateFunction": "average", "groupByKeys": keys}
+
+
+def _sections(used: Collection[object], objective: str) -> list[Json]:
+    """Return the sections that have charts, the curves first."""
+    names = {LEARNING: "Learning curves", EACH: f"{objective} by parameter", ALL: "All parameters"}
+    shown = [
+        _section(key, name, columns=1 if key == ALL else 3)
+        for key, name in names.items()
+        if key in used
     ]
+    # MLflow adds a chart for every other metric: folded away here
+    return [*shown, _section(REST, "Model metrics", display=False)]
+
+
+def _charts(done: Sequence[Trial], parameters: Sequence[str], objective: str) -> list[Json]:
+    """Return the charts. A seed is no axis, nor is what has one value: it would be one point."""
+    measured = [trial for trial in done if objective in trial.metrics]
+    varied = [name for name in parameters if name != SEED and _has_values(name, measured)]
+    # a trial without a value, or with a word among numbers, would not be drawn at all
+    complete = [name for name in varied if _are_numbers(name, measured) is not None]
+    result = {"key": objective, "type": "METRIC"}
+    compared = [
+        _chart(EACH, "BAR", metricKey=objective),
+        *(_chart(EACH, "SCATTER", xaxis=_axis(name), yaxis=result) for name in varied[:SCATTERS]),
+        *(
+            [_chart(ALL, "PARALLEL", selectedParams=complete, selectedMetrics=[objective])]
+            if len(complete) > 1
+            else []
+        ),
+    ]
+    charts = [*(_curve(name) for name in CURVES), *(compared if len(measured) > 1 else [])]
     return [{"uuid": f"chart-{number}", **chart} for number, chart in enumerate(charts)]
+
+
+def _has_values(name: str, done: Sequence[Trial]) -> bool:
+    return len({trial.params.get(name) for trial in done}) > 1
 
 
 def _chart(section: str, kind: str, **options: object) -> Json:

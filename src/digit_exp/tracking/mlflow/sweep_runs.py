@@ -10,6 +10,7 @@ import getpass
 import hashlib
 import re
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -41,6 +42,9 @@ from digit_exp.tracking.mlflow.uri import Store, locate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+WINNER = "winner"
+"""The tag of a parent that names the winner."""
 
 NAME = re.compile(r"[^'\"`\\\x00-\x1f]{1,200}")
 
@@ -162,9 +166,24 @@ class Sweep:
                 self.client.set_terminated(trial.run_id, str(Status.KILLED))
         return dead
 
-    def publish(self, files: Mapping[str, Path], note: str) -> None:
-        """Keep files on the parent's page, by their paths there, and a note that it shows."""
+    def publish(
+        self,
+        files: Mapping[str, Path],
+        note: str,
+        winner: str = "",
+        metrics: Mapping[str, float] | None = None,
+    ) -> None:
+        """Keep files on the parent's page, by their paths there, and a note that it shows.
+
+        Its row in tables gets the name and the metrics of the winner.
+        """
+        from mlflow.entities import Metric, RunTag
+
+        now = time.time_ns() // 1_000_000
+        points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
         with translate_errors(self.store):
+            tags = [RunTag(WINNER, winner[:TAG_LENGTH])] if winner else []
+            self.client.log_batch(self.parent_id, metrics=points, tags=tags)
             for name, file in files.items():
                 folder = str(PurePosixPath(name).parent)
                 self.client.log_artifact(

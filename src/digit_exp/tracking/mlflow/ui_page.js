@@ -52,6 +52,13 @@ for (const name of ["pushState", "replaceState"]) {
 }
 
 // A link to a sweep opens a view that is saved with the experiment; MLflow says so on every visit.
+// Of a run's tags, those that the program writes for itself are in the file run.json.
+const internal = ["digit_exp.", "version.", "machine.", "source.", "git.", "data.digest"];
+const hidden = [
+  // more specific than MLflow's own style
+  'html body [data-component-id="mlflow.experiment_page.shared_view.banner"][role][class][class]',
+  ...internal.map(start => `[data-component-type="tag"][title^="${start}"]`),
+];
 const style = document.createElement("style");
-style.textContent = '[data-component-id="mlflow.experiment_page.shared_view.banner"] {display: none}';
+style.textContent = `${hidden.join(", ")} {display: none !important}`;
 document.head.append(style);
