@@ -10,11 +10,10 @@ import io
 import struct
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-Grey = NDArray[np.float32]
-"""Brightness, shape `(height, width)`."""
+from .colour import Grey as Grey
+from .colour import grey, scaled
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
@@ -72,7 +71,7 @@ def _levels(image: Image.Image) -> Grey:
         return _spread(_small(Image.fromarray(np.asarray(image).astype(np.float32))))
     if image.has_transparency_data:
         return _on_paper(_small(image.convert("RGBA")))
-    return _scaled(_small(image.convert("L")))
+    return grey(_small(image if image.mode == "L" else image.convert("RGB")))
 
 
 def shrink(levels: Grey, max_side: int) -> Grey:
@@ -91,11 +90,6 @@ def _small(image: Image.Image, max_side: int = MAX_SIDE) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BOX, reducing_gap=2.0)
 
 
-def _scaled(image: Image.Image) -> Grey:
-    levels: Grey = np.asarray(image, np.float32) / np.float32(255)
-    return levels
-
-
 def _spread(image: Image.Image) -> Grey:
     levels = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
     low, high = float(levels.min()), float(levels.max())
@@ -105,7 +99,7 @@ def _spread(image: Image.Image) -> Grey:
 
 def _on_paper(image: Image.Image) -> Grey:
     """Put a picture on paper: black or white for contrast, its own grey if it is mostly opaque."""
-    levels = _scaled(image.convert("RGB").convert("L"))
+    levels = scaled(image.convert("RGB").convert("L"))
     alpha = np.asarray(image.getchannel("A"), np.float32) / np.float32(255)
     seen = float(alpha.sum())
     if seen == 0:

@@ -1,7 +1,8 @@
-"""Finds the digit among the connected components of the ink.
+"""Finds digits among the connected components of the ink.
 
-Specks, frames and what touches the edge are left out. A picture whose ink cannot be one digit is
-refused with the reason: blank, noise, texture, several digits, a filled area.
+Specks, frames and what touches the edge are left out. Large components that do not overlap are
+digits of their own, with the small ones around them. A picture whose ink cannot be digits is
+refused with the reason: blank, noise, texture, a filled area.
 """
 
 from __future__ import annotations
@@ -36,7 +37,13 @@ MAX_GAP = 0.15
 FRAME = 0.35
 """Share of the picture's edge from which on a component is a frame."""
 MIN_SHARE = 0.5
-"""Share of the ink that must belong to the digit."""
+"""Share of the ink that must belong to the digits."""
+LARGE = 0.5, 0.15
+"""Height and area of a digit, as shares of those of the largest component."""
+OVERLAP = 0.3
+"""Share of the smaller box from which on components that overlap are one digit."""
+MAX_DIGITS = 24
+"""Of a picture; more shapes are a text or a pattern."""
 MAX_STROKE_LENGTH = 6.0
 """In diagonals of the digit's box; an 8 has about 2.5."""
 MAX_STROKE_WIDTH = 0.62
@@ -92,16 +99,16 @@ class Components:
 
 @dataclass(frozen=True)
 class Candidate:
-    """The components of one ink that may be the digit."""
+    """The components of one ink that may be digits."""
 
     ink: Ink
     components: Components
     considered: Mask  # (components,): neither frames nor cut off by the edge
-    parts: Mask  # (components,): the largest one considered, and those around it
+    groups: list[Mask]  # each (components,): the parts of one digit, the largest digit first
 
     @classmethod
     def of(cls, ink: Ink, min_height: int) -> Candidate:
-        """Choose the largest component and what belongs to it, or raise NoDigit."""
+        """Group the components around the large ones, or raise NoDigit."""
         _require_contrast(ink)
         components = Components.of(ink.mask)
         considered = _considered(components, min_height)
@@ -110,17 +117,21 @@ class Candidate:
         main = int(np.argmax(considered * components.area))
         if (height := components.height[main]) < min_height:
             raise NoDigit(f"the largest shape is only {height} pixels high")
-        return cls(ink, components, considered, considered & _belongs(components, main))
+        return cls(ink, components, considered, _groups(components, considered, main))
 
-    @cached_property
-    def mask(self) -> Mask:
-        """Where the parts are."""
-        mask: Mask = np.insert(self.parts, 0, False)[self.components.labels]
+    def mask_of(self, parts: Mask) -> Mask:
+        """Return where some components are."""
+        mask: Mask = np.insert(parts, 0, False)[self.components.labels]
         return mask
 
     @cached_property
+    def mask(self) -> Mask:
+        """Where the digits are."""
+        return self.mask_of(np.any(self.groups, axis=0))
+
+    @cached_property
     def box(self) -> Box:
-        """The smallest box around the parts."""
+        """The smallest box around the digits."""
         return bounding_box(self.mask)
 
     @cached_property
@@ -140,13 +151,12 @@ class Candidate:
             for inner, outer in zip(self.box, other.box, strict=True)
         )
 
-    def require_digit(self) -> None:
-        """Raise NoDigit if this is not one digit."""
-        _require_one(self.components, self.parts)
+    def require_digits(self) -> None:
+        """Raise NoDigit if most of the ink belongs to no digit."""
         area = self.components.area
-        if area[self.parts].sum() < MIN_SHARE * area[self.considered].sum():
-            raise NoDigit("too many shapes for a digit")
-        _require_strokes(self.mask[self.box])
+        inside = area[np.any(self.groups, axis=0)].sum()
+        if len(self.groups) > MAX_DIGITS or inside < MIN_SHARE * area[self.considered].sum():
+            raise NoDigit("too many shapes for digits")
 
 
 def find_candidate(inks: Sequence[Ink], min_height: int = MIN_HEIGHT) -> Candidate:
@@ -194,29 +204,40 @@ def _considered(components: Components, min_height: int) -> Mask:
     return inner if (inner & is_tall).any() else ~is_frame
 
 
-def _belongs(components: Components, main: int) -> Mask:
-    """Return which components are parts of the digit whose largest part is `main`."""
-    c = components
-    diagonal = math.hypot(c.height[main], c.width[main])
-    down = np.maximum(c.top[main] - c.bottom, c.top - c.bottom[main])
-    across = np.maximum(c.left[main] - c.right, c.left - c.right[main])
-    is_near = np.hypot(np.maximum(down, 0), np.maximum(across, 0)) < MAX_GAP * diagonal
-    share = c.area / c.area[main]
-    belongs: Mask = (share > SPECK) & is_near | (share > 0.2)
-    return belongs
+def _groups(c: Components, considered: Mask, main: int) -> list[Mask]:
+    """Return the parts of each digit: large components, and small ones around them."""
+    height, area = LARGE
+    is_large = considered & (c.height > height * c.height[main]) & (c.area > area * c.area[main])
+    groups: list[Mask] = []
+    for part in sorted(np.flatnonzero(is_large), key=lambda part: -c.area[part])[: MAX_DIGITS + 1]:
+        own = np.arange(len(c.area)) == part
+        over = [group for group in groups if any(_overlap(c, part, q) for q in group.nonzero()[0])]
+        groups = [group for group in groups if not any(group is each for each in over)]
+        groups.append(np.any([own, *over], axis=0))
+    for part in np.flatnonzero(considered & ~is_large & (c.area > SPECK * c.area[main])):
+        gaps = _gaps(c, part)
+        nearest = min(groups, key=lambda group: gaps[group].min())
+        if gaps[nearest].min() < MAX_GAP:
+            nearest[part] = True
+    return groups
 
 
-def _require_one(components: Components, parts: Mask) -> None:
-    """Refuse several digits: large components beside or above each other."""
-    c, main = components, int(np.argmax(parts * components.area))
-    large = parts & (c.area > 0.2 * c.area[main]) & (c.height > 0.7 * c.height[main])
-    beside = (c.left >= c.right[main]) | (c.right <= c.left[main])
-    above = (c.top >= c.bottom[main]) | (c.bottom <= c.top[main])
-    if others := int((large & (beside | above)).sum()):
-        raise NoDigit(f"{others + 1} separate shapes; give each digit a picture of its own")
+def _overlap(c: Components, one: int, other: int) -> bool:
+    down = min(c.bottom[one], c.bottom[other]) - max(c.top[one], c.top[other])
+    across = min(c.right[one], c.right[other]) - max(c.left[one], c.left[other])
+    smaller = min(c.height[each] * c.width[each] for each in (one, other))
+    return bool(down > 0 and across > 0 and down * across > OVERLAP * smaller)
 
 
-def _require_strokes(mask: Mask) -> None:
+def _gaps(c: Components, part: int) -> NDArray[np.floating]:
+    """Return the distance of a box to all boxes, in diagonals of these."""
+    down = np.maximum(c.top - c.bottom[part], c.top[part] - c.bottom)
+    across = np.maximum(c.left - c.right[part], c.left[part] - c.right)
+    gaps = np.hypot(np.maximum(down, 0), np.maximum(across, 0))
+    return gaps / np.hypot(c.height, c.width)
+
+
+def require_strokes(mask: Mask) -> None:
     """Refuse what has not the form of a digit: a dot, a line, a filled area, a scribble."""
     height, width = mask.shape
     if width > MAX_FLATNESS * height:
