@@ -110,14 +110,13 @@ def fill(levels: Grey, shape: tuple[int, int]) -> Pixels:
 def glyphs(levels: Grey) -> list[Glyph]:
     """Return what may be digits, in reading order; raise NoDigit if there is nothing."""
     laid, (down, across) = lay_out(levels)
-    if laid is not levels:
-        try:
-            found, scale, (top, left) = _find(laid)
-            down, across = down + top, across + left
-        except NoDigit:
-            laid = levels
-    if laid is levels:
-        found, scale, (down, across) = _find(levels)
+    try:
+        found, scale, (top, left) = _find(laid)
+    except NoDigit:
+        if laid is levels:
+            raise
+        found, scale, (top, left) = _find(levels)
+        down, across = 0, 0
     found.require_digits()
     masks = [found.mask_of(group) for group in found.groups]
     places = [bounding_box(mask) for mask in masks]
@@ -126,10 +125,10 @@ def glyphs(levels: Grey) -> list[Glyph]:
     for index in _reading_order(places):
         mask, (rows, columns) = masks[index], places[index]
         box = (
-            (columns.start * scale + across) / width,
-            (rows.start * scale + down) / height,
-            (columns.stop * scale + across) / width,
-            (rows.stop * scale + down) / height,
+            (columns.start * scale + left + across) / width,
+            (rows.start * scale + top + down) / height,
+            (columns.stop * scale + left + across) / width,
+            (rows.stop * scale + top + down) / height,
         )
         result.append(Glyph(_strength(found.ink.depth, mask), box, _problem(mask[rows, columns])))
     return result
@@ -197,11 +196,11 @@ def _reading_order(places: Sequence[Box]) -> list[int]:
 
 
 def _are_level(one: slice, other: slice) -> bool:
-    return one.start <= _middle(other) < one.stop or other.start <= _middle(one) < other.stop
+    return bool(one.start <= _middle(other) < one.stop or other.start <= _middle(one) < other.stop)
 
 
 def _middle(side: slice) -> float:
-    return (side.start + side.stop) / 2
+    return float(side.start + side.stop) / 2
 
 
 def _problem(mask: Mask) -> str:

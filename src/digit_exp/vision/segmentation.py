@@ -209,12 +209,18 @@ def _groups(c: Components, considered: Mask, main: int) -> list[Mask]:
     height, area = LARGE
     is_large = considered & (c.height > height * c.height[main]) & (c.area > area * c.area[main])
     groups: list[Mask] = []
-    for part in sorted(np.flatnonzero(is_large), key=lambda part: -c.area[part])[: MAX_DIGITS + 1]:
+    largest = sorted(np.flatnonzero(is_large).tolist(), key=lambda part: -c.area[part])
+    for part in largest[: MAX_DIGITS + 1]:
         own = np.arange(len(c.area)) == part
-        over = [group for group in groups if any(_overlap(c, part, q) for q in group.nonzero()[0])]
+        over = [
+            group
+            for group in groups
+            if any(_overlap(c, part, q) for q in np.flatnonzero(group).tolist())
+        ]
         groups = [group for group in groups if not any(group is each for each in over)]
         groups.append(np.any([own, *over], axis=0))
-    for part in np.flatnonzero(considered & ~is_large & (c.area > SPECK * c.area[main])):
+    small = considered & ~is_large & (c.area > SPECK * c.area[main])
+    for part in np.flatnonzero(small).tolist():
         gaps = _gaps(c, part)
         nearest = min(groups, key=lambda group: gaps[group].min())
         if gaps[nearest].min() < MAX_GAP:
@@ -233,8 +239,9 @@ def _gaps(c: Components, part: int) -> NDArray[np.floating]:
     """Return the distance of a box to all boxes, in diagonals of these."""
     down = np.maximum(c.top - c.bottom[part], c.top[part] - c.bottom)
     across = np.maximum(c.left - c.right[part], c.left[part] - c.right)
-    gaps = np.hypot(np.maximum(down, 0), np.maximum(across, 0))
-    return gaps / np.hypot(c.height, c.width)
+    gaps: NDArray[np.floating] = np.hypot(np.maximum(down, 0), np.maximum(across, 0))
+    gaps /= np.hypot(c.height, c.width)
+    return gaps
 
 
 def require_strokes(mask: Mask) -> None:

@@ -75,8 +75,8 @@ def _region(is_bright: Mask) -> Mask:
     """Return the largest bright region, without holes and without what is narrow."""
     filled = ndimage.binary_fill_holes(is_bright)
     padded = np.pad(filled, GRAIN, "edge")
-    opened = ndimage.binary_opening(padded, np.ones((GRAIN, GRAIN)))[GRAIN:-GRAIN, GRAIN:-GRAIN]
-    labels, _ = ndimage.label(opened)
+    opened = ndimage.binary_opening(padded, np.ones((GRAIN, GRAIN), bool))
+    labels, _ = ndimage.label(opened[GRAIN:-GRAIN, GRAIN:-GRAIN])
     region: Mask = labels == 1 + int(np.argmax(np.bincount(labels.ravel(), minlength=2)[1:]))
     return region
 

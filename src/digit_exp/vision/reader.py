@@ -1,0 +1,144 @@
+"""Reads the digits of a picture: finds them, classifies them, and says how sure it is of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import detector
+from .decode import Grey
+from .normalize import Glyph, Pixels, glyphs
+
+Array = NDArray[np.float32]
+Classify = Callable[[Pixels], Array]
+"""Returns calibrated probabilities `(n, classes)` of images `(n, height, width)`."""
+
+SURE = 0.25
+"""Confidence below which a reading is unsure."""
+NO_DIGIT = 0.95
+"""Probability that a shape is no digit, from which on it is called so."""
+TURNS = (-30, -15, 15, 30)
+"""Degrees by which a shape is turned if it is not clearly a digit as it stands."""
+CLEAR = 0.8
+"""Confidence from which on no turn and no split is tried."""
+CUT, TURNED = 0.7, 0.85
+"""Confidence that two parts or a turned shape must have to be taken,"""
+GAIN = 2.0
+"""and how many times that of the shape as it stands."""
+WIDE = 0.8
+"""Ratio of width to height from which on a shape may be two digits that touch."""
+CUTS = 7
+"""Places at which such a shape is cut, between a quarter and three quarters of its width."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read at one place of a picture."""
+
+    box: tuple[float, float, float, float]
+    """Left, top, right and bottom, as shares of the picture's width and height."""
+    seen: Pixels
+    """The input of the network."""
+    probabilities: Array
+    """Of each class; what is missing to 1 is the probability that it is no digit."""
+    problem: str = ""
+    """Why it is no digit, if it is none."""
+
+    @property
+    def digit(self) -> int | None:
+        """The most probable class, None if it is no digit."""
+        return None if self.problem else int(self.probabilities.argmax())
+
+    @property
+    def confidence(self) -> float:
+        """The probability of the class."""
+        return 0.0 if self.problem else float(self.probabilities.max())
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the confidence is high enough to rely on."""
+        return self.confidence >= SURE
+
+    def plain(self, names: list[str] | None = None) -> dict[str, Any]:
+        """Return plain values for JSON; a class is a number, or its name if there are names."""
+        digit = self.digit
+        return {
+            "box": [round(share, 4) for share in self.box],
+            "class": names[digit] if names and digit is not None else digit,
+            "confidence": round(self.confidence, 6),
+            "unsure": not self.is_sure,
+            "problem": self.problem,
+        }
+
+
+def read(levels: Grey, shape: tuple[int, int], classify: Classify, digits: bool) -> list[Reading]:
+    """Return what is read in a picture, in reading order; raise NoDigit if nothing is there.
+
+    `digits`: the classes are the ten digits. Then shapes that are none are told, turned digits and
+    digits that touch are tried.
+    """
+    reader = _Reader(shape, classify, digits and shape == (detector.SIDE, detector.SIDE))
+    return [reading for glyph in glyphs(levels) for reading in reader.read(glyph)]
+
+
+@dataclass(frozen=True)
+class _Reader:
+    shape: tuple[int, int]
+    classify: Classify
+    digits: bool
+
+    def read(self, glyph: Glyph) -> list[Reading]:
+        """Read a shape as it stands; or turned or cut, if that is much more confident."""
+        (plain,) = self._views([glyph])
+        if glyph.problem or not self.digits or plain.confidence >= CLEAR:
+            return [plain]
+        parts = self._cut(glyph)
+        if parts and min(part.confidence for part in parts) > max(CUT, GAIN * plain.confidence):
+            return parts
+        turned = self._views([glyph.turned(degrees) for degrees in TURNS])
+        best = max(turned, key=lambda reading: reading.confidence)
+        is_better = best.confidence > max(TURNED, GAIN * plain.confidence)
+        return [best if is_better else plain]
+
+    def _views(self, some: list[Glyph]) -> list[Reading]:
+        seen = np.stack([glyph.pixels(self.shape) for glyph in some])
+        probabilities = self.classify(seen)
+        other = np.zeros(len(seen), np.float32)
+        if self.digits:
+            found = detector.probabilities(seen)
+            other = found[:, -1]
+            agreed = probabilities * found[:, :-1]
+            probabilities = agreed / (agreed.sum(axis=1) + other)[:, None]
+            other = 1 - probabilities.sum(axis=1)
+        return [
+            Reading(glyph.box, pixels, row, glyph.problem or _problem(share))
+            for glyph, pixels, row, share in zip(some, seen, probabilities, other, strict=True)
+        ]
+
+    def _cut(self, glyph: Glyph) -> list[Reading]:
+        """Return the most confident pair of readings beside a cut; none of a narrow shape."""
+        height, width = glyph.strength.shape
+        if width < WIDE * height:
+            return []
+        pairs = [self._views(list(parts)) for parts in _parts(glyph, width)]
+        return max(pairs, key=lambda pair: min(part.confidence for part in pair), default=[])
+
+
+def _parts(glyph: Glyph, width: int) -> Iterator[tuple[Glyph, Glyph]]:
+    """Cut where there is little ink: at the best places, each its own tenth of the width."""
+    ink = glyph.strength.sum(axis=0)
+    edges = np.linspace(width / 4, 3 * width / 4, CUTS + 1).astype(int)
+    for start, stop in pairwise(edges):
+        if stop > start:
+            at = start + int(np.argmin(ink[start:stop]))
+            if 0 < at < width and ink[:at].any() and ink[at:].any():
+                yield glyph.part(0, at), glyph.part(at, width)
+
+
+def _problem(other: np.floating) -> str:
+    return "it is no digit" if other >= NO_DIGIT else ""
