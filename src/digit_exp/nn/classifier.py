@@ -29,6 +29,8 @@ class Classifier:
     """Height and width of an image, in pixels."""
     temperature: float = 1.0
     """The logits are divided by it, which calibrates the probabilities."""
+    reads: str = "characters"
+    """What pictures are read for, as in `vision.reader`: digits, characters, whole."""
 
     def __call__(self, images: NDArray[Any]) -> Array:
         """Return probabilities, shape `(n, classes)`, for uint8 pixels or pixels in [0, 1].
@@ -50,6 +52,7 @@ class Classifier:
             "layers": [{"name": name, **layer.spec()} for name, layer in named],
             "shape": self.shape,
             "temperature": self.temperature,
+            "reads": self.reads,
             "shifts": averaging.pixels if averaging else 0,
         }
         encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
@@ -70,4 +73,4 @@ class Classifier:
         network = Network(height * width, built, shift_averaging=averaging)
         for name, array in arrays.items():
             network.parameters.value(name)[...] = array
-        return cls(network, (height, width), meta["temperature"])
+        return cls(network, (height, width), meta["temperature"], meta.get("reads", "characters"))

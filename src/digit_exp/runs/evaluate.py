@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from digit_exp.analysis.predictions import Predictions
@@ -36,8 +37,18 @@ def calibrate(val: Predictions) -> dict[str, float]:
     }
 
 
-def write_model(path: Path, network: Network, shape: tuple[int, int], temperature: float) -> Path:
+def picture_kind(data: str, form: object, names: Sequence[str]) -> str:
+    """Return what a network reads in pictures, by the name of its data, its form and classes."""
+    if data == "folder" and form == "whole":
+        return "whole"
+    is_digits = data == "mnist" or list(names) == [str(digit) for digit in range(10)]
+    return "digits" if is_digits and data in ("mnist", "folder") else "characters"
+
+
+def write_model(
+    path: Path, network: Network, shape: tuple[int, int], temperature: float, reads: str
+) -> Path:
     """Write the served network to `path` atomically, and return the path."""
     with whole(path) as draft:
-        Classifier(network, shape, temperature).save(draft)
+        Classifier(network, shape, temperature, reads).save(draft)
     return path

@@ -12,7 +12,13 @@ from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
 from digit_exp.pruning.callback import PruneLosing
 from digit_exp.runs.callbacks import callbacks_of
-from digit_exp.runs.evaluate import calibrate, evaluate_test_set, predict_split, write_model
+from digit_exp.runs.evaluate import (
+    calibrate,
+    evaluate_test_set,
+    picture_kind,
+    predict_split,
+    write_model,
+)
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
 from digit_exp.runs.figures import draw
 from digit_exp.runs.folder import (
@@ -136,8 +142,10 @@ class _Steps:
                 predictions.write(experiment.folder / PREDICTIONS_FILE)
         if result.status is Status.FINISHED:
             with failures.collect(MODEL_FILE, Exception):
-                shape, file = experiment.dataset.image_shape, experiment.folder / MODEL_FILE
-                write_model(file, experiment.network, shape, temperature)
+                data, file = experiment.dataset, experiment.folder / MODEL_FILE
+                form = getattr(experiment.config.data, "form", None)
+                reads = picture_kind(data.name, form and form.value, data.named)
+                write_model(file, experiment.network, data.image_shape, temperature, reads)
         log_end(experiment, result, state)
         log.info("\ndrawing figures ...")
         draw(experiment, state, predictions, temperature)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from . import detector
 from .decode import Grey
-from .normalize import Glyph, Pixels, glyphs
+from .normalize import Glyph, Pixels, fill, glyphs
 
 Array = NDArray[np.float32]
 Classify = Callable[[Pixels], Array]
 """Returns calibrated probabilities `(n, classes)` of images `(n, height, width)`."""
+
+DIGITS, CHARACTERS, WHOLE = "digits", "characters", "whole"
 
 SURE = 0.25
 """Confidence below which a reading is unsure."""
@@ -64,25 +66,41 @@ class Reading:
         """Whether the confidence is high enough to rely on."""
         return self.confidence >= SURE
 
-    def plain(self, names: list[str] | None = None) -> dict[str, Any]:
-        """Return plain values for JSON; a class is a number, or its name if there are names."""
-        digit = self.digit
+    def plain(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
         return {
             "box": [round(share, 4) for share in self.box],
-            "class": names[digit] if names and digit is not None else digit,
+            "class": self.digit,
             "confidence": round(self.confidence, 6),
             "unsure": not self.is_sure,
             "problem": self.problem,
         }
 
 
-def read(levels: Grey, shape: tuple[int, int], classify: Classify, digits: bool) -> list[Reading]:
+def answer(readings: Sequence[Reading]) -> dict[str, Any]:
+    """Return plain values for all that was read in a picture; probabilities only of one digit."""
+    one = readings[0] if len(readings) == 1 else None
+    rows = [] if one is None or one.problem else one.probabilities.tolist()
+    return {
+        "class": one.digit if one else None,
+        "confidence": round(min(reading.confidence for reading in readings), 6),
+        "probabilities": [round(share, 6) for share in rows],
+        "unsure": not all(reading.is_sure for reading in readings),
+        "problem": one.problem if one else "",
+        "digits": [reading.plain() for reading in readings],
+    }
+
+
+def read(levels: Grey, shape: tuple[int, int], classify: Classify, kind: str) -> list[Reading]:
     """Return what is read in a picture, in reading order; raise NoDigit if nothing is there.
 
-    `digits`: the classes are the ten digits. Then shapes that are none are told, turned digits and
-    digits that touch are tried.
+    `kind` is what the network was trained on: DIGITS, CHARACTERS of any form, or WHOLE pictures.
+    Only of digits it is known which shapes are none, and what turned and touching ones look like.
     """
-    reader = _Reader(shape, classify, digits and shape == (detector.SIDE, detector.SIDE))
+    if kind == WHOLE:
+        seen = fill(levels, shape)
+        return [Reading((0.0, 0.0, 1.0, 1.0), seen, classify(seen[None])[0])]
+    reader = _Reader(shape, classify, kind == DIGITS and shape == (detector.SIDE, detector.SIDE))
     return [reading for glyph in glyphs(levels) for reading in reader.read(glyph)]
 
 
@@ -141,4 +159,4 @@ def _parts(glyph: Glyph, width: int) -> Iterator[tuple[Glyph, Glyph]]:
 
 
 def _problem(other: np.floating) -> str:
-    return "it is no digit" if other >= NO_DIGIT else ""
+    return "the shape has not the form of a digit" if other >= NO_DIGIT else ""

@@ -95,8 +95,11 @@ def test_it_answers_arrays_and_pictures(model, network):
         "class": None,
         "confidence": 0.0,
         "probabilities": [],
+        "unsure": True,
         "problem": "the picture is blank",
+        "digits": [],
     }
+    assert [found["class"] for found in digit["digits"]] == [digit["class"]]
 
 
 def picture_bytes(pixels):

@@ -10,8 +10,9 @@ from pathlib import Path
 from digit_exp.cli.arguments import Command, add_run, add_store
 
 DESCRIPTION = """\
-Reads a handwritten digit in each picture: a photo, a scan or a drawing, dark on light or light on
-dark, of any size. The picture is brought to the form of MNIST and given to the network of a run.
+Reads the handwritten digits of each picture: a photo, a scan or a drawing, dark on light or light
+on dark, of any size. Each digit is brought to the form of MNIST and given to the network of a run.
+"unsure" marks a reading of low confidence.
 """
 EPILOG = """\
 examples:
@@ -54,11 +55,16 @@ def _predict(options: Namespace) -> int:
         from digit_exp.plots.data import seen
 
         drawn = [
-            (r.name, r.levels, r.seen, r.problem or f"{r.digit}, {r.confidence:.1%}")
+            (
+                r.name,
+                r.levels,
+                r.seen,
+                r.problem or f"{r.text}, {r.confidence:.1%}{'' if r.is_sure else ', unsure'}",
+            )
             for r in predictions
         ]
         print(f"drawn in {draw(lambda: seen(drawn), options.show)}", file=sys.stderr)
-    return 0 if all(each.digit is not None for each in predictions) else 1
+    return 0 if all(each.is_read for each in predictions) else 1
 
 
 COMMAND = Command(

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PACKAGE = Path(digit_exp.__file__).parent
 SERVED_CODE = ("arrays.py", "kernels.py", "registry.py", "rng.py", "nn/*.py", "vision/*.py")
 """The modules that a model needs to answer, relative to the package."""
+SERVED_WEIGHTS = Path("vision") / "detector.npz"
+"""What `vision` needs beside its code."""
 CODE = Path(__file__).with_name("pyfunc.py")
 NAME = "digits"
 """Of the models that runs log, and of the registered one."""
@@ -90,12 +92,15 @@ def _copy_code(folder: Path) -> Path:
     """
     files = sorted(file for pattern in SERVED_CODE for file in PACKAGE.glob(pattern))
     sources = {file.relative_to(PACKAGE): file.read_text(encoding="utf-8") for file in files}
-    digest = hashlib.sha256(repr(sources).encode()).hexdigest()[:12]
+    weights = (PACKAGE / SERVED_WEIGHTS).read_bytes()
+    digest = hashlib.sha256(repr(sources).encode() + weights).hexdigest()[:12]
     package = folder / f"digit_exp_{digest}"
     for path, source in {Path("__init__.py"): "", **sources}.items():
         (package / path).parent.mkdir(parents=True, exist_ok=True)
         renamed = IMPORT.sub(rf"\1{package.name}\2", source)
         (package / path).write_text(renamed, encoding="utf-8")
+    (package / SERVED_WEIGHTS).parent.mkdir(exist_ok=True)
+    (package / SERVED_WEIGHTS).write_bytes(weights)
     return package
 
 
@@ -104,16 +109,26 @@ def _signature() -> ModelSignature:
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-    from mlflow.types.schema import Array
+    from mlflow.types.schema import Array, Object, Property
 
+    number, text, flag = DataType.double, DataType.string, DataType.boolean
+    digit = [
+        Property("box", Array(number)),
+        Property("class", DataType.long, required=False),
+        Property("confidence", number),
+        Property("unsure", flag),
+        Property("problem", text),
+    ]
     return ModelSignature(
         inputs=Schema([TensorSpec(np.dtype("O"), (-1,))]),
         outputs=Schema(
             [
                 ColSpec(DataType.long, "class", required=False),
-                ColSpec(DataType.double, "confidence"),
-                ColSpec(Array(DataType.double), "probabilities"),
-                ColSpec(DataType.string, "problem"),
+                ColSpec(number, "confidence"),
+                ColSpec(Array(number), "probabilities"),
+                ColSpec(flag, "unsure", required=False),
+                ColSpec(text, "problem"),
+                ColSpec(Array(Object(digit)), "digits", required=False),
             ]
         ),
     )

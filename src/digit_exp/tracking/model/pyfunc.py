@@ -52,7 +52,8 @@ class DigitReader(PythonModel):
     ) -> list[dict[str, Any]]:
         """Return class, confidence and probabilities of each image.
 
-        A picture without a digit has the class null, and `problem` says what was seen.
+        A picture without a digit has the class null, and `problem` says what was seen. Of a
+        picture, `digits` has each digit in reading order; `unsure` tells if one is doubtful.
         """
         images = np.asarray(model_input)
         if images.ndim == 1 and all(isinstance(item, str) for item in images):
@@ -75,20 +76,24 @@ class DigitReader(PythonModel):
             ) from error
 
     def _picture(self, number: int, text: str) -> dict[str, Any]:
-        normalize, decode, segmentation = (  # with SciPy and Pillow: only for pictures
+        reader, decode, segmentation = (  # with SciPy and Pillow: only for pictures
             import_module(f"{self._package}.vision.{name}")
-            for name in ("normalize", "decode", "segmentation")
+            for name in ("reader", "decode", "segmentation")
         )
+        classifier = self._classifier
         try:
             data = base64.b64decode(text.partition("base64,")[2] or text, validate=True)
-            pixels = normalize.read(data, self._classifier.shape)
+            levels = decode.decode(data)
+            readings = reader.read(levels, classifier.shape, classifier, classifier.reads)
         except binascii.Error as error:
             raise Refused(f"picture {number} cannot be read: no base64 text ({error})") from error
         except decode.PictureError as error:
             raise Refused(f"picture {number} cannot be read: {error}") from error
         except segmentation.NoDigit as error:
-            return {"class": None, "confidence": 0.0, "probabilities": [], "problem": str(error)}
-        return _answer(self._classifier(pixels[None])[0])
+            nothing: dict[str, Any] = {"class": None, "confidence": 0.0, "probabilities": []}
+            return {**nothing, "unsure": True, "problem": str(error), "digits": []}
+        found: dict[str, Any] = reader.answer(readings)
+        return found
 
 
 def _answer(probabilities: np.ndarray) -> dict[str, Any]:

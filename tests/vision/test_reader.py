@@ -1,0 +1,74 @@
+"""What is read in a picture, how sure it is, and what is no digit."""
+
+import numpy as np
+import photographs
+import pytest
+from scenes import DIGITS, scan
+
+from digit_exp.vision import detector
+from digit_exp.vision.decode import decode
+from digit_exp.vision.reader import CHARACTERS, WHOLE, answer, read
+from digit_exp.vision.reader import DIGITS as TEN
+
+SHAPE = (28, 28)
+
+
+def oracle(seen):
+    """A network that is as good as the detector, and always finds a digit."""
+    found = detector.probabilities(seen)[:, :-1]
+    return found / found.sum(axis=1, keepdims=True)
+
+
+def readings(data, kind=TEN):
+    return read(decode(data), SHAPE, oracle, kind)
+
+
+def test_digits_are_read_and_few_are_lost():
+    found = [readings(scan(DIGITS.images[k], np.random.default_rng(k))) for k in range(60)]
+    right = sum(
+        len(each) == 1 and each[0].is_sure and each[0].digit == label
+        for each, label in zip(found, DIGITS.labels, strict=False)
+    )
+    assert right >= 55
+
+
+@pytest.mark.parametrize("draw", [photographs.letter, photographs.other_shape])
+def test_letters_and_drawings_are_unsure_or_no_digit(draw):
+    found = [readings(draw(np.random.default_rng(k), 1)) for k in range(40)]
+    assert sum(not all(each.is_sure for each in some) for some in found) >= 30
+
+
+def test_letters_are_read_by_a_network_of_other_characters():
+    found = readings(photographs.letter(np.random.default_rng(0), 1), CHARACTERS)
+    assert found[0].digit is not None
+    assert found[0].probabilities.sum() == pytest.approx(1)
+
+
+def test_a_whole_picture_is_scaled_and_not_searched():
+    levels = np.full((56, 84), 0.5, np.float32)
+    (found,) = read(levels, SHAPE, oracle, WHOLE)
+    assert found.seen.shape == SHAPE
+    assert (found.seen == 128).all()
+    assert found.box == (0, 0, 1, 1)
+
+
+def test_touching_digits_are_often_told_apart():
+    rng = np.random.default_rng(0)
+    pairs = [(k, k + 1) for k in range(20)]
+    found = [readings(photographs.touching(DIGITS.images[list(pair)], rng)) for pair in pairs]
+    right = sum(
+        [each.digit for each in some] == DIGITS.labels[list(pair)].tolist()
+        for some, pair in zip(found, pairs, strict=True)
+    )
+    assert right >= 8
+
+
+def test_the_answer_has_every_digit_and_the_least_confidence():
+    rng = np.random.default_rng(1)
+    found = readings(photographs.several(DIGITS.images[[3, 2, 1]], rng))
+    plain = answer(found)
+    assert [each["class"] for each in plain["digits"]] == [0, 1, 2]
+    assert plain["class"] is None
+    assert plain["confidence"] == min(each["confidence"] for each in plain["digits"])
+    lefts = [each["box"][0] for each in plain["digits"]]
+    assert lefts == sorted(lefts)
