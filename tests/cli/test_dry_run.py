@@ -5,7 +5,7 @@ import json
 import pytest
 
 from digit_exp.cli.main import main
-from digit_exp.data import sources
+from digit_exp.data import download
 
 TINY = [
     *("data=synthetic", "data.samples=200", "data.test_samples=50", "data.val_ratio=0.2"),
@@ -99,7 +99,7 @@ def test_more_epochs_and_parallel_jobs_change_the_time(dry):
 
 def test_data_that_must_be_downloaded_are_not(dry, monkeypatch, tmp_path):
     monkeypatch.setenv("DIGIT_EXP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(sources, "_download", lambda *arguments: pytest.fail("a download"))
+    monkeypatch.setattr(download, "fetch", lambda *arguments: pytest.fail("a download"))
     found = dry("data=kmnist")
     assert "download" in found["jobs"][0]["remark"]
     assert found["seconds"] is None

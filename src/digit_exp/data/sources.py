@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 
@@ -178,75 +178,83 @@ class CsvFiles(DataSource):
         return read_csv(self.train or "", self.test, self.label, shape, self.test_ratio)
 
 
-FASHION_MNIST_MIRRORS = (
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-)
-# of the archives in the data set's repository, the first mirror
-FASHION_MNIST_SHA256 = (
-    "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-)
+class Downloaded(DataSource):
+    """A published data set: IDX files, downloaded once into the cache folder."""
 
-FASHION_MNIST_CLASSES = (
-    "t-shirt",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
-)
+    key: ClassVar[str]
+    """The name of the data set, and of its cache folder."""
+    mirrors: ClassVar[Sequence[str]]
+    sha256: ClassVar[Sequence[str]]
+    """Of the archives, in the order of FILES."""
+    named: ClassVar[Sequence[str]]
+    """The names of the classes."""
+
+    dir: str | None = None
+
+    def load(self) -> Dataset:
+        from digit_exp.data.download import fetch  # a network stack, seldom needed
+
+        if not self.dir:
+            for file, checksum in self._archives():
+                fetch(file.name, self.mirrors, checksum, file.parent)
+        return replace(read_folder(self.key, self.dir or self._folder()), named=self.named)
+
+    def needs_download(self) -> bool:
+        from digit_exp.data.download import is_genuine
+
+        return not self.dir and not all(is_genuine(*archive) for archive in self._archives())
+
+    def _folder(self) -> Path:
+        from digit_exp.data.download import cache_folder
+
+        return cache_folder(self.key)
+
+    def _archives(self) -> Iterator[tuple[Path, str]]:
+        names = (self._folder() / f"{file}.gz" for file in FILES)
+        return zip(names, self.sha256, strict=True)
 
 
 @DATASETS.register("fashion_mnist")
-class FashionMnist(DataSource):
+class FashionMnist(Downloaded):
     """Photographs of clothes (Xiao, Rasul & Vollgraf 2017), downloaded once."""
 
-    dir: str | None = None
-
-    def load(self) -> Dataset:
-        folder = self.dir or _download("fashion_mnist", FASHION_MNIST_MIRRORS, FASHION_MNIST_SHA256)
-        return replace(read_folder("fashion_mnist", folder), named=FASHION_MNIST_CLASSES)
-
-    def needs_download(self) -> bool:
-        return not self.dir and _is_missing("fashion_mnist", FASHION_MNIST_SHA256)
-
-
-KMNIST_MIRRORS = (
-    "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-    "https://web.archive.org/web/2024id_/http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
-)
-# of the archives, as tensorflow_datasets publishes them (url_checksums/kmnist.txt)
-KMNIST_SHA256 = (
-    "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-    "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-    "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-    "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-)
-
-KMNIST_CLASSES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-"""In Latin letters: the fonts of figures have no hiragana."""
+    key = "fashion_mnist"
+    mirrors = (
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    )
+    # of the archives in the data set's repository, the first mirror
+    sha256 = (
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+    )
+    named = (
+        *("t-shirt", "trouser", "pullover", "dress", "coat"),
+        *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+    )
 
 
 @DATASETS.register("kmnist")
-class Kmnist(DataSource):
+class Kmnist(Downloaded):
     """Cursive Japanese characters, Kuzushiji (Clanuwat et al. 2018), downloaded once."""
 
-    dir: str | None = None
-
-    def load(self) -> Dataset:
-        folder = self.dir or _download("kmnist", KMNIST_MIRRORS, KMNIST_SHA256)
-        return replace(read_folder("kmnist", folder), named=KMNIST_CLASSES)
-
-    def needs_download(self) -> bool:
-        return not self.dir and _is_missing("kmnist", KMNIST_SHA256)
+    key = "kmnist"
+    mirrors = (
+        "https://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+        "https://web.archive.org/web/2024id_/http://codh.rois.ac.jp/kmnist/dataset/kmnist/",
+    )
+    # as tensorflow_datasets publishes them (url_checksums/kmnist.txt)
+    sha256 = (
+        "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
+    )
+    # in Latin letters: the fonts of figures have no hiragana
+    named = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 
 
 @DATASETS.register("synthetic")
@@ -282,22 +290,3 @@ class Synthetic(DataSource):
         images += pictures[labels]
         np.clip(images, 0, 1, out=images)
         return (images * 255).astype(np.uint8), labels
-
-
-def _download(name: str, mirrors: Sequence[str], sha256: Sequence[str]) -> Path:
-    """Return the cache folder of a data set, with all of its files."""
-    from digit_exp.data.download import cache_folder, fetch  # a network stack, seldom needed
-
-    folder = cache_folder(name)
-    for file, checksum in zip(FILES, sha256, strict=True):
-        fetch(f"{file}.gz", mirrors, checksum, folder)
-    return folder
-
-
-def _is_missing(name: str, sha256: Sequence[str]) -> bool:
-    """Tell whether a file of a data set is not in the cache folder, or is damaged there."""
-    from digit_exp.data.download import cache_folder, is_genuine
-
-    folder = cache_folder(name)
-    files = zip(FILES, sha256, strict=True)
-    return not all(is_genuine(folder / f"{file}.gz", checksum) for file, checksum in files)
