@@ -196,3 +196,10 @@ def test_no_epochs_and_a_batch_with_everything_are_told(tmp_path, caplog):
     assert "nothing is trained" in caplog.text
     log_start(Experiment.prepare(config(trainer={"epochs": 1, "batch_size": 999}), tmp_path))
     assert "all 160 training images" in caplog.text
+
+
+def test_the_lines_of_the_best_epochs_are_marked(tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    _, result = run(tmp_path)
+    marked = [record for record in caplog.records if getattr(record, "colour", None)]
+    assert f"Epoch {result.summary['best_epoch']:g}/3" in marked[-1].getMessage()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from digit_exp.colour import RED, coloured
 from digit_exp.runs.errors import INTERRUPTED
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
@@ -21,7 +22,7 @@ def run_command(work: Callable[[], int]) -> int:
         text = message(error)
         if text is None:
             raise
-        print(text, file=sys.stderr)
+        print(coloured(text, RED, sys.stderr), file=sys.stderr)
         return USAGE_ERROR
 
 

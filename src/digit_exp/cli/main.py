@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from digit_exp.cli.exit_codes import FAILURE, USAGE_ERROR
 from digit_exp.cli.help import help_text
+from digit_exp.colour import RED, coloured
 from digit_exp.config.composition.loader import plain_mapping
 from digit_exp.config.composition.series import limited_calls
 from digit_exp.config.overrides import override, typed
@@ -58,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with limited_calls():
             return _run(line)
     except (ConfigError, HydraException, OmegaConfBaseException, TrackingError) as error:
-        print(error, file=sys.stderr)
+        print(coloured(str(error), RED, sys.stderr), file=sys.stderr)
         return USAGE_ERROR
     except OSError as error:  # before there was a log, or because there can be none
         print(f"the folder of the run cannot be used: {error}", file=sys.stderr)

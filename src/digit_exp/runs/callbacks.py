@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from digit_exp.colour import GREEN
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import resolved
 from digit_exp.pruning.callback import PruneLosing
@@ -52,7 +54,7 @@ def callbacks_of(
         *_checkpoints(experiment, run),
         WriteEpochs(run, experiment.write_failures),
         *_budgets(experiment, pruning),
-        Progress(settings.epochs, steps, log.info),
+        Progress(settings.epochs, steps, log.info, partial(log.info, extra={"colour": GREEN})),
     ]
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Ranking, rank
 from digit_exp.analysis.results import JobResult, searched_in
+from digit_exp.colour import GREEN, coloured
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
@@ -90,7 +92,10 @@ def _print_ranking(ranking: Ranking, context: SweepContext) -> None:
     from digit_exp.analysis.report.search import importance_line  # SciPy, matplotlib
     from digit_exp.analysis.report.terminal import terminal_table  # pandas
 
-    print(f"\n{terminal_table(ranking)}")
+    lines = terminal_table(ranking).split("\n")
+    if ranking.winner is not None:
+        lines[2] = coloured(lines[2], GREEN, sys.stdout)  # below the title and the rule
+    print("", *lines, sep="\n")
     if (line := importance_line(ranking)) is not None:
         print(line)
     print(f"\nreport: {relative_to_cwd(context.path) / 'report.html'}")

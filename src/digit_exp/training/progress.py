@@ -27,10 +27,12 @@ class Progress(Callback):
         epochs: int,
         steps_per_epoch: int | None = None,
         write: Callable[[str], object] = print,
+        write_best: Callable[[str], object] | None = None,
     ) -> None:
         self._epochs = epochs
         self._steps = steps_per_epoch
         self._write = write
+        self._write_best = write_best or write
         self._bar: tqdm[Never] | None = None
         self._loss = 0.0
 
@@ -51,7 +53,9 @@ class Progress(Callback):
         ]
         line = " - ".join([f"Epoch {state.epoch}/{self._epochs}", *shown])
         more = f" - lr: {metrics['learning_rate']:.3g} - {metrics['epoch_seconds']:.1f} s"
-        self._write(line + more if len(line + more) <= _width() else line)
+        is_best = any(m.get("best_epoch") == state.epoch for m in state.callback_memory.values())
+        write = self._write_best if is_best else self._write
+        write(line + more if len(line + more) <= _width() else line)
 
     def on_fit_end(self, state: TrainState) -> None:
         self._close()
