@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import chdir
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
@@ -35,6 +36,9 @@ from digit_exp.runs.errors import Interrupted, JobFailed
 from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.sweeps.context import current_sweep
 from digit_exp.tracking.base import TrackingError
+
+if TYPE_CHECKING:
+    from digit_exp.runs.runner import Longer
 
 OUTPUTS = Path("outputs")
 
@@ -142,19 +146,25 @@ def launch_sweep(planned: Plan) -> int:
 def _dry_run(planned: Plan, line: Namespace) -> int:
     """Print what the command line would do."""
     from digit_exp.cli.dry_run import show_dry_run
-    from digit_exp.runs.reuse.resume import find_checkpoint
+    from digit_exp.runs.folder import LAST_CHECKPOINT
+    from digit_exp.runs.longer import require_longer
+    from digit_exp.runs.reuse.resume import ended_folder, find_checkpoint
     from digit_exp.sweeps.dry_run import dry_resume, dry_run
     from digit_exp.training.checkpoint import CheckpointError, load_for_resuming
 
     resume = planned.launch["resume"]
     if resume is None:
         return show_dry_run(dry_run(planned), line.json)
-    _require_only_resume(planned, line)
+    epochs = _epochs(planned, line)
     try:
-        checkpoint = load_for_resuming(find_checkpoint(resume))
+        if epochs is not None:
+            require_longer(origin := ended_folder(resume), epochs)
+            checkpoint = load_for_resuming(origin / LAST_CHECKPOINT)
+        else:
+            checkpoint = load_for_resuming(find_checkpoint(resume))
     except CheckpointError as error:
         raise ConfigError(Problem("resume", str(error))) from error
-    return show_dry_run(dry_resume(checkpoint), line.json)
+    return show_dry_run(dry_resume(checkpoint, epochs), line.json)
 
 
 def _warn_of_ignored_variable(config: RunConfig) -> None:
@@ -182,21 +192,27 @@ def _about_hydra(line: Namespace) -> int:
     return 0
 
 
-def _one(hydra: Hydra, config: RunConfig, resume: Path | None) -> int:
+def _one(hydra: Hydra, config: RunConfig, resume: Path | None, longer: Longer | None = None) -> int:
     """Run a single run in the folder that Hydra makes for it."""
     failed: list[str] = []
-    hydra.run(NAME, partial(_job, config, resume, failed), [])
+    hydra.run(NAME, partial(_job, config, resume, failed, longer), [])
     return FAILURE if failed else 0
 
 
-def _job(config: RunConfig, resume: Path | None, failed: list[str], _: DictConfig) -> None:
+def _job(
+    config: RunConfig,
+    resume: Path | None,
+    failed: list[str],
+    longer: Longer | None,
+    _: DictConfig,
+) -> None:
     """Run a configuration in Hydra's folder; add the folder to `failed` if that fails."""
     from digit_exp.runs.runner import run_job  # the trainer and all it needs
 
     runtime = HydraConfig.get().runtime
     with chdir(runtime.cwd):  # paths are those of the folder where the command was started
         try:
-            result = run_job(config, Path(runtime.output_dir), resume)
+            result = run_job(config, Path(runtime.output_dir), resume, longer)
         except JobFailed:  # the log has said why
             failed.append(runtime.output_dir)
             return
@@ -218,8 +234,10 @@ def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:
     """Go on with a run in its folder, or send what MLflow lacks of one that is over."""
     from digit_exp.runs.reuse.resume import find_checkpoint, run_folder, send, unsent_folder
 
-    _require_only_resume(planned, line)
     text = planned.launch["resume"]
+    if (epochs := _epochs(planned, line)) is not None:
+        return _longer(hydra, planned, epochs)
+    _require_only_resume(planned, line)
     if (unsent := unsent_folder(text)) is not None:
         return send(unsent)
     checkpoint = find_checkpoint(text).resolve()
@@ -228,10 +246,26 @@ def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:
     return _one(hydra, planned.jobs[0], checkpoint)
 
 
-def _require_only_resume(planned: Plan, line: Namespace) -> None:
-    others = [
-        word for word in line.overrides if not word.lstrip("+").startswith(("resume=", "hydra."))
-    ]
+def _epochs(planned: Plan, line: Namespace) -> int | None:
+    """Return how many epochs a longer run is to have, if one was asked for."""
+    said = [word for word in line.overrides if word.startswith("trainer.epochs=")]
+    _require_only_resume(planned, line, "trainer.epochs=")
+    return planned.jobs[0].trainer.epochs if said else None
+
+
+def _longer(hydra: Hydra, planned: Plan, epochs: int) -> int:
+    """Make a longer run of one that has ended, in a folder of its own."""
+    from digit_exp.runs.longer import require_longer, run_longer
+    from digit_exp.runs.reuse.resume import ended_folder
+
+    origin = ended_folder(planned.launch["resume"]).resolve()
+    require_longer(origin, epochs)
+    return _one(hydra, planned.jobs[0], None, partial(run_longer, origin, epochs))
+
+
+def _require_only_resume(planned: Plan, line: Namespace, *allowed: str) -> None:
+    keys = ("resume=", "hydra.", *allowed)
+    others = [word for word in line.overrides if not word.lstrip("+").startswith(keys)]
     if others or planned.is_sweep:
         extra = ", ".join([*others, *(["-m"] if planned.is_sweep else [])])
         problem = f"a run goes on with the configuration it began with; leave out {extra}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -34,18 +34,29 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errn
 MEMORY_ADVICE = "try a smaller model.hidden, trainer.batch_size or data.train_size"
 
 
-def run_job(config: RunConfig, folder: Path, resume: Path | None = None) -> Result:
+Longer = Callable[[Path, Interruption], tuple[Result, list[str]]]
+"""Makes a longer run in a folder; returns what `execute` does."""
+
+
+def run_job(
+    config: RunConfig, folder: Path, resume: Path | None = None, longer: Longer | None = None
+) -> Result:
     """Run a configuration in `folder`, or resume the run of the checkpoint `resume`.
+
+    `longer` runs it in another way: as a longer run of one that has ended.
 
     Raises JobFailed for whatever goes wrong.
     """
     try:
         with Interruption() as interruption:
-            checkpoint = _load(resume) if resume else None
+            checkpoint = load_run_checkpoint(resume) if resume else None
             discard_drafts(folder)
             if checkpoint is not None:
                 config = from_mapping(checkpoint.config["run"])
-            result, where = execute(config, folder, interruption, checkpoint)
+            if longer is not None:
+                result, where = longer(folder, interruption)
+            else:
+                result, where = execute(config, folder, interruption, checkpoint)
     except JobFailed:
         raise
     except Exception as error:
@@ -97,16 +108,17 @@ def open_run(
     checkpoint: Checkpoint | None = None,
     name: str | None = None,
     identity: Mapping[str, str] | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> Iterator[OpenRun]:
     """Open a run, or that of `checkpoint` again, and record how it ended.
 
-    In a sweep, `identity` are the tags that identify the job; the run has them from the start. An
-    exception becomes JobFailed.
+    In a sweep, `identity` are the tags that identify the job; the run has them from the start.
+    `origin` are the tags of a run that goes on from another one. An exception becomes JobFailed.
     """
     write_config(config, folder)  # first: a run that is found has a configuration
     settings = config.tracking
     record = RunRecord(None, name=name or run_name(config))
-    record.tags |= {**settings.tags, **(identity or {})}
+    record.tags |= {**settings.tags, **(identity or {}), **(origin or {})}
     if checkpoint is None:
         discard_outcome(folder)
     else:
@@ -148,7 +160,7 @@ def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
             record.tags = {**kept, **record.tags}  # of which sweep it is a job, for one
 
 
-def _load(file: Path) -> Checkpoint:
+def load_run_checkpoint(file: Path) -> Checkpoint:
     """Read a checkpoint of a run; a saved network alone is refused."""
     checkpoint = load_for_resuming(file)
     if not {"run", "run_id", "data_digest"} <= checkpoint.config.keys():

@@ -21,6 +21,7 @@ from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import LAST_CHECKPOINT
+from digit_exp.runs.longer import longer_config
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.sweeps.duration import EpochTime, RecordedEpochs, Work
 from digit_exp.sweeps.identity import config_hash
@@ -116,9 +117,12 @@ def dry_run(plan: Plan) -> DryRun:
     return replace(found, jobs=jobs, varied=varied)
 
 
-def dry_resume(checkpoint: Checkpoint) -> DryRun:
-    """Return what would become of a run that is resumed from a checkpoint."""
-    job = _Look().at(0, from_mapping(checkpoint.config["run"]), [])
+def dry_resume(checkpoint: Checkpoint, epochs: int | None = None) -> DryRun:
+    """Return what would become of a run that is resumed, or of a longer run of so many epochs."""
+    config = from_mapping(checkpoint.config["run"])
+    if epochs is not None:
+        config = longer_config(checkpoint, epochs)
+    job = _Look().at(0, config, [])
     return DryRun([replace(job, state="resumed", epochs_done=checkpoint.state.epoch)])
 
 

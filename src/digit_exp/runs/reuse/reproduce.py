@@ -18,6 +18,7 @@ from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import STOP_REASON
+from digit_exp.runs.longer import ORIGIN
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute
@@ -135,6 +136,11 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
     Raises RunError if its data have changed, ConfigError if its configuration is no longer valid,
     JobFailed if training fails (divergence is no failure here).
     """
+    if (origin := original.tags.get(ORIGIN)) is not None:
+        raise RunError(
+            f"{original.label} began with the state of another run, {origin}. Reproduce that one,"
+            f" then make it longer: resume=RUN trainer.epochs={original.config['trainer.epochs']}"
+        )
     config = original.run_config()
     digest = original.data_digest
     if load_data(config.data).digest != digest:

@@ -52,6 +52,14 @@ def send(folder: Path) -> int:
     return 0
 
 
+def ended_folder(resume: str, outputs: Path = OUTPUTS) -> Path:
+    """Return the folder of a run, of which a longer one is to be made."""
+    folder = _folder(resume, outputs)
+    if not (folder / RECORD_FILE).is_file() or not (folder / LAST_CHECKPOINT).is_file():
+        raise _refusal(f"{resume!r} has no folder of a run with a checkpoint here")
+    return folder
+
+
 def run_folder(checkpoint: Path) -> Path | None:
     """Return the folder of the run that a checkpoint belongs to, if it is still in one."""
     folder = checkpoint.parent.parent

@@ -1,0 +1,108 @@
+"""A longer run of one that has ended: `resume=RUN trainer.epochs=40`.
+
+It is a run of its own, in its own folder, which begins with the whole state of the other one.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from digit_exp.config.parse import from_mapping
+from digit_exp.config.schema import RunConfig
+from digit_exp.optim.schedules import Clock
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.runs.experiment import Experiment, Result
+from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, RunRecord
+from digit_exp.runs.runner import execute_open, load_run_checkpoint, open_run
+from digit_exp.runs.signals import Interruption
+from digit_exp.runs.summary import log_start
+from digit_exp.training.checkpoint import Checkpoint
+
+log = logging.getLogger(__name__)
+
+ORIGIN, ORIGIN_EPOCHS = "digit_exp.origin", "digit_exp.origin_epochs"
+"""The tags of a longer run: the run that it goes on from, and how many epochs that had."""
+
+
+def require_longer(folder: Path, epochs: int) -> None:
+    """Raise ConfigError unless the run in `folder` has ended and can be made longer."""
+    record = RunRecord.read(folder)
+    name = record.run_id or folder
+    if record.reason in FINAL_REASONS:
+        raise _refusal(f"the run {name} is {record.reason}; a longer one would begin with that")
+    if not record.is_over:
+        raise _refusal(f"the run {name} has not ended; resume it without trainer.epochs first")
+    checkpoint = load_run_checkpoint(folder / LAST_CHECKPOINT)
+    if epochs <= (done := checkpoint.state.epoch):
+        problem = f"must be more than the {done} epochs of the run {name}, got {epochs}"
+        raise ConfigError(Problem("trainer.epochs", problem))
+    longer_config(checkpoint, epochs)
+
+
+def longer_config(checkpoint: Checkpoint, epochs: int) -> RunConfig:
+    """Return the configuration of the longer run."""
+    config = from_mapping(checkpoint.config["run"])
+    return replace(config, trainer=replace(config.trainer, epochs=epochs))
+
+
+def run_longer(
+    origin: Path, epochs: int, folder: Path, interruption: Interruption
+) -> tuple[Result, list[str]]:
+    """Go on from the end of the run in `origin`, as a run of its own in `folder`.
+
+    Returns what `execute` does.
+    """
+    checkpoint = load_run_checkpoint(origin / LAST_CHECKPOINT)
+    checkpoint.state.stop_reason = None
+    _forget_patience(checkpoint)
+    config = longer_config(checkpoint, epochs)
+    experiment = Experiment.prepare(config, folder, checkpoint)
+    log_start(experiment)
+    _log_schedule(experiment, checkpoint)
+    _copy_checkpoints(origin, folder)
+    tags = {
+        ORIGIN: str(checkpoint.config["run_id"] or origin),
+        ORIGIN_EPOCHS: str(checkpoint.state.epoch),
+    }
+    with open_run(config, folder, origin=tags) as run:
+        result = execute_open(run, experiment, interruption)
+    return result, run.tracker.where()
+
+
+def _forget_patience(checkpoint: Checkpoint) -> None:
+    """Let early stopping wait anew: else a run that it ended would end again at once."""
+    for memory in checkpoint.state.callback_memory.values():
+        if "wait" in memory:
+            memory["wait"] = 0
+
+
+def _log_schedule(experiment: Experiment, checkpoint: Checkpoint) -> None:
+    """Log how the learning rate goes on: the schedule is that of all epochs of the longer run."""
+    config, state = experiment.config, checkpoint.state
+    steps = math.ceil(len(experiment.train) / config.trainer.batch_size)
+    clock = Clock(state.step, steps, config.trainer.epochs)
+    rate = config.optimizer.lr * config.schedule.factor(clock, state.schedule_memory)
+    before = state.history[-1]["learning_rate"] if state.history else math.nan
+    log.info(
+        "the schedule is that of %d epochs: the learning rate was %.3g and goes on at %.3g",
+        config.trainer.epochs,
+        before,
+        rate,
+    )
+
+
+def _copy_checkpoints(origin: Path, folder: Path) -> None:
+    """Copy those that were kept: the best epoch may be one of the first run."""
+    for file in (origin / LAST_CHECKPOINT.parent).glob("[!.]*.npz"):
+        if file.name != LAST_CHECKPOINT.name:
+            target = folder / LAST_CHECKPOINT.parent / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, target)
+
+
+def _refusal(message: str) -> ConfigError:
+    return ConfigError(Problem("resume", message))
