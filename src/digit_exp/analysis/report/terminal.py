@@ -38,6 +38,7 @@ def text_table(table: pd.DataFrame) -> str:
     Long cells are cut where the cells of a column stay different, then columns in which all rows
     agree are left out. If that is not enough, lines are longer, and the terminal breaks them.
     """
+    table = table.map(str)  # a cell may be links
     width = max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
     for length in LENGTHS:
         lines = _lines(table, length)
@@ -71,6 +72,6 @@ def _cut_column(column: pd.Series, length: int) -> pd.Series:
     return cut if cut.nunique() == column.nunique() else column.map(lambda cell: _cut(cell, 10**6))
 
 
-def _cut(cell: object, length: int) -> str:
-    one_line = " ".join(str(cell).split())
+def _cut(cell: str, length: int) -> str:
+    one_line = " ".join(cell.split())
     return one_line if len(one_line) <= length else f"{one_line[: length - 1]}…"
