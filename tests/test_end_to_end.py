@@ -57,7 +57,7 @@ def test_a_run_says_what_it_does_and_how_to_look_at_it(finished, tracked):
     assert "data.train_size" in printed
     assert re.search(r"^Epoch 2/2 - loss: \d\.\d{4} - acc: \d\.\d{4} - val_loss", printed, re.M)
     assert "digit_exp ui" in printed
-    assert tracked.info.run_id in printed
+    assert tracked.info.run_id[:12] in printed
     log = (only_run(folder) / "digit_exp.log").read_text()
     assert "Epoch 2/2" in log
 
