@@ -30,7 +30,8 @@ def test_everything_is_shown_for_programs(show, run):
     shown = json.loads(show("one", "--json"))
     assert {*shown} == {
         *("id", "name", "status", "started", "data", "sweep", "folder", "metrics"),
-        *("job", "reason", "changed", "config", "valid", "provenance", "files", "page", "commands"),
+        *("job", "reason", "note", "changed", "config", "valid", "provenance", "files", "page"),
+        "commands",
     }
     assert (shown["status"], shown["data"], shown["valid"]) == ("finished", "synthetic", True)
     assert shown["changed"]["optimizer.lr"] == {"default": 0.001, "value": 0.01}
