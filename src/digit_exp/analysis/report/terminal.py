@@ -35,8 +35,8 @@ def terminal_table(ranking: Ranking, rows: int = 20) -> str:
 def text_table(table: pd.DataFrame) -> str:
     """Return a table in lines that fit the terminal, or 100 characters if there is none.
 
-    Long cells are cut where the cells of a column stay different, then columns in which all rows
-    agree are left out. If that is not enough, lines are longer, and the terminal breaks them.
+    Long cells are cut where the cells of a column stay different. Then columns are left out, those
+    in which all rows agree first and then the widest; the head says how many.
     """
     table = table.map(str)  # a cell may be links
     width = max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
@@ -44,9 +44,13 @@ def text_table(table: pd.DataFrame) -> str:
         lines = _lines(table, length)
         if len(lines[1]) <= width:
             return "\n".join(lines)
-    for name in reversed([name for name in table.columns[1:-1] if table[name].nunique() == 1]):
-        table = table.drop(columns=name)
-        lines = _lines(table, LENGTHS[-1])
+    last = str(table.columns[-1])
+    names = [str(name) for name in table.columns[1:-1]]
+    widths = {name: table[name].map(str).str.len().max() for name in names}
+    names.sort(key=lambda name: (table[name].nunique() == 1, widths[name]))
+    for left_out in range(1, len(names) + 1):
+        shown = table.drop(columns=names[-left_out:])
+        lines = _lines(shown.rename(columns={last: f"{last} (+ {left_out} columns)"}), LENGTHS[-1])
         if len(lines[1]) <= width:
             break
     return "\n".join(lines)
