@@ -681,7 +681,7 @@ def test_rows_that_differ_look_different_however_narrow_the_terminal(monkeypatch
     monkeypatch.setenv("COLUMNS", "80")
     start = "a value that is long enough to be cut "
     table = pd.DataFrame({f"x{n}": [f"{start}{i}" for i in range(3)] for n in range(4)})
-    assert len({*text_table(table).splitlines()[2:]}) == 3
+    assert len({*text_table(table).splitlines()[2:5]}) == 3
     monkeypatch.setenv("COLUMNS", "180")
     wide = pd.DataFrame({name: [name * 50] for name in "xyz"})
     assert "z" * 50 in text_table(wide)

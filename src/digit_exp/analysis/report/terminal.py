@@ -36,7 +36,7 @@ def text_table(table: pd.DataFrame) -> str:
     """Return a table in lines that fit the terminal, or 100 characters if there is none.
 
     Long cells are cut where the cells of a column stay different. Then columns are left out, those
-    in which all rows agree first and then the widest; the head says how many.
+    in which all rows agree first and then the widest; the last line says how many.
     """
     table = table.map(str)  # a cell may be links
     width = max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
@@ -44,16 +44,15 @@ def text_table(table: pd.DataFrame) -> str:
         lines = _lines(table, length)
         if len(lines[1]) <= width:
             return "\n".join(lines)
-    last = str(table.columns[-1])
     names = [str(name) for name in table.columns[1:-1]]
     widths = {name: table[name].map(str).str.len().max() for name in names}
     names.sort(key=lambda name: (table[name].nunique() == 1, widths[name]))
     for left_out in range(1, len(names) + 1):
-        shown = table.drop(columns=names[-left_out:])
-        lines = _lines(shown.rename(columns={last: f"{last} (+ {left_out} columns)"}), LENGTHS[-1])
+        lines = _lines(table.drop(columns=names[-left_out:]), LENGTHS[-1])
         if len(lines[1]) <= width:
             break
-    return "\n".join(lines)
+    columns = "column is" if left_out == 1 else "columns are"
+    return "\n".join([*lines, f"{left_out} more {columns} too wide for the terminal"])
 
 
 def _lines(table: pd.DataFrame, length: int) -> list[str]:
