@@ -154,3 +154,18 @@ def test_what_will_be_done_is_said_first_and_not_where_a_program_reads(capsys):
     assert "optimizer.lr=fast" in capsys.readouterr().out.splitlines()[0]
     assert entry.main(["--cfg", "job", "--package", "optimizer"]) == 0
     assert "digit-exp" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "tracking.uri=postgresql://me:pa/s@s%3f@host/db",
+        "+tracking={uri: 'mysql://me:pa/s@s%3f@host/db'}",
+        "hydra.sweeper.storage=postgresql://host/db?password=pa/s@s%3f",
+    ],
+)
+def test_a_password_in_the_command_line_is_not_repeated(word, capsys):
+    assert entry.main([word, "trainer.epochs=none"]) == 2
+    shown = capsys.readouterr()
+    assert "pa/s" not in shown.out + shown.err
+    assert "s%3f" not in shown.out + shown.err

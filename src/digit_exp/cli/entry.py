@@ -50,12 +50,20 @@ def _run(words: list[str]) -> int:
         print(help_text())
         return 0
     if not QUESTIONS & {word.partition("=")[0] for word in words}:
-        asked = " ".join(map(shlex.quote, words)) or "the defaults"
-        print(f"digit-exp {version()}: {asked}", flush=True)  # what follows takes seconds to import
+        print(f"digit-exp {version()}: {_shown(words)}", flush=True)  # imports take seconds
     _collect_less_garbage()
     from digit_exp.cli import main
 
     return main.main(words)
+
+
+def _shown(words: list[str]) -> str:
+    """Return the command line as it may be read by anybody: addresses without their secrets."""
+    if any("://" in word for word in words):
+        from digit_exp.tracking.mlflow.uri import masked
+
+        words = [masked(word) if "://" in word else word for word in words]
+    return " ".join(map(shlex.quote, words)) or "the defaults"
 
 
 def _run_command(words: list[str]) -> int:
