@@ -33,10 +33,11 @@ def message(error: Exception) -> str | None:
     from digit_exp.registry import ConfigError
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.tracking.base import TrackingError
+    from digit_exp.tracking.mlflow.uri import without_password
     from digit_exp.training.checkpoint import CheckpointError
 
     if isinstance(error, ConfigError):
-        return "\n".join(map(str, error.problems))
+        return without_password("\n".join(map(str, error.problems)))
     if isinstance(error, RunError | TrackingError | CheckpointError | DataError):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:

@@ -36,6 +36,7 @@ from digit_exp.runs.errors import Interrupted, JobFailed
 from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.sweeps.context import current_sweep
 from digit_exp.tracking.base import TrackingError
+from digit_exp.tracking.mlflow.uri import without_password
 
 if TYPE_CHECKING:
     from digit_exp.runs.runner import Longer
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with limited_calls():
             return _run(line)
     except (ConfigError, HydraException, OmegaConfBaseException, TrackingError) as error:
-        print(coloured(str(error), RED, sys.stderr), file=sys.stderr)
+        print(coloured(without_password(str(error)), RED, sys.stderr), file=sys.stderr)
         return USAGE_ERROR
     except OSError as error:  # before there was a log, or because there can be none
         print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
