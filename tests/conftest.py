@@ -1,4 +1,4 @@
-"""What the tests of several rooms need: a store of their own, tiny runs, the real command."""
+"""What the tests of several folders need: a store of their own, tiny runs, the real command."""
 
 import os
 import shutil
@@ -10,6 +10,7 @@ import time
 import urllib.request
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from mlflow import MlflowClient
@@ -58,6 +59,8 @@ class Command:
             text=True,
         )
         printed = ""
+        limit = Timer(120, process.kill)
+        limit.start()
         try:
             for line in process.stdout:
                 printed += line
@@ -65,6 +68,7 @@ class Command:
                     process.send_signal(by)
             return process.wait(timeout=60), printed
         finally:
+            limit.cancel()
             process.kill()
             process.wait()
             process.stdout.close()

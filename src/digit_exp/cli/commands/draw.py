@@ -48,10 +48,11 @@ def _draw(options: Namespace) -> int:
         with listen(free_port(options.port)) as listening:
             port = listening.getsockname()[1]
             address = f"http://{HOST}:{port}"
+            loaded = server(runs, port)  # a Ctrl-C while kernels are compiled may be lost
             print(f"{address}\n(Ctrl-C stops it)", flush=True)
             if not options.no_browser and has_screen():
                 webbrowser.open(address)
-            server(runs, port).run(sockets=[listening])
+            loaded.run(sockets=[listening])
     except KeyboardInterrupt:
         print("\nstopped")
     return 0
