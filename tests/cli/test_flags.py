@@ -99,7 +99,7 @@ def test_a_sweep_is_shown_as_its_first_job(say):
 def test_a_run_sees_the_folder_where_it_was_started(tmp_path, monkeypatch, chdir):
     seen = []
 
-    def run(config, folder, resume):
+    def run(config, folder, *_):
         seen.append((runner.Path.cwd(), folder, config.seed))
         raise runner.JobFailed("seen")
 

@@ -40,11 +40,15 @@ def convolutional(pool, *, shifts=0, batch_norm=False):
 @pytest.mark.parametrize("batch_norm", [False, True])
 def test_convolutional_networks_have_gradients_maps_and_filters(pool, shifts, batch_norm):
     net = convolutional(pool, shifts=shifts, batch_norm=batch_norm)
-    found = explain(Predictor(net, SHAPE, TEMPERATURE), SEEN, TARGET)
+    found = explain(predictor(net, TEMPERATURE), SEEN, TARGET)
     np.testing.assert_allclose(found.gradient, difference_quotients(net), rtol=1e-5, atol=1e-8)
     assert [layer.values.shape for layer in found.hidden] == [(4, 3, 2), (5,)]
     assert {unit.weights.shape for unit in found.units} == {(3, 3)}
     assert sorted(unit.number for unit in found.units) == [0, 1, 2, 3]
+
+
+def predictor(net, temperature=None):
+    return Predictor(net, SHAPE, temperature, [str(k) for k in range(net.classes)], "characters")
 
 
 def log_probability(net, x):
@@ -65,7 +69,7 @@ def log_probability(net, x):
 )
 def test_the_gradient_of_the_pixels_is_the_difference_quotient(activation, options):
     net = network(activation, **options)
-    found = explain(Predictor(net, SHAPE, TEMPERATURE), SEEN, TARGET).gradient
+    found = explain(predictor(net, TEMPERATURE), SEEN, TARGET).gradient
     np.testing.assert_allclose(found, difference_quotients(net), rtol=1e-5, atol=1e-8)
 
 
@@ -81,7 +85,7 @@ def difference_quotients(net):
 
 def test_activations_are_what_the_next_layer_reads():
     net = network("relu")
-    shown = explain(Predictor(net, SHAPE, None), SEEN, 0).hidden
+    shown = explain(predictor(net), SEEN, 0).hidden
     assert [layer.name for layer in shown] == ["relu_1", "relu_2"]
     first, last = shown
     x = SEEN.reshape(-1) / 255
@@ -94,13 +98,13 @@ def test_activations_are_what_the_next_layer_reads():
 
 def test_units_are_ranked_by_their_part_in_the_log_probability():
     net = network("relu")
-    units = explain(Predictor(net, SHAPE, None), SEEN, TARGET).units
+    units = explain(predictor(net), SEEN, TARGET).units
     sizes = [abs(unit.share) for unit in units]
     assert sizes == sorted(sizes, reverse=True)
     weights = net.parameters.value("dense_1.weight")
     for unit in units:
         np.testing.assert_array_equal(unit.weights.reshape(-1), weights[:, unit.number])
-    without = explain(Predictor(_silenced(net, units[0].number), SHAPE, None), SEEN, TARGET).units
+    without = explain(predictor(_silenced(net, units[0].number)), SEEN, TARGET).units
     assert units[0].number not in [unit.number for unit in without if unit.share]
 
 
@@ -114,5 +118,5 @@ def test_weights_are_shown_with_the_sign_that_batch_normalisation_gives_them():
     net = network("relu", batch_norm=True)
     net.parameters.value("batchnorm_1.gamma")[:] *= -1
     plain = net.parameters.value("dense_1.weight")
-    for unit in explain(Predictor(net, SHAPE, None), SEEN, TARGET).units:
+    for unit in explain(predictor(net), SEEN, TARGET).units:
         assert (np.sign(unit.weights.reshape(-1)) == -np.sign(plain[:, unit.number])).all()

@@ -35,7 +35,7 @@ class NetworkBuilder:
 
     >>> builder = NetworkBuilder().input(28, 28).conv(8, 3, activation="relu").max_pool(2)
     >>> len(builder.dense(10).build().parameters)
-    15770
+    13610
     """
 
     def __init__(self) -> None:

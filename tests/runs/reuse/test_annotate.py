@@ -21,6 +21,7 @@ def place(folder, train, monkeypatch):
 @pytest.fixture
 def say(capsys):
     def said(*words):
+        capsys.readouterr()  # what the training of the run printed
         code = main(list(words))
         printed = capsys.readouterr()
         return code, printed.out + printed.err
