@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit_exp.arrays import Array
-from digit_exp.nn.initializers import Init, fill
+from digit_exp.nn.initializers import Init
 from digit_exp.nn.kernels import (
     average_pool,
     average_pool_backward,
@@ -21,8 +21,7 @@ from digit_exp.nn.kernels import (
     max_pool_backward,
     unfold,
 )
-from digit_exp.nn.layers import Dropout, Layer, Shape
-from digit_exp.nn.parameters import Kind, Parameters, Slot
+from digit_exp.nn.layers import Dropout, Layer, Shape, WeightAndBias
 
 PATCHES = 2**18
 """Numbers in the patches of a block of images: 1 MB, which stays in a core's own cache."""
@@ -34,7 +33,7 @@ def output_side(side: int, size: int, stride: int, padding: int = 0) -> int:
 
 
 @dataclass(eq=False)
-class Conv2D(Layer):
+class Conv2D(WeightAndBias, Layer):
     """A convolution:  y[p, q] = Σᵢⱼ x[s p + i, s q + j] W[i, j] + b, with x padded by zeros.
 
     As products of matrices: each row of P is the patch of x that one place of y sees, and then
@@ -53,6 +52,7 @@ class Conv2D(Layer):
 
     def __post_init__(self) -> None:
         self.init = Init(self.init)
+        self.weight_shape = self.kernel_size**2 * self.channels, self.filters
 
     def output_shape(self, shape: Shape) -> Shape:
         sides = (self.height, self.width)
@@ -63,23 +63,6 @@ class Conv2D(Layer):
     def multiply_adds(self) -> int:
         height, width, filters = self.output_shape(())
         return height * width * filters * self.kernel_size**2 * self.channels
-
-    def slots(self) -> dict[str, Slot]:
-        inputs = self.kernel_size**2 * self.channels
-        slots = {"weight": Slot((inputs, self.filters), Kind.weight)}
-        if self.bias:
-            slots["bias"] = Slot((self.filters,), Kind.bias)
-        return slots
-
-    def bind(self, name: str, parameters: Parameters) -> None:
-        self.w, self.dw = parameters.value(f"{name}.weight"), parameters.grad(f"{name}.weight")
-        if self.bias:
-            self.b, self.db = parameters.value(f"{name}.bias"), parameters.grad(f"{name}.bias")
-
-    def initialize(self, rng: np.random.Generator) -> None:
-        fill(self.w, self.init, rng)
-        if self.bias:
-            self.b[...] = 0
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.x = x

@@ -123,8 +123,35 @@ class Standardize(Layer):
         return dy
 
 
+class WeightAndBias:
+    """The parameters of a layer  y = x W + b,  whose W has the shape `weight_shape`."""
+
+    weight_shape: tuple[int, int]
+    init: Init
+    bias: bool
+
+    def slots(self) -> dict[str, Slot]:
+        """Return the slots of W and, if there is one, of b."""
+        slots = {"weight": Slot(self.weight_shape, Kind.weight)}
+        if self.bias:
+            slots["bias"] = Slot(self.weight_shape[1:], Kind.bias)
+        return slots
+
+    def bind(self, name: str, parameters: Parameters) -> None:
+        """Keep views of W, b and their gradients."""
+        self.w, self.dw = parameters.value(f"{name}.weight"), parameters.grad(f"{name}.weight")
+        if self.bias:
+            self.b, self.db = parameters.value(f"{name}.bias"), parameters.grad(f"{name}.bias")
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Draw W; b starts at zero."""
+        fill(self.w, self.init, rng)
+        if self.bias:
+            self.b[...] = 0
+
+
 @dataclass(eq=False)
-class Dense(Layer):
+class Dense(WeightAndBias, Layer):
     """A fully connected layer:  y = x W + b;  ∂W = xᵀ dy,  ∂b = Σ dy,  dx = dy Wᵀ."""
 
     inputs: int
@@ -134,6 +161,7 @@ class Dense(Layer):
 
     def __post_init__(self) -> None:
         self.init = Init(self.init)
+        self.weight_shape = self.inputs, self.units
 
     @property
     def multiply_adds(self) -> int:
@@ -141,22 +169,6 @@ class Dense(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         return (self.units,)
-
-    def slots(self) -> dict[str, Slot]:
-        slots = {"weight": Slot((self.inputs, self.units), Kind.weight)}
-        if self.bias:
-            slots["bias"] = Slot((self.units,), Kind.bias)
-        return slots
-
-    def bind(self, name: str, parameters: Parameters) -> None:
-        self.w, self.dw = parameters.value(f"{name}.weight"), parameters.grad(f"{name}.weight")
-        if self.bias:
-            self.b, self.db = parameters.value(f"{name}.bias"), parameters.grad(f"{name}.bias")
-
-    def initialize(self, rng: np.random.Generator) -> None:
-        fill(self.w, self.init, rng)
-        if self.bias:
-            self.b[...] = 0
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.x = x
