@@ -1,5 +1,6 @@
 """What the tests of several folders need: a store of their own, tiny runs, the real command."""
 
+import logging
 import os
 import shutil
 import signal
@@ -191,6 +192,17 @@ def command():
 def _own_store(monkeypatch):
     """Keep a test away from the store of the person who runs it."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _own_logging():
+    """Take away the log handlers of a command that ran in this process, and close their files."""
+    before = logging.root.handlers[:]
+    yield
+    for handler in logging.root.handlers[:]:
+        if handler not in before and not type(handler).__module__.startswith("_pytest"):
+            logging.root.removeHandler(handler)
+            handler.close()
 
 
 @pytest.fixture(scope="session")
