@@ -113,7 +113,8 @@ class StoredSweep:
     @staticmethod
     def table(printed):
         """Return the ranking at the end of a sweep."""
-        return printed[printed.index("\n#  ") : printed.index("\nreport:")]
+        end = printed[printed.index("\n#  ") : printed.index("\nreport:")]
+        return end.partition("\nimportance")[0]
 
 
 class Servers:
