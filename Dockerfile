@@ -1,8 +1,8 @@
-# digit-exp in a container: docker build -t digit-exp . && docker run --rm -v "$PWD/work:/work" digit-exp
+# digit-exp in a container: docker build -t digit-exp . && docker run --rm -v "$PWD/work:/data" digit-exp
 # Every RUN line has been tried by .ci/container in a fresh root folder; docker itself has not built this.
 FROM debian:bookworm-slim AS base
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates git python3 python3-venv && rm -rf /var/lib/apt/lists/*
-RUN useradd --create-home --uid 1000 digit && mkdir /work && chown digit /work
+RUN useradd --create-home --uid 1000 digit && mkdir /data && chown digit /data
 
 FROM base
 WORKDIR /src
@@ -15,5 +15,5 @@ RUN python3 -m venv /opt/digit-exp && /opt/digit-exp/bin/pip install --no-cache-
 RUN rm -rf /src/* /tmp/versions.txt
 ENV PATH=/opt/digit-exp/bin:/usr/local/bin:/usr/bin:/bin
 USER digit
-WORKDIR /work
+WORKDIR /data
 ENTRYPOINT ["digit-exp"]
