@@ -36,29 +36,26 @@ def bars(tmp_path_factory):
     return folder
 
 
+def trained_on(bars, folder, *words, epochs):
+    """Train until the bars are told apart; return the configuration, and the figures drawn."""
+    data = ["data=idx", f"data.dir='{bars}'", "tracking=none"]
+    (config,) = plan([*words, *data, f"trainer.epochs={epochs}", "trainer.batch_size=10"]).jobs
+    experiment = Experiment.prepare(config, folder)
+    assert start(experiment).summary["test_acc"] > 0.8
+    network = load_network(folder / "checkpoints" / "last.npz")
+    assert network.predict_proba(experiment.dataset.test.images).shape == (COUNT, CLASSES)
+    return config, {file.stem for file in (folder / "figures").glob("*.png")}
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_trains_on_images_of_another_kind(preset, bars, tmp_path):
-    words = [f"experiment={preset}", "data=idx", f"data.dir='{bars}'", "tracking=none"]
-    (config,) = plan(
-        [*words, "model.hidden=[16]", "trainer.epochs=12", "trainer.batch_size=10"]
-    ).jobs
-    experiment = Experiment.prepare(config, tmp_path)
-    result = start(experiment)
-    assert result.summary["test_acc"] > 0.8
-    network = load_network(tmp_path / "checkpoints" / "last.npz")
-    assert network.predict_proba(experiment.dataset.test.images).shape == (COUNT, CLASSES)
-    drawn = {file.stem for file in (tmp_path / "figures").glob("*.png")}
+    config, drawn = trained_on(
+        bars, tmp_path, f"experiment={preset}", "model.hidden=[16]", epochs=12
+    )
     assert "first_layer_weights" in drawn
     assert ("augmentation" in drawn) != isinstance(config.augmentation, Unchanged)
 
 
 def test_a_convolutional_network_is_trained_drawn_and_kept_like_any_other(bars, tmp_path):
-    words = ["model=cnn", "model.filters=[4]", "data=idx", f"data.dir='{bars}'", "tracking=none"]
-    (config,) = plan([*words, "trainer.epochs=4", "trainer.batch_size=10"]).jobs
-    experiment = Experiment.prepare(config, tmp_path)
-    result = start(experiment)
-    assert result.summary["test_acc"] > 0.8
-    network = load_network(tmp_path / "checkpoints" / "last.npz")
-    assert network.predict_proba(experiment.dataset.test.images).shape == (COUNT, CLASSES)
-    drawn = {file.stem for file in (tmp_path / "figures").glob("*.png")}
+    _, drawn = trained_on(bars, tmp_path, "model=cnn", "model.filters=[4]", epochs=4)
     assert {"feature_maps", "first_layer_weights"} <= drawn

@@ -4,29 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from digit_exp.cli.entry import main
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.queries import trial_ids
 from digit_exp.tracking.mlflow.uri import locate
-
-
-@pytest.fixture
-def place(folder, train, monkeypatch):
-    """The folder of a finished run in the store; commands are started two above it."""
-    monkeypatch.chdir(folder)
-    return train(folder / "outputs" / "day" / "run", "tracking=mlflow")
-
-
-@pytest.fixture
-def say(capsys):
-    def said(*words):
-        code = main(list(words))
-        printed = capsys.readouterr()
-        return code, printed.out + printed.err
-
-    return said
 
 
 def client():
