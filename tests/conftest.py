@@ -22,12 +22,9 @@ from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.uri import locate
+from tiny_runs import WORDS
 
 COMMAND = [sys.executable, "-m", "digit_exp"]
-TINY = [
-    *("data=synthetic", "data.samples=200", "data.test_samples=50", "data.val_ratio=0.2"),
-    *("model.hidden=[16]", "trainer.epochs=3", "tracking=none"),
-]
 OWN = {"MLFLOW_TRACKING_URI", "HYDRA_FULL_ERROR", "DIGIT_EXP_SWEEP"}
 SECONDS_TO_START = 120
 
@@ -231,7 +228,7 @@ def train():
     def run(folder, *words):
         folder.mkdir(parents=True)
         (folder / LOG_FILE).touch()
-        (config,) = plan([*TINY, *words]).jobs
+        (config,) = plan([*WORDS, *words]).jobs
         with Interruption() as interruption:
             execute(config, folder, interruption)
         return folder

@@ -1,7 +1,9 @@
 """What the mathematics loads, seen in a fresh interpreter. `lint-imports` holds the rest."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +39,10 @@ def test_network_optimizers_data_and_trainer_load_nothing_foreign():
 
 def test_what_is_loaded_is_seen():
     assert loaded_by("scipy", "omegaconf") == ["omegaconf", "scipy"]
+
+
+def test_nothing_is_imported_from_a_conftest():
+    """Folders have their own, and which of them answers to the name depends on what ran before."""
+    tests = Path(__file__).parent.rglob("*.py")
+    importing = re.compile(r"^\s*(from|import) conftest\b", re.MULTILINE)
+    assert [file.name for file in tests if importing.search(file.read_text("utf-8"))] == []

@@ -8,6 +8,10 @@ from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 
+WORDS = [
+    *("data=synthetic", "data.samples=200", "data.test_samples=50", "data.val_ratio=0.2"),
+    *("model.hidden=[16]", "trainer.epochs=3", "tracking=none"),
+]
 TINY = {
     "data": {"name": "synthetic", "samples": 200, "test_samples": 50, "val_ratio": 0.2},
     "model": {"name": "mlp", "hidden": [16]},

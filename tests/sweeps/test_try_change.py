@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 import digit_exp
-from conftest import TINY
 from digit_exp.cli.entry import main
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.sweeps.try_change import Runner, comparison
 from digit_exp.sweeps.verdicts import verdicts
+from tiny_runs import WORDS
 
 CHANGE = "optimizer.lr=0.01"
-ARGUMENTS = ["try", CHANGE, "--both", *TINY]
+ARGUMENTS = ["try", CHANGE, "--both", *WORDS]
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +35,12 @@ def scored(monkeypatch):
 
 
 def tried(*words, **options):
-    return digit_exp.try_change(*words or [CHANGE], both=TINY, **options)
+    return digit_exp.try_change(*words or [CHANGE], both=WORDS, **options)
 
 
 def problem(*words, **options):
     with pytest.raises(digit_exp.ConfigError) as error:
-        comparison(words, both=TINY, **options)
+        comparison(words, both=WORDS, **options)
     return str(error.value)
 
 
@@ -102,7 +102,7 @@ def test_without_a_decision_it_ends_with_the_last_pair(scored):
 def test_a_change_that_does_nothing_is_not_called_better_in_200_tries(scored, monkeypatch):
     monkeypatch.setattr("digit_exp.sweeps.try_change.record", lambda verdict: None)  # no disk
     rng = np.random.default_rng(0)
-    found = comparison([CHANGE], both=TINY)
+    found = comparison([CHANGE], both=WORDS)
     for _ in range(200):
         scored(*[(score, score) for score in rng.uniform(0.9, 1.0, 8)])
         assert digit_exp.sweeps.try_change.try_change(found, report=str).verdict != "better"
