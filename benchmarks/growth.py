@@ -23,7 +23,7 @@ from digit_exp.data.dataset import Split
 from digit_exp.data.sources import Mnist
 from digit_exp.nn.models import MLP
 from digit_exp.optim.optimizers import Adam
-from digit_exp.plots.canvas import BLUE, MUTED, number_axis, panels, save, sheet, style_axes
+from digit_exp.plots.parts.canvas import BLUE, MUTED, number_axis, panels, save, sheet, style_axes
 from digit_exp.training.trainer import Trainer
 from measuring import machine, pin_to_one_core, table
 from peers import matrix_products

@@ -7,13 +7,13 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from digit_exp.plots.calibration import reliability
-from digit_exp.plots.canvas import own_settings
 from digit_exp.plots.curves import gradient_norms, layer_statistics, learning_curves
 from digit_exp.plots.data import class_distribution
 from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
+from digit_exp.plots.parts.canvas import own_settings
+from digit_exp.plots.parts.scale import Scale
 from digit_exp.plots.predictions import confusion_matrix
-from digit_exp.plots.scale import Scale
 from digit_exp.plots.search import (
     ParallelAxis,
     best_so_far,

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from digit_exp.plots.calibration import reliability
-from digit_exp.plots.canvas import DPI, draw, save
 from digit_exp.plots.curves import (
     gradient_norms,
     layer_statistics,
@@ -21,7 +20,8 @@ from digit_exp.plots.curves import (
     learning_rate,
 )
 from digit_exp.plots.data import augmentation_examples, class_distribution
-from digit_exp.plots.mosaic import mosaic
+from digit_exp.plots.parts.canvas import DPI, draw, save
+from digit_exp.plots.parts.mosaic import mosaic
 from digit_exp.plots.predictions import confusion_matrix, misread_digits
 from digit_exp.plots.weights import first_layer_weights, weight_histograms
 

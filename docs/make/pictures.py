@@ -23,7 +23,7 @@ from digit_exp.nn.parameters import Parameters
 from digit_exp.optim.optimizers import OPTIMIZERS, Optimizer
 from digit_exp.optim.regularizers import REGULARIZERS
 from digit_exp.optim.schedules import SCHEDULES, Clock
-from digit_exp.plots.canvas import BLUE, GREEN, MUTED, STYLE, VERMILION, WIDTH
+from digit_exp.plots.parts.canvas import BLUE, GREEN, MUTED, STYLE, VERMILION, WIDTH
 
 FOLDER = Path(__file__).parents[1] / "pictures" / "mathematics"
 EPOCHS, STEPS = 20, 50

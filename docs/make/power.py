@@ -17,7 +17,7 @@ from scipy import stats
 from test_racing import race
 
 from digit_exp.analysis.sequential import SequentialTest
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     BLUE,
     GREEN,
     MUTED,

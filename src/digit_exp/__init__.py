@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from digit_exp.runs.reuse.compare import Comparison as Comparison
     from digit_exp.runs.reuse.found_run import FoundRun as FoundRun
     from digit_exp.runs.reuse.found_run import RunError as RunError
-    from digit_exp.runs.reuse.listing import table as runs
-    from digit_exp.sweeps.verdicts import Verdict as Verdict
+    from digit_exp.runs.reuse.views.listing import table as runs
+    from digit_exp.sweeps.tries.verdicts import Verdict as Verdict
     from digit_exp.training.callbacks import Callback as Callback
     from digit_exp.training.callbacks import EarlyStopping as EarlyStopping
     from digit_exp.training.callbacks import ModelCheckpoint as ModelCheckpoint
@@ -86,7 +86,7 @@ _HOMES = {
     "digit_exp.runs.errors": ("JobFailed",),
     "digit_exp.runs.reuse.compare": ("Comparison",),
     "digit_exp.runs.reuse.found_run": ("FoundRun", "RunError"),
-    "digit_exp.sweeps.verdicts": ("Verdict",),
+    "digit_exp.sweeps.tries.verdicts": ("Verdict",),
     "digit_exp.training.callbacks": ("Callback", "EarlyStopping", "ModelCheckpoint"),
     "digit_exp.training.checkpoint": ("load_network", "save_network"),
     "digit_exp.training.progress": ("Progress",),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from digit_exp.runs.reuse.compare import Comparison
-    from digit_exp.sweeps.verdicts import Verdict
+    from digit_exp.sweeps.tries.verdicts import Verdict
 
 Values = Mapping[str, object]
 """Values by their keys on the command line: `{"optimizer": "sgd", "model.hidden": [64]}`."""
@@ -57,7 +57,7 @@ class SweepResult:
 
     def table(self) -> pd.DataFrame:
         """Return the jobs as `digit_exp.runs()` returns all runs."""
-        from digit_exp.runs.reuse.listing import as_table
+        from digit_exp.runs.reuse.views.listing import as_table
 
         return as_table(self.jobs)
 
@@ -136,7 +136,7 @@ def try_change(
     percentage points. The same call goes on with the pairs that are there. Raises ConfigError if
     there is nothing to compare, and JobFailed if a run fails.
     """
-    from digit_exp.sweeps.try_change import comparison, try_change
+    from digit_exp.sweeps.tries.try_change import comparison, try_change
 
     found = comparison(_overrides(words), against=against, both=_overrides(both))
     return try_change(found, max_pairs=max_pairs, indifference=indifference, alpha=alpha)

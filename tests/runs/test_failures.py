@@ -88,8 +88,8 @@ def test_a_disk_that_has_room_again_makes_the_loss_good(tmp_path, monkeypatch):
     ("place", "lost"),
     [
         ("digit_exp.plots.curves.learning_rate", "learning_rate.png"),
-        ("digit_exp.plots.canvas.save", "confusion_matrix.png"),
-        ("digit_exp.runs.figures._figures", "figures"),
+        ("digit_exp.plots.parts.canvas.save", "confusion_matrix.png"),
+        ("digit_exp.runs.results.figures._figures", "figures"),
         ("digit_exp.runs.train_and_evaluate.write_model", MODEL_FILE),
         ("digit_exp.analysis.predictions.Predictions.write", "test_predictions.npz"),
         ("digit_exp.analysis.predictions.Predictions.write", "val_predictions.npz"),

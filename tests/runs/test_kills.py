@@ -18,8 +18,8 @@ from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.runs.reuse.compare import compare
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.mlflow_page import page_of
 from digit_exp.runs.reuse.resume import find_checkpoint
+from digit_exp.runs.reuse.views.mlflow_page import page_of
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.training.checkpoint import CheckpointError

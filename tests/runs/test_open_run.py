@@ -9,7 +9,7 @@ import pytest
 
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.open_run import METRICS, OpenRun, discard_outcome, read_contents, read_epochs
-from digit_exp.runs.summary import write_config
+from digit_exp.runs.results.summary import write_config
 from tiny_runs import config, run
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from digit_exp.config.schema import RunConfig
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.summary import write_config
+from digit_exp.runs.results.summary import write_config
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.race import Race

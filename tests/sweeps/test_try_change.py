@@ -10,8 +10,8 @@ import digit_exp
 from digit_exp.cli.entry import main
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.sweeps.try_change import Runner, comparison
-from digit_exp.sweeps.verdicts import verdicts
+from digit_exp.sweeps.tries.try_change import Runner, comparison
+from digit_exp.sweeps.tries.verdicts import verdicts
 from tiny_runs import WORDS
 
 CHANGE = "optimizer.lr=0.01"
@@ -100,12 +100,12 @@ def test_without_a_decision_it_ends_with_the_last_pair(scored):
 
 
 def test_a_change_that_does_nothing_is_not_called_better_in_200_tries(scored, monkeypatch):
-    monkeypatch.setattr("digit_exp.sweeps.try_change.record", lambda verdict: None)  # no disk
+    monkeypatch.setattr("digit_exp.sweeps.tries.try_change.record", lambda verdict: None)  # no disk
     rng = np.random.default_rng(0)
     found = comparison([CHANGE], both=WORDS)
     for _ in range(200):
         scored(*[(score, score) for score in rng.uniform(0.9, 1.0, 8)])
-        assert digit_exp.sweeps.try_change.try_change(found, report=str).verdict != "better"
+        assert digit_exp.sweeps.tries.try_change.try_change(found, report=str).verdict != "better"
 
 
 def test_a_change_that_diverges_is_worse_and_a_baseline_that_does_is_an_error(scored):

@@ -12,7 +12,7 @@ from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import Group, identity
 from digit_exp.analysis.statistics import Summary
 from digit_exp.arrays import Array
-from digit_exp.plots.values import numbers
+from digit_exp.plots.parts.values import numbers
 
 SCORE = "score"
 

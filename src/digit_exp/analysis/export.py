@@ -15,7 +15,7 @@ from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.report.tables import short_names
 from digit_exp.analysis.statistics import Summary
 from digit_exp.atomic import whole, write_text
-from digit_exp.plots.values import text
+from digit_exp.plots.parts.values import text
 from digit_exp.registry import ConfigError, Problem
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.replicates import identity
 from digit_exp.analysis.statistics import CONFIDENCE
 from digit_exp.arrays import Array, Labels
-from digit_exp.plots.values import numbers
+from digit_exp.plots.parts.values import numbers
 from digit_exp.rng import Rng
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`--dry-run`: what `sweeps/dry_run.py` finds, as a table or as JSON."""
+"""`--dry-run`: what `sweeps/preview/dry_run.py` finds, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import columns, print_json
 from digit_exp.config.convert import override_text, quoted
 from digit_exp.runs.folder import relative_to_cwd
-from digit_exp.sweeps.dry_run import DryRun, PlannedJob
-from digit_exp.sweeps.duration import EpochTime
+from digit_exp.sweeps.preview.dry_run import DryRun, PlannedJob
+from digit_exp.sweeps.preview.duration import EpochTime
 
 WORDS = {
     "new": "new",

@@ -150,7 +150,7 @@ def _dry_run(planned: Plan, line: Namespace) -> int:
     from digit_exp.runs.folder import LAST_CHECKPOINT
     from digit_exp.runs.longer import require_longer
     from digit_exp.runs.reuse.resume import ended_folder, find_checkpoint
-    from digit_exp.sweeps.dry_run import dry_resume, dry_run
+    from digit_exp.sweeps.preview.dry_run import dry_resume, dry_run
     from digit_exp.training.checkpoint import CheckpointError, load_for_resuming
 
     resume = planned.launch["resume"]

@@ -4,24 +4,9 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from digit_exp.cli.commands import (
-    compare,
-    doctor,
-    draw,
-    export,
-    list,
-    note,
-    predict,
-    promote,
-    reproduce,
-    rm,
-    schema,
-    show,
-    sync,
-    tag,
-    try_change,
-    ui,
-)
+from digit_exp.cli.commands import doctor, draw, predict, reproduce, schema, try_change
+from digit_exp.cli.commands.manage import note, promote, rm, sync, tag
+from digit_exp.cli.commands.views import compare, export, list, show, ui
 
 TRAIN = "train"
 COMMANDS = {

@@ -76,7 +76,7 @@ def terminal() -> Check:
 
 def figures() -> Check:
     """Draw a figure, to nowhere."""
-    from digit_exp.plots.canvas import drawn_with
+    from digit_exp.plots.parts.canvas import drawn_with
 
     return Check(drawn_with())
 

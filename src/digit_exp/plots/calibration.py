@@ -9,7 +9,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array, Labels
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     BLUE,
     MUTED,
     PERCENT,

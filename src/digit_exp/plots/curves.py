@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from digit_exp.arrays import Array, Metrics
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     BLUE,
     INK,
     MUTED,

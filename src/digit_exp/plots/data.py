@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from digit_exp.arrays import Array, Labels, Pixels
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     BLUE,
     DPI,
     HEADER,
@@ -33,8 +33,8 @@ from digit_exp.plots.canvas import (
     sheet,
     style_axes,
 )
-from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show, with_gap
-from digit_exp.plots.values import write_values
+from digit_exp.plots.parts.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show, with_gap
+from digit_exp.plots.parts.values import write_values
 
 MOST_LABELS = 12
 """Bars that have their numbers written above them; the numbers of more would run together."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from digit_exp.arrays import Array, Pixels
-from digit_exp.plots.canvas import DPI, HEADER, INK, LEFT, MUTED, WIDTH, message, sheet
-from digit_exp.plots.mosaic import PAPER, brightest, mosaic, show
+from digit_exp.plots.parts.canvas import DPI, HEADER, INK, LEFT, MUTED, WIDTH, message, sheet
+from digit_exp.plots.parts.mosaic import PAPER, brightest, mosaic, show
 
 COLUMNS = 10
 MOST = 20

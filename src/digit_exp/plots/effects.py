@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from digit_exp.plots.canvas import BLUE, HEADER, INK, message, panels, sheet, style_axes
-from digit_exp.plots.scale import Scale
-from digit_exp.plots.values import MOST_TICKS, numbers, set_axis
+from digit_exp.plots.parts.canvas import BLUE, HEADER, INK, message, panels, sheet, style_axes
+from digit_exp.plots.parts.scale import Scale
+from digit_exp.plots.parts.values import MOST_TICKS, numbers, set_axis
 
 INTERVAL_FACTOR = 2
 """How far beyond the means intervals are drawn, in parts of the distance between the means; an

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from digit_exp.arrays import Array
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     HEADER,
     INK,
     MUTED,
@@ -24,8 +24,8 @@ from digit_exp.plots.canvas import (
     sheet,
     style_axes,
 )
-from digit_exp.plots.scale import Scale
-from digit_exp.plots.values import set_axis, write_values
+from digit_exp.plots.parts.scale import Scale
+from digit_exp.plots.parts.values import set_axis, write_values
 
 PANEL = 3.1
 """Inches: how high a pair is with its labels."""

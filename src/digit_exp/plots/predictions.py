@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array, Labels, Pixels
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     DPI,
     HEADER,
     INK,
@@ -28,8 +28,8 @@ from digit_exp.plots.canvas import (
     sheet,
     style_axes,
 )
-from digit_exp.plots.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show
-from digit_exp.plots.values import write_values
+from digit_exp.plots.parts.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show
+from digit_exp.plots.parts.values import write_values
 
 Counts = NDArray[np.intp]
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from digit_exp.arrays import Metrics
 from digit_exp.atomic import whole
-from digit_exp.plots.canvas import Drawing, own_settings
+from digit_exp.plots.parts.canvas import Drawing, own_settings
 
 COLUMN = 3.35
 """Inches: 85 mm, the width of a column in most journals and conferences."""

@@ -10,7 +10,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     BLUE,
     HEADER,
     INK,
@@ -22,7 +22,7 @@ from digit_exp.plots.canvas import (
     sheet,
     style_axes,
 )
-from digit_exp.plots.scale import Scale
+from digit_exp.plots.parts.scale import Scale
 
 MAX_LABEL = 14
 """Letters of a value beside an axis of parallel coordinates."""

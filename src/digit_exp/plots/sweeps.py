@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from digit_exp.plots.canvas import (
+from digit_exp.plots.curves import History
+from digit_exp.plots.parts.canvas import (
     BLUE,
     GREEN,
     HEADER,
@@ -24,9 +25,8 @@ from digit_exp.plots.canvas import (
     sheet,
     style_axes,
 )
-from digit_exp.plots.curves import History
-from digit_exp.plots.scale import Scale
-from digit_exp.plots.values import number_ticks
+from digit_exp.plots.parts.scale import Scale
+from digit_exp.plots.parts.values import number_ticks
 
 CURVES = (BLUE, VERMILION, GREEN, "#CC79A7", "#E69F00")
 """Okabe and Ito's colours, as on the canvas."""

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from digit_exp.arrays import Array
-from digit_exp.plots.canvas import (
+from digit_exp.plots.parts.canvas import (
     BLUE,
     DPI,
     HEADER,
@@ -28,7 +28,7 @@ from digit_exp.plots.canvas import (
     sheet,
     style_axes,
 )
-from digit_exp.plots.mosaic import PAPER, dots_per_pixel, mosaic, show, with_gap
+from digit_exp.plots.parts.mosaic import PAPER, dots_per_pixel, mosaic, show, with_gap
 
 PICTURE = (6.1, 6.3)
 """Inches, height and width: the most that the picture of the first layer takes."""

@@ -16,8 +16,8 @@ from digit_exp.runs.experiment import Experiment, PruningContext
 from digit_exp.runs.failures import BestEffort
 from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.open_run import OpenRun, WriteEpochs
+from digit_exp.runs.results.summary import monitor_of
 from digit_exp.runs.signals import Interruption
-from digit_exp.runs.summary import monitor_of
 from digit_exp.training.callbacks import (
     Callback,
     Deadline,

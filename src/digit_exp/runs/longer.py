@@ -17,9 +17,9 @@ from digit_exp.optim.schedules import Clock
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, RunRecord
+from digit_exp.runs.results.summary import log_start
 from digit_exp.runs.runner import execute_open, load_run_checkpoint, open_run
 from digit_exp.runs.signals import Interruption
-from digit_exp.runs.summary import log_start
 from digit_exp.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)

@@ -19,8 +19,8 @@ from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
 from digit_exp.runs.folder import ERROR, TRACEBACK, RunRecord, keep_record, relative_to_cwd
 from digit_exp.runs.open_run import OpenRun, discard_outcome
+from digit_exp.runs.results.summary import log_start, run_name, write_config
 from digit_exp.runs.signals import Interruption
-from digit_exp.runs.summary import log_start, run_name, write_config
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.run import HURRY, PATIENCE, open_tracker

@@ -12,15 +12,7 @@ from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
 from digit_exp.pruning.callback import PruneLosing
 from digit_exp.runs.callbacks import callbacks_of
-from digit_exp.runs.evaluate import (
-    calibrate,
-    evaluate_test_set,
-    picture_kind,
-    predict_split,
-    write_model,
-)
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
-from digit_exp.runs.figures import draw
 from digit_exp.runs.folder import (
     DIFF_FILE,
     MODEL_FILE,
@@ -31,8 +23,15 @@ from digit_exp.runs.folder import (
     VAL_PREDICTIONS_FILE,
 )
 from digit_exp.runs.open_run import OpenRun
-from digit_exp.runs.signals import Interruption
-from digit_exp.runs.summary import (
+from digit_exp.runs.results.evaluate import (
+    calibrate,
+    evaluate_test_set,
+    picture_kind,
+    predict_split,
+    write_model,
+)
+from digit_exp.runs.results.figures import draw
+from digit_exp.runs.results.summary import (
     LAST_FINITE,
     best_epoch,
     log_end,
@@ -40,6 +39,7 @@ from digit_exp.runs.summary import (
     markdown_note,
     write_config,
 )
+from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.provenance import git_diff

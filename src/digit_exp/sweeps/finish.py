@@ -14,8 +14,8 @@ from digit_exp.analysis.results import JobResult, searched_in
 from digit_exp.colour import GREEN, coloured
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.runs.folder import relative_to_cwd
+from digit_exp.runs.results.summary import run_name
 from digit_exp.runs.signals import Interruption
-from digit_exp.runs.summary import run_name
 from digit_exp.sweeps.collect import results_in_folders, results_in_store
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.index import INDEX, write_index

@@ -19,12 +19,12 @@ from filelock import FileLock, Timeout
 
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
-from digit_exp.runs import summary as report
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, load_data
 from digit_exp.runs.folder import LOG_FILE
 from digit_exp.runs.log_file import LogFile
 from digit_exp.runs.open_run import OpenRun
+from digit_exp.runs.results import summary as report
 from digit_exp.runs.runner import execute_open, log_failure, open_run
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps import previous

@@ -35,9 +35,9 @@ from digit_exp.config.serialize import flatten
 from digit_exp.plots.curves import learning_curves
 from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
-from digit_exp.plots.scale import Scale
+from digit_exp.plots.parts.scale import Scale
+from digit_exp.plots.parts.values import is_logarithmic
 from digit_exp.plots.sweeps import best_curves, trade_off
-from digit_exp.plots.values import is_logarithmic
 
 ACCURACY = Scale("validation accuracy", is_share=True)
 LOSS = Scale("validation loss", is_share=False)

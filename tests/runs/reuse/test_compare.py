@@ -10,7 +10,7 @@ from digit_exp.cli.entry import main
 from digit_exp.runs.reuse.compare import compare
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.promote import compare_paired
+from digit_exp.runs.reuse.manage.promote import compare_paired
 from digit_exp.runs.reuse.reproduce import reproduce
 from digit_exp.training.checkpoint import save_network
 

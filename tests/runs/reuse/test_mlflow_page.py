@@ -16,7 +16,7 @@ import pytest
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OBJECTIVE, Runs
-from digit_exp.runs.reuse.mlflow_page import page_of
+from digit_exp.runs.reuse.views.mlflow_page import page_of
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
 from digit_exp.tracking.mlflow.ui_server import free_port

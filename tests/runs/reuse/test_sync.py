@@ -10,7 +10,7 @@ from digit_exp.cli.entry import main
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.open_run import METRICS, read_contents
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.sync import sync, unsent
+from digit_exp.runs.reuse.manage.sync import sync, unsent
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.mirror.run import COPY_OF, PARENT

@@ -16,7 +16,7 @@ from digit_exp.analysis.report.section import Results, Section
 from digit_exp.analysis.report.tables import scale
 from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
-from digit_exp.plots.values import labels_of, text
+from digit_exp.plots.parts.values import labels_of, text
 
 MOST_LEVELS = 12
 """Values of a parameter that are listed; of more, those of a search, the figure is enough."""

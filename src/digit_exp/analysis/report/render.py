@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from digit_exp.analysis.report.section import Links, Section
 from digit_exp.analysis.report.terminal import numeric
 from digit_exp.atomic import write_text
-from digit_exp.plots.canvas import draw
+from digit_exp.plots.parts.canvas import draw
 
 log = logging.getLogger(__name__)
 

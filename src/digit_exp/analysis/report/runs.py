@@ -24,7 +24,7 @@ from digit_exp.analysis.run_comparison import (
 from digit_exp.analysis.statistics import SIGNIFICANCE
 from digit_exp.arrays import Labels
 from digit_exp.plots.disagreements import Block, disagreements
-from digit_exp.plots.values import text
+from digit_exp.plots.parts.values import text
 
 PICTURES = 3
 """Pairs of runs of which images are drawn."""

@@ -17,13 +17,13 @@ from digit_exp.analysis.replicates import identity
 from digit_exp.analysis.report.section import Results, Section
 from digit_exp.analysis.report.tables import label, scale, short_names
 from digit_exp.arrays import Array
+from digit_exp.plots.parts.values import MOST_TICKS, is_logarithmic, numbers, text
 from digit_exp.plots.search import (
     ParallelAxis,
     best_so_far,
     importance_bars,
     parallel_coordinates,
 )
-from digit_exp.plots.values import MOST_TICKS, is_logarithmic, numbers, text
 
 MIN_JOBS = 3
 """Jobs from which there is a course of the best value."""

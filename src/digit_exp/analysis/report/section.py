@@ -11,7 +11,7 @@ import pandas as pd
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.run_comparison import ComparedRun
 from digit_exp.arrays import Pixels
-from digit_exp.plots.canvas import Drawing
+from digit_exp.plots.parts.canvas import Drawing
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.tables import UNFINISHED
 from digit_exp.analysis.statistics import Summary
 from digit_exp.atomic import write_text
-from digit_exp.plots.values import text
+from digit_exp.plots.parts.values import text
 
 PRESET = Path("experiment") / "best.yaml"
 """Where Hydra looks for `experiment=best`, below the folder given as `--config-dir`."""

@@ -12,8 +12,8 @@ from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config, Group
 from digit_exp.analysis.report.section import Links
 from digit_exp.analysis.results import DROPPED, JobResult
-from digit_exp.plots.scale import Scale
-from digit_exp.plots.values import text
+from digit_exp.plots.parts.scale import Scale
+from digit_exp.plots.parts.values import text
 
 SEEN = Objective("test_acc")
 

@@ -34,7 +34,7 @@ def _configure(parser: ArgumentParser) -> None:
 def _draw(options: Namespace) -> int:
     import webbrowser
 
-    from digit_exp.cli.commands.ui import has_screen
+    from digit_exp.cli.commands.views.ui import has_screen
     from digit_exp.draw.server import HOST, MOST_RUNS, DrawnRun, listen, server
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.runs.reuse.lookup import BEST, Runs

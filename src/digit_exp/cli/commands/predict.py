@@ -51,8 +51,8 @@ def _predict(options: Namespace) -> int:
         print(f"run {run.label}, confidence {'calibrated' if calibrated else 'not calibrated'}")
         print(*prediction_lines(predictions), sep="\n")
     if options.show:
-        from digit_exp.plots.canvas import draw
         from digit_exp.plots.data import seen
+        from digit_exp.plots.parts.canvas import draw
 
         drawn = [
             (

@@ -47,9 +47,9 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _reproduce(options: Namespace) -> int:
-    from digit_exp.runs.reuse.json_shapes import reproduction_json
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
     from digit_exp.runs.reuse.reproduce import Verdict, reproduce
+    from digit_exp.runs.reuse.views.json_shapes import reproduction_json
 
     original = Runs.of_folder(uri=options.uri).find(options.run)
     folder = options.out or OUTPUTS / "reproductions" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"

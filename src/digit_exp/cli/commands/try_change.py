@@ -1,6 +1,6 @@
 """`digit-exp try KEY=VALUE ...`: whether a change is better than what there is, or only lucky.
 
-The work is in `sweeps/try_change.py`.
+The work is in `sweeps/tries/try_change.py`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _configure(parser: ArgumentParser) -> None:
 def _try(options: Namespace) -> int:
     from dataclasses import asdict
 
-    from digit_exp.sweeps.try_change import comparison, try_change
+    from digit_exp.sweeps.tries.try_change import comparison, try_change
 
     found = comparison(options.words, against=options.against, both=options.both, uri=options.uri)
     out = sys.stderr if options.json else sys.stdout

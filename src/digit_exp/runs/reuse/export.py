@@ -20,7 +20,7 @@ from digit_exp.tracking.mlflow.queries import OBJECTIVE
 from digit_exp.training.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
-    from digit_exp.plots.canvas import Drawing
+    from digit_exp.plots.parts.canvas import Drawing
 
 MOST_CURVES = 5
 """Configurations whose curves are drawn, the best."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from digit_exp.arrays import Array, Pixels
 from digit_exp.nn.network import Network
-from digit_exp.runs.evaluate import picture_kind, write_model
+from digit_exp.runs.results.evaluate import picture_kind, write_model
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.training.calibration import tempered
 from digit_exp.training.checkpoint import CheckpointError

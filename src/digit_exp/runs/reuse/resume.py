@@ -16,7 +16,7 @@ from digit_exp.runs.folder import (
 )
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import MAX_LISTED, OUTPUTS, Runs
-from digit_exp.runs.reuse.sync import sync, unsent
+from digit_exp.runs.reuse.manage.sync import sync, unsent
 from digit_exp.training.callbacks import OUT_OF_TIME
 
 

@@ -23,9 +23,9 @@ from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.longer import longer_config
 from digit_exp.runs.reuse.lookup import OUTPUTS
-from digit_exp.sweeps.duration import EpochTime, RecordedEpochs, Work
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.launch import FOLDER, sweep_name, swept_keys
+from digit_exp.sweeps.preview.duration import EpochTime, RecordedEpochs, Work
 from digit_exp.sweeps.previous import (
     PreviousRun,
     checkpoint_in_folder,

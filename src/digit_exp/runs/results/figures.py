@@ -15,12 +15,12 @@ from digit_exp.data.splits import class_counts
 from digit_exp.nn.convolution import AvgPool2D, Conv2D, MaxPool2D
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.summary import best_epoch
+from digit_exp.runs.results.summary import best_epoch
 from digit_exp.training.calibration import tempered
 from digit_exp.training.state import TrainState
 
 if TYPE_CHECKING:
-    from digit_exp.plots.canvas import Figure
+    from digit_exp.plots.parts.canvas import Figure
 
 
 def draw(
@@ -32,7 +32,7 @@ def draw(
     """Draw the figures of a run into its folder; confidences are those at `temperature`."""
     failures = experiment.write_failures
     with failures.collect("figures", Exception):
-        from digit_exp.plots.canvas import draw as draw_file
+        from digit_exp.plots.parts.canvas import draw as draw_file
 
         for name, make in _figures(experiment, state, predictions, temperature):
             path = experiment.folder / "figures" / f"{name}.png"

@@ -37,8 +37,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _compare(options: Namespace) -> int:
     from digit_exp.runs.reuse.compare import compare
-    from digit_exp.runs.reuse.json_shapes import comparison_json
     from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.views.json_shapes import comparison_json
 
     runs = Runs.of_folder(uri=options.uri)
     found = compare([run for text in options.runs for run in runs.all_matching(text)])

@@ -1,6 +1,6 @@
 """`digit-exp sync RUN ...`: a store gets what it lacks of runs, or a copy of them.
 
-The work is in `runs/reuse/sync.py`.
+The work is in `runs/reuse/manage/sync.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun
-    from digit_exp.runs.reuse.sync import Synced
+    from digit_exp.runs.reuse.manage.sync import Synced
 
 DESCRIPTION = """\
 Sends what MLflow lacks of runs: metrics, parameters, tags, files, the model, the status. All of it
@@ -45,8 +45,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _sync(options: Namespace) -> int:
-    from digit_exp.runs.reuse.json_shapes import synced_json
     from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.views.json_shapes import synced_json
 
     runs = Runs.of_folder(uri=options.uri)
     found = [run for text in options.runs for run in runs.all_matching(text)]
@@ -63,7 +63,7 @@ def _sync(options: Namespace) -> int:
 
 def _sync_one(run: FoundRun, to: str | None) -> Synced:
     from digit_exp.runs.reuse.found_run import RunError
-    from digit_exp.runs.reuse.sync import sync
+    from digit_exp.runs.reuse.manage.sync import sync
 
     if run.folder is None:
         raise RunError(f"{run.label} has no folder here; sync where it was run")

@@ -36,9 +36,9 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _promote(options: Namespace) -> int:
-    from digit_exp.runs.reuse.json_shapes import promotion_json
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.promote import promote
+    from digit_exp.runs.reuse.manage.promote import promote
+    from digit_exp.runs.reuse.views.json_shapes import promotion_json
 
     runs = Runs.of_folder(uri=options.uri)
     found = promote(runs, options.run, name=options.name, force=options.force)

@@ -1,4 +1,4 @@
-"""`digit-exp rm RUN ...`: runs go to the trash, and come back. See `runs/reuse/trash.py`."""
+"""`digit-exp rm RUN ...`: runs go to the trash, and come back. See `runs/reuse/manage/trash.py`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _rm(options: Namespace) -> int:
     from digit_exp.runs.folder import relative_to_cwd
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.trash import TRASH, remove, removed, restore
+    from digit_exp.runs.reuse.manage.trash import TRASH, remove, removed, restore
 
     if not options.runs and not options.list:
         raise RunError("name a run, or use --list to see what is in the trash")

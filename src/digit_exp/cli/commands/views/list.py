@@ -1,4 +1,4 @@
-"""`digit-exp list`: a table of runs and sweeps. The work is in `runs/reuse/listing.py`."""
+"""`digit-exp list`: a table of runs and sweeps. The work is in `runs/reuse/views/listing.py`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from digit_exp.cli.output import columns, print_json
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun
-    from digit_exp.runs.reuse.listing import SweepSummary
+    from digit_exp.runs.reuse.views.listing import SweepSummary
 
 STATUSES = ("running", "finished", "failed", "killed", "diverged", "pruned")
 SHOWN = 20
@@ -68,8 +68,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 def _list(options: Namespace) -> int:
     from digit_exp.analysis.objective import Objective
-    from digit_exp.runs.reuse import listing
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
+    from digit_exp.runs.reuse.views import listing
 
     if options.verdicts:
         return _list_verdicts(options.json)
@@ -94,7 +94,7 @@ def _list(options: Namespace) -> int:
 
 
 def _list_verdicts(as_json: bool) -> int:
-    from digit_exp.sweeps.verdicts import points, verdicts
+    from digit_exp.sweeps.tries.verdicts import points, verdicts
 
     found = verdicts()
     if as_json:
@@ -125,7 +125,7 @@ def _tables(runs: Sequence[FoundRun], sweeps: Sequence[SweepSummary], key: str) 
 
 
 def _run_table(runs: Sequence[FoundRun], key: str) -> str:
-    from digit_exp.runs.reuse.listing import STARTED, data_name, status
+    from digit_exp.runs.reuse.views.listing import STARTED, data_name, status
 
     metrics = list(dict.fromkeys(["best_val_acc", "test_acc", *([key] if key != STARTED else [])]))
     in_sweep = any(run.sweep for run in runs)

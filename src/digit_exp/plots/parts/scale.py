@@ -12,7 +12,7 @@ from matplotlib.colors import Colormap, LogNorm, Normalize
 from matplotlib.ticker import FuncFormatter
 
 from digit_exp.arrays import Array
-from digit_exp.plots.canvas import NUMBER, PERCENT, number_axis
+from digit_exp.plots.parts.canvas import NUMBER, PERCENT, number_axis
 
 OUTLIER_FACTOR = 4
 """Colours end this many times the distance of the median from the best below the best: one

@@ -29,15 +29,15 @@ from digit_exp.config.serialize import differences, flatten, resolved
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.folder import mark_dead_runs
+from digit_exp.runs.results.summary import run_name
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 from digit_exp.runs.signals import Interruption
-from digit_exp.runs.summary import run_name
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import finished_run
 from digit_exp.sweeps.launch import FOLDER
 from digit_exp.sweeps.trial import SweepJob
-from digit_exp.sweeps.verdicts import Pair, Verdict, record
+from digit_exp.sweeps.tries.verdicts import Pair, Verdict, record
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep
 

@@ -17,9 +17,9 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, STOP_REASON, relative_to_cwd
-from digit_exp.runs.reuse.annotate import given_tags
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.listing import as_json, recorded_config
+from digit_exp.runs.reuse.manage.annotate import given_tags
+from digit_exp.runs.reuse.views.listing import as_json, recorded_config
 from digit_exp.tracking.mlflow.links import ID_LENGTH
 from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.mlflow.queries import JOB

@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array, Pixels
-from digit_exp.plots.canvas import DPI, HEADER, INK, LEFT, place
+from digit_exp.plots.parts.canvas import DPI, HEADER, INK, LEFT, place
 
 PAPER: Colormap = LinearSegmentedColormap.from_list("paper", ["#ECEEF1", INK]).with_extremes(
     bad="white"

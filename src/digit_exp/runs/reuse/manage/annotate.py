@@ -9,7 +9,7 @@ from digit_exp.config.serialize import read_yaml
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.folder import CONFIG_FILE, RecordError, RunRecord
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.sync import sync
+from digit_exp.runs.reuse.manage.sync import sync
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.entities import NOTE, refusal
 from digit_exp.tracking.mlflow.queries import RunStore

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from digit_exp.runs.folder import relative_to_cwd
-from digit_exp.runs.reuse.listing import as_json
+from digit_exp.runs.reuse.views.listing import as_json
 
 if TYPE_CHECKING:  # each command needs one of them, and some are slow to import
     from digit_exp.analysis.ranking import Ranking
     from digit_exp.analysis.run_comparison import ComparedRun, PairedTest
     from digit_exp.runs.reuse.compare import Comparison
     from digit_exp.runs.reuse.found_run import FoundRun
-    from digit_exp.runs.reuse.promote import Promotion
+    from digit_exp.runs.reuse.manage.promote import Promotion
+    from digit_exp.runs.reuse.manage.sync import Synced
     from digit_exp.runs.reuse.reproduce import Reproduction
-    from digit_exp.runs.reuse.sync import Synced
 
 
 def comparison_json(found: Comparison, files: Sequence[Path]) -> dict[str, Any]:

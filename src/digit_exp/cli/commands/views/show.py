@@ -1,4 +1,4 @@
-"""`digit-exp show RUN`: everything known of one run. The work is in `runs/reuse/details.py`."""
+"""`digit-exp show RUN`: everything known of one run. See `runs/reuse/views/details.py`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from digit_exp.cli.arguments import Command, add_json, add_run, add_store
 from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
-    from digit_exp.runs.reuse.details import Details
+    from digit_exp.runs.reuse.views.details import Details
 
 DESCRIPTION = """\
 Shows everything known of one run: how it stands, its metrics, what differs from the default
@@ -31,8 +31,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _show(options: Namespace) -> int:
-    from digit_exp.runs.reuse.details import Details
     from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.views.details import Details
 
     details = Details(Runs.of_folder(uri=options.uri).briefly().find(options.run))
     if options.json:

@@ -1,4 +1,4 @@
-"""`digit-exp note RUN TEXT`: what a person says of a run. See `runs/reuse/annotate.py`."""
+"""`digit-exp note RUN TEXT`: what a person says of a run. See `runs/reuse/manage/annotate.py`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _note(options: Namespace) -> int:
-    from digit_exp.runs.reuse.annotate import annotate, given_tags
     from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.manage.annotate import annotate, given_tags
     from digit_exp.tracking.mlflow.mirror.entities import NOTE
 
     run = Runs.of_folder(uri=options.uri).without_store().find(options.run)

@@ -18,7 +18,7 @@ from matplotlib.ticker import (
 )
 
 from digit_exp.arrays import Array
-from digit_exp.plots.canvas import DPI, NUMBER, STEPS
+from digit_exp.plots.parts.canvas import DPI, NUMBER, STEPS
 
 LOG_FROM = 5
 """The factor between smallest and largest value from which an axis may be logarithmic."""

@@ -1,4 +1,4 @@
-"""`digit-exp tag RUN NAME=VALUE ...`: tags that a person gives a run. See `runs/reuse/annotate`."""
+"""`digit-exp tag RUN NAME=VALUE ...`: a person's tags. See `runs/reuse/manage/annotate.py`."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def _configure(parser: ArgumentParser) -> None:
 
 
 def _tag(options: Namespace) -> int:
-    from digit_exp.runs.reuse.annotate import annotate, given_tags, parse_tags
-    from digit_exp.runs.reuse.listing import as_json
     from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.reuse.manage.annotate import annotate, given_tags, parse_tags
+    from digit_exp.runs.reuse.views.listing import as_json
 
     tags = parse_tags(options.tags)
     runs = Runs.of_folder(uri=options.uri).without_store().all_matching(options.run)

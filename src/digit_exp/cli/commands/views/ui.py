@@ -1,6 +1,6 @@
 """`digit-exp ui`: MLflow's web page on the runs of this folder, at the right place.
 
-The work is in `runs/reuse/mlflow_page.py` (which page) and
+The work is in `runs/reuse/views/mlflow_page.py` (which page) and
 `tracking/mlflow/ui_server.py` (the process that serves it).
 """
 
@@ -40,7 +40,7 @@ def _show(options: Namespace) -> int:
     import webbrowser
 
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.mlflow_page import page_of
+    from digit_exp.runs.reuse.views.mlflow_page import page_of
     from digit_exp.runs.signals import SIGNALS
     from digit_exp.tracking.mlflow.saved_view import table_link
     from digit_exp.tracking.mlflow.ui_server import free_port, web_page

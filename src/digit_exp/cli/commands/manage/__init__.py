@@ -1,0 +1,1 @@
+"""Commands that change finished runs or where they are kept: tag, note, rm, sync, promote."""

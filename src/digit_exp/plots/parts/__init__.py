@@ -1,0 +1,1 @@
+"""What all figures share: sheets and styles, axes, numbers on axes, mosaics of images."""

@@ -1,0 +1,1 @@
+"""What a command would train and for how long: `--dry-run`. Creates and changes nothing."""
