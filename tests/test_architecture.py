@@ -1,4 +1,4 @@
-"""What the mathematics loads, seen in a fresh interpreter. `lint-imports` holds the rest."""
+"""Sizes and names of the tree, and what the mathematics loads. `lint-imports` holds the rest."""
 
 import re
 import subprocess
@@ -6,6 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "digit_exp"
+MOST_MODULES, MOST_LINES = 14, 300
 
 FOREIGN = ["hydra", "omegaconf", "mlflow", "matplotlib", "scipy", "pooch", "requests"]
 MODULES = [
@@ -46,3 +50,21 @@ def test_nothing_is_imported_from_a_conftest():
     tests = Path(__file__).parent.rglob("*.py")
     importing = re.compile(r"^\s*(from|import) conftest\b", re.MULTILINE)
     assert [file.name for file in tests if importing.search(file.read_text("utf-8"))] == []
+
+
+def test_no_folder_has_too_many_modules():
+    folders = [file.parent for file in SOURCE.rglob("*.py") if file.name != "__init__.py"]
+    counts = {str(each.relative_to(SOURCE)): folders.count(each) for each in folders}
+    assert {each: n for each, n in counts.items() if n > MOST_MODULES} == {}
+
+
+def test_no_module_is_too_long():
+    lines = {file: len(file.read_text("utf-8").splitlines()) for file in SOURCE.rglob("*.py")}
+    assert {file.name: n for file, n in lines.items() if n > MOST_LINES} == {}
+
+
+def test_the_tree_in_the_architecture_page_names_the_packages():
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = {word.split("/")[-1] for word in re.findall(r"([\w/]+)/(?!\w)", page.split("```")[1])}
+    packages = {file.parent for file in SOURCE.rglob("__init__.py")} - {SOURCE}
+    assert named == {folder.name for folder in packages}

@@ -136,7 +136,8 @@ def try_change(
     percentage points. The same call goes on with the pairs that are there. Raises ConfigError if
     there is nothing to compare, and JobFailed if a run fails.
     """
-    from digit_exp.sweeps.tries.try_change import comparison, try_change
+    from digit_exp.sweeps.tries.comparison import comparison
+    from digit_exp.sweeps.tries.try_change import try_change
 
     found = comparison(_overrides(words), against=against, both=_overrides(both))
     return try_change(found, max_pairs=max_pairs, indifference=indifference, alpha=alpha)

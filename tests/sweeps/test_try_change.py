@@ -10,7 +10,8 @@ import digit_exp
 from digit_exp.cli.entry import main
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.sweeps.tries.try_change import Runner, comparison
+from digit_exp.sweeps.tries.comparison import comparison
+from digit_exp.sweeps.tries.try_change import Runner
 from digit_exp.sweeps.tries.verdicts import verdicts
 from tiny_runs import WORDS
 

@@ -66,7 +66,8 @@ def _configure(parser: ArgumentParser) -> None:
 def _try(options: Namespace) -> int:
     from dataclasses import asdict
 
-    from digit_exp.sweeps.tries.try_change import comparison, try_change
+    from digit_exp.sweeps.tries.comparison import comparison
+    from digit_exp.sweeps.tries.try_change import try_change
 
     found = comparison(options.words, against=options.against, both=options.both, uri=options.uri)
     out = sys.stderr if options.json else sys.stdout

@@ -10,39 +10,25 @@ often the search was interrupted), because every place gets a sampler with a see
 from __future__ import annotations
 
 import json
-import logging
 import math
-import os
-import warnings
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
-from filelock import FileLock, Timeout
-
-from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.sweeps.search.sampler import Sampler
 from digit_exp.sweeps.search.space import Value, distributions
-from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.errors import reason
+from digit_exp.sweeps.search.storage import only_process, open_storage, quiet, storage_address
 from digit_exp.tracking.mlflow.uri import (
     STORAGE,
-    STORAGE_ENVIRONMENT,
     database_file,
-    hidden,
-    masked,
 )
 
 if TYPE_CHECKING:
-    from optuna.samplers import BaseSampler
-    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
-
-DEFAULT_STORAGE = "sqlite:///mlruns/optuna.db"
 
 DIRECTIONS = ("maximize", "minimize")
 
@@ -58,59 +44,6 @@ class Candidate:
     values: Mapping[str, Value]
     trial: int
     """Its number in Optuna."""
-
-
-@dataclass(frozen=True)
-class Sampler:
-    """A sampler of Optuna by the name of its class, with its keyword arguments."""
-
-    name: str = "TPESampler"
-    seed: int | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def at(self, place: int) -> BaseSampler:
-        """Return the sampler for one place of the search; raises ConfigError if there is none."""
-        from optuna import samplers
-
-        known = [name for name in samplers.__all__ if name.endswith("Sampler")]
-        known = [name for name in known if not name.startswith("Base")]
-        if self.name not in known:
-            near = did_you_mean(self.name, known)
-            message = f"unknown sampler {self.name!r}.{near} Known: {', '.join(known)}"
-            raise ConfigError(Problem("hydra.sweeper.sampler", message))
-        seed = {} if self.seed is None else {"seed": self._seed(place)}
-        try:
-            sampler: BaseSampler = getattr(samplers, self.name)(**seed, **self.options)
-        except (TypeError, ValueError) as error:
-            message = f"{self.name} cannot be made with these options: {error}"
-            raise ConfigError(Problem("hydra.sweeper.sampler_options", message)) from error
-        return sampler
-
-    def _seed(self, place: int) -> int:
-        assert self.seed is not None
-        if self.name == "QMCSampler":  # one sequence, whose position is kept in the study
-            return self.seed
-        return int(np.random.SeedSequence([self.seed, place]).generate_state(1)[0])
-
-
-def storage_address(said: str) -> str:
-    """Return where trials are kept: as the configuration says, else as the environment does."""
-    return os.environ.get(STORAGE_ENVIRONMENT) or said if said == DEFAULT_STORAGE else said
-
-
-def require_storage(said: str) -> None:
-    """Raise ConfigError if the address in a configuration is none, or may have a password."""
-    if (shown := masked(said)) != said:
-        message = (
-            f"{shown} may have a password, and a configuration is written to files. Give it in the"
-            f" environment: {STORAGE_ENVIRONMENT}"
-        )
-        raise ConfigError(Problem(STORAGE, message))
-    database_file(address := storage_address(said), _said_by(address, said))
-
-
-def _said_by(address: str, said: str) -> str:
-    return STORAGE if address == said else STORAGE_ENVIRONMENT
 
 
 class Study:
@@ -130,7 +63,7 @@ class Study:
         if direction not in DIRECTIONS:
             message = f"must be {' or '.join(DIRECTIONS)}, got {direction!r}"
             raise ConfigError(Problem("hydra.sweeper.direction", message))
-        with _quiet():
+        with quiet():
             self._space = distributions(space)
             sampler.at(0)  # refused now if it is not to be had
         self.name = name
@@ -153,9 +86,9 @@ class Study:
         from optuna.study import StudyDirection
 
         with ExitStack() as stack:
-            stack.enter_context(_only_process(self._url, self.name))
-            with _quiet():
-                storage = stack.enter_context(_storage(self._url))
+            stack.enter_context(only_process(self._url, self.name))
+            with quiet():
+                storage = stack.enter_context(open_storage(self._url))
                 self._study = optuna.create_study(
                     study_name=self.name,
                     storage=storage,
@@ -178,7 +111,7 @@ class Study:
     def ask(self, count: int) -> list[Candidate]:
         """Return at most `count` candidates, at places that follow one another."""
         batch: list[Candidate] = []
-        with _quiet():
+        with quiet():
             while self._left and len(batch) < count:
                 if batch and self._left[0] != batch[-1].place + 1:
                     break  # a launcher counts the jobs of a batch by ones
@@ -187,7 +120,7 @@ class Study:
 
     def tell(self, candidate: Candidate, value: float | None) -> None:
         """Note the result of a job that ended; without a finite value, it failed for good."""
-        with _quiet():
+        with quiet():
             if value is not None and math.isfinite(value):
                 self._study.tell(candidate.trial, value)
             else:
@@ -195,7 +128,7 @@ class Study:
 
     def tell_error(self, candidate: Candidate) -> None:
         """Note that a job raised: its place is asked for again when the search is taken up."""
-        with _quiet():
+        with quiet():
             self._fail(candidate.trial, for_good=False)
 
     def _ask(self, place: int) -> Candidate:
@@ -262,7 +195,7 @@ def count_ended(url: str, name: str) -> int:
         return 0
     import optuna
 
-    with _quiet(), _storage(url) as storage:
+    with quiet(), open_storage(url) as storage:
         if name not in optuna.get_all_study_names(storage):
             return 0
         trials = optuna.load_study(study_name=name, storage=storage).get_trials(deepcopy=False)
@@ -274,65 +207,3 @@ def _has_ended(trial: FrozenTrial) -> bool:
 
     counts = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
     return counts or FAILED in trial.user_attrs
-
-
-@contextmanager
-def _only_process(url: str, name: str) -> Iterator[None]:
-    """Hold the search, so that trials found RUNNING in it were left by a process that is dead."""
-    database = database_file(url, STORAGE)
-    if database is None:
-        yield  # on a server, it is up to its users
-        return
-    database.parent.mkdir(parents=True, exist_ok=True)
-    digest = sha256(name.encode()).hexdigest()[:12]  # a name may hold what a file's may not
-    lock = FileLock(database.with_name(f"{database.name}.{digest}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        message = f"the search {name!r} is being run by another process. Wait for it or stop it"
-        raise ConfigError(Problem("hydra.sweeper.study_name", message)) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextmanager
-def _storage(url: str) -> Iterator[BaseStorage]:
-    """Open the storage, made if it is not there, and close its connections in the end."""
-    from optuna.exceptions import OptunaError
-    from optuna.storages import RDBStorage
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        storage = RDBStorage(url)
-    except (SQLAlchemyError, OptunaError, ImportError) as error:
-        raise _unusable(url, error) from error
-    try:
-        yield storage
-    except (SQLAlchemyError, OptunaError) as error:
-        raise _unusable(url, error) from error
-    finally:
-        storage.remove_session()
-        storage.engine.dispose()
-
-
-def _unusable(url: str, error: Exception) -> TrackingError:
-    """Return what a person is told of a database of trials that cannot be used."""
-    return TrackingError(
-        f"cannot use {masked(url)} for the trials of the search. Check that it answers and may be"
-        f" written to, and that the package for it is installed, or name another: {STORAGE}"
-        f"\n  ({hidden(reason(error), url)})"
-    )
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what Optuna says for its own users from ours: trial by trial, and of experiments."""
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

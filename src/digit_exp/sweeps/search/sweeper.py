@@ -29,7 +29,7 @@ from digit_exp.config.composition.words import elements
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.sweeps.context import VARIABLE, read_context
 from digit_exp.sweeps.search.space import categorical
-from digit_exp.sweeps.search.study import DEFAULT_STORAGE
+from digit_exp.sweeps.search.storage import DEFAULT_STORAGE
 
 if TYPE_CHECKING:  # it imports NumPy
     from digit_exp.sweeps.search.study import Candidate, Study
@@ -99,7 +99,8 @@ class SearchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Run the jobs that the search still lacks and return what each batch came to."""
-        from digit_exp.sweeps.search.study import Sampler, Study
+        from digit_exp.sweeps.search.sampler import Sampler
+        from digit_exp.sweeps.search.study import Study
 
         assert self.config is not None
         assert self.launcher is not None
