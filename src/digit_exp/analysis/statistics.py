@@ -59,6 +59,15 @@ def summarize(values: Sequence[float]) -> Summary | None:
     return Summary(n, mean, std, mean - margin, mean + margin)
 
 
+def spread_of_two(values: Sequence[float]) -> float:
+    """Return what the difference of two more values is below, in 95 of 100 cases.
+
+    t(0.975, n − 1) · s · √2, for at least two values that are independent and roughly normal.
+    """
+    std = float(np.std(values, ddof=1))
+    return float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * std * 2**0.5
+
+
 def bounded(found: Summary, highest: float = np.inf) -> Summary:
     """Return the summary of numbers above 0, with an interval that stays within 0 and `highest`.
 

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
-from digit_exp.cli.commands import doctor, draw, predict, reproduce, schema, try_change
-from digit_exp.cli.commands.manage import note, promote, rm, sync, tag
+from digit_exp.cli.commands import (
+    doctor,
+    draw,
+    import_run,
+    predict,
+    reproduce,
+    schema,
+    try_change,
+    verify,
+)
+from digit_exp.cli.commands.manage import gc, note, promote, rm, sync, tag
 from digit_exp.cli.commands.views import compare, export, list, show, ui
 
 TRAIN = "train"
@@ -17,10 +26,13 @@ COMMANDS = {
         tag.COMMAND,
         note.COMMAND,
         rm.COMMAND,
+        gc.COMMAND,
         compare.COMMAND,
         export.COMMAND,
+        import_run.COMMAND,
         try_change.COMMAND,
         reproduce.COMMAND,
+        verify.COMMAND,
         promote.COMMAND,
         predict.COMMAND,
         draw.COMMAND,

@@ -34,6 +34,8 @@ CLASSES = "data.classes"
 """The tag with the names of the classes, as JSON, if they have names."""
 LONGEST_TAG = 5000
 """Letters that MLflow keeps of a tag."""
+IMPORTED = "imported.from"
+"""The tag of a run that was imported: its id where it was made, or an empty text without one."""
 ERROR = "digit_exp.error"
 """The tag that says why a run has FAILED; the whole traceback is in a file."""
 ERROR_LENGTH = 500
@@ -118,6 +120,7 @@ class RunRecord:
             and isinstance(self.dataset, dict | None)
             and datetime.fromisoformat(self.taken_up or self.started)
             and datetime.fromisoformat(self.started)
+            and datetime.fromisoformat(self.ended or self.started)
         ):
             raise ValueError("a value in it is of another kind")
 

@@ -65,7 +65,7 @@ def run_longer(
     _log_schedule(experiment, checkpoint)
     _copy_checkpoints(origin, folder)
     tags = {
-        ORIGIN: str(checkpoint.config["run_id"] or origin),
+        ORIGIN: RunRecord.read(origin).run_id or str(origin),
         ORIGIN_EPOCHS: str(checkpoint.state.epoch),
     }
     with open_run(config, folder, origin=tags) as run:

@@ -72,12 +72,12 @@ class OpenRun:
         """Write those epochs of a history that are not written. Raises OSError; then later."""
         for metrics in history:
             if metrics["epoch"] not in self._epochs:
-                epoch = _epoch(metrics, time.time_ns() // 1_000_000)
+                epoch = epoch_of(metrics, time.time_ns() // 1_000_000)
                 self._epochs[epoch.number] = epoch
                 self._unwritten.append(epoch)
         self.tracker.changed()
         if self._unwritten:
-            _append(self.folder / METRICS, "".join(map(_line, self._unwritten)))
+            _append(self.folder / METRICS, "".join(map(line_of, self._unwritten)))
             self._unwritten.clear()
 
     def save(self) -> None:
@@ -163,15 +163,17 @@ def _epochs_of_checkpoint(file: Path) -> list[Epoch]:
         at = file.stat().st_mtime_ns // 1_000_000
     except (CheckpointError, OSError):
         return []
-    return [_epoch(metrics, at) for metrics in history]
+    return [epoch_of(metrics, at) for metrics in history]
 
 
-def _epoch(metrics: Metrics, at: int) -> Epoch:
+def epoch_of(metrics: Metrics, at: int) -> Epoch:
+    """Return an epoch of a trainer's history, which ended `at` milliseconds since 1970."""
     values = {name: value for name, value in metrics.items() if name != "epoch"}
     return Epoch(int(metrics["epoch"]), at, values)
 
 
-def _line(epoch: Epoch) -> str:
+def line_of(epoch: Epoch) -> str:
+    """Return the line of METRICS for an epoch."""
     finite = {
         name: float(value) if math.isfinite(value) else None
         for name, value in epoch.metrics.items()
@@ -204,12 +206,13 @@ def _contents(
         epochs=epochs,
         summary=dict(record.summary),
         dataset=record.dataset,
-        files=_files(folder),
+        files=files_of(folder),
         network=folder / MODEL_FILE if (folder / MODEL_FILE).is_file() else None,
     )
 
 
-def _files(folder: Path) -> list[str]:
+def files_of(folder: Path) -> list[str]:
+    """Return the paths in a run's folder of what a tracker copies."""
     found = [folder / name for name in FILES if (folder / name).is_file()]
     for name, pattern in FOLDERS.items():
         found += sorted((folder / name).glob(f"[!.]{pattern}"))

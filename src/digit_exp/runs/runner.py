@@ -17,7 +17,14 @@ from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
-from digit_exp.runs.folder import ERROR, TRACEBACK, RunRecord, keep_record, relative_to_cwd
+from digit_exp.runs.folder import (
+    ERROR,
+    IMPORTED,
+    TRACEBACK,
+    RunRecord,
+    keep_record,
+    relative_to_cwd,
+)
 from digit_exp.runs.open_run import OpenRun, discard_outcome
 from digit_exp.runs.results.summary import log_start, run_name, write_config
 from digit_exp.runs.signals import Interruption
@@ -153,6 +160,8 @@ def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
     record.run_id, record.taken_up = checkpoint.config["run_id"], record.started
     with suppress(OSError, ValueError, TypeError):  # it is not there, or was cut off
         earlier = RunRecord.read(folder)
+        if IMPORTED in earlier.tags:  # its checkpoints have the id of another store
+            record.run_id = earlier.run_id
         if earlier.run_id == record.run_id:
             record.started, record.name = earlier.started, earlier.name or record.name
             record.annotations = earlier.annotations

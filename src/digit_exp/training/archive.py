@@ -38,7 +38,7 @@ def read_arrays(path: Path) -> Arrays:
         raise ArchiveError("there is no such file")
     try:
         with zipfile.ZipFile(path) as archive:
-            _refuse_harm(archive.infolist(), path.stat().st_size)
+            refuse_harm(archive.infolist(), path.stat().st_size)
             return {
                 info.filename.removesuffix(".npy"): _array(archive, info)
                 for info in archive.infolist()
@@ -53,7 +53,7 @@ def read_arrays(path: Path) -> Arrays:
         raise ArchiveError(f"it cannot be read ({error})") from error
 
 
-def _refuse_harm(entries: list[zipfile.ZipInfo], size: int) -> None:
+def refuse_harm(entries: list[zipfile.ZipInfo], size: int) -> None:
     """Raise ArchiveError unless all entries fit into a file of `size` bytes, one after another."""
     names = [entry.filename for entry in entries]
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):

@@ -67,9 +67,16 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: str | Path, state: TrainState, config: Mapping[str, Any] | None = None
+    path: str | Path,
+    state: TrainState,
+    config: Mapping[str, Any] | None = None,
+    *,
+    version: int = VERSION,
 ) -> Path:
-    """Write `state` and `config` (plain values) to `path`, atomically."""
+    """Write `state` and `config` (plain values) to `path`, atomically.
+
+    `version` is that of the checkpoint that the state was read from.
+    """
     arrays = {"storage": state.network.parameters.storage}
     arrays |= {f"slots/{name}": slot for name, slot in state.slots.items()}
     if state.average is not None:
@@ -80,7 +87,7 @@ def save_checkpoint(
         arrays |= {f"callbacks/{callback}/{k}": items[k] for k in items.keys() - memory[callback]}
     meta = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": version,
         "network": state.network.spec(),
         **{name: getattr(state, name) for name in PLAIN},
         "callback_memory": memory,

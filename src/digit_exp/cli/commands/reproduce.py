@@ -10,9 +10,11 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
 from digit_exp.cli.arguments import Command, add_json, add_run, add_store
 from digit_exp.cli.output import print_json
+from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.errors import JobFailed
 
 DESCRIPTION = """\
@@ -40,25 +42,20 @@ def _configure(parser: ArgumentParser) -> None:
         help="how far validation and test accuracy may be apart, in percentage points, to be"
         " within tolerance (default: %(default)s)",
     )
-    parser.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder for the new run")
+    add_out(parser)
     parser.add_argument("--track", action="store_true", help="track the new run as the old one was")
     add_json(parser)
     add_store(parser)
 
 
 def _reproduce(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
+    from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.reproduce import Verdict, reproduce
     from digit_exp.runs.reuse.views.json_shapes import reproduction_json
 
     original = Runs.of_folder(uri=options.uri).find(options.run)
-    folder = options.out or OUTPUTS / "reproductions" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
-    if folder.exists():
-        print(f"the folder {folder} exists already; name a new one", file=sys.stderr)
-        return 2
-    progress = sys.stderr if options.json else sys.stdout
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=progress)
-    print(f"reproducing {original.label}", file=progress, flush=True)
+    folder = new_folder(options.out)
+    print(f"reproducing {original.label}", file=progress_to(options.json), flush=True)
     try:
         found = reproduce(original, folder, track=options.track, tolerance=options.tolerance / 100)
     except JobFailed:  # the log has said why
@@ -68,6 +65,28 @@ def _reproduce(options: Namespace) -> int:
     else:
         print("", *found.lines(), sep="\n")
     return found.verdict.value
+
+
+def add_out(parser: ArgumentParser) -> None:
+    """Take the folder of the new run."""
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="a new folder for the new run")
+
+
+def new_folder(chosen: Path | None) -> Path:
+    """Return the folder of the new run; raises ConfigError if it exists."""
+    from digit_exp.runs.reuse.lookup import OUTPUTS
+
+    folder = chosen or OUTPUTS / "reproductions" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
+    if folder.exists():
+        raise ConfigError(Problem("--out", f"the folder {folder} exists already; name a new one"))
+    return folder
+
+
+def progress_to(json: bool) -> TextIO:
+    """Log the training to standard output, or beside JSON to standard error; return that stream."""
+    stream = sys.stderr if json else sys.stdout
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=stream)
+    return stream
 
 
 COMMAND = Command(

@@ -16,6 +16,7 @@ import numpy as np
 
 from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
+from digit_exp.data.idx import DataError
 from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import STOP_REASON
 from digit_exp.runs.longer import ORIGIN
@@ -86,11 +87,12 @@ class Reproduction:
     @property
     def verdict(self) -> Verdict:
         """Identical in everything compared, or close enough in the judged metrics."""
-        both_over = self.original.status == self.again.status
-        if both_over and self.first is None and self.weights == 0 and self.predictions in (0, None):
-            return Verdict.identical
         then, now = self.original.metrics, self.again.metrics
         known = [name for name in JUDGED_METRICS if name in then and name in now]
+        both_over = self.original.status == self.again.status
+        same_end = self.weights == 0 and self.predictions in (0, None)
+        if both_over and self.first is None and same_end and all(then[m] == now[m] for m in known):
+            return Verdict.identical
         near = all(abs(then[name] - now[name]) <= self.tolerance for name in known)
         return Verdict.tolerable if known and near else Verdict.different
 
@@ -142,17 +144,26 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
             f" then make it longer: resume=RUN trainer.epochs={original.config['trainer.epochs']}"
         )
     config = original.run_config()
-    digest = original.data_digest
-    if load_data(config.data).digest != digest:
-        raise RunError(
-            f"the data set has changed since {original.label} was trained"
-            f" (its digest was {digest[:12]})"
-        )
+    _require_data(original, config)
     folder.mkdir(parents=True)
     with Interruption() as interruption:
         again = _reproduction_config(config, original, track)
         execute(again, folder, interruption, last_epoch=_last_epoch(original))
     return compare_runs(original, Runs().find(str(folder)), tolerance)
+
+
+def _require_data(original: FoundRun, config: RunConfig) -> None:
+    """Raise RunError unless the data are those that the run was trained on."""
+    digest = original.data_digest
+    needed = f"{original.label} needs data with the digest {digest}"
+    try:
+        found = load_data(config.data).digest
+    except DataError as error:
+        raise RunError(f"{needed}, and its data cannot be read: {error}") from error
+    if found != digest:
+        raise RunError(
+            f"the data set has changed since {original.label} was trained: {needed}, got {found}"
+        )
 
 
 def compare_runs(original: FoundRun, again: FoundRun, tolerance: float = TOLERANCE) -> Reproduction:

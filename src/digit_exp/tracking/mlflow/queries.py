@@ -82,6 +82,13 @@ class RunStore:
         with translate_errors(self.store):
             return download(self.client, run_id, file, self._copies / run_id)
 
+    def files(self, run_id: str) -> list[str]:
+        """Return the paths of a run's artifacts, at the top and one folder below."""
+        with translate_errors(self.store):
+            top = self.client.list_artifacts(run_id)
+            below = [self.client.list_artifacts(run_id, it.path) for it in top if it.is_dir]
+        return [item.path for items in (top, *below) for item in items if not item.is_dir]
+
     def delete(self, run_id: str) -> None:
         """Delete a run; MLflow keeps it, so that it can be restored."""
         with translate_errors(self.store):

@@ -17,7 +17,7 @@ examples:
   digit-exp rm --list
   digit-exp rm --restore 1fa46133d48b
 
-To free the disk, delete the folder `trash` yourself, and run `mlflow gc` for the artifacts.
+`digit-exp gc` frees the disk of what has been in the trash for 30 days.
 """
 
 

@@ -1,29 +1,38 @@
-"""`digit-exp export RUN ... --to FILE`: a table or a figure for a paper or a program.
+"""`digit-exp export RUN ... --to FILE`: a table or a figure for a paper, or a run as an archive.
 
-The work is in `runs/reuse/export.py`.
+The work is in `runs/reuse/export.py` and `runs/reuse/handover/pack.py`.
 """
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from digit_exp.cli.arguments import RUN, Command, add_store
+
+if TYPE_CHECKING:
+    from digit_exp.runs.reuse.lookup import Runs
 
 DESCRIPTION = """\
 Writes the configurations of a sweep, or of several runs, best first: mean and 95 % interval over
 seeds, the best one bold, an asterisk at those that the test does not tell from it.
+
+--to FILE.zip writes one run for somebody else instead: everything that proves it, with a digest of
+each file. `digit-exp import` and `digit-exp verify` read it.
 """
 EPILOG = """\
 formats of --to:
   .csv .json .parquet   numbers for a program, a row for each configuration
   .md .tex              mean ± half of the interval; LaTeX needs the package booktabs
   .pdf .svg             a figure at the width of a column
+  .zip                  one run: configuration, metrics, checkpoints, predictions, provenance
 
 examples:
   digit-exp export my-sweep --to table.tex
   digit-exp export my-sweep --to results.csv --figures figures
   digit-exp export 7f3a 09bc --to scores.pdf
+  digit-exp export latest --to run.zip
 """
 
 
@@ -47,15 +56,29 @@ def _export(options: Namespace) -> int:
     if options.to is None and options.figures is None:
         raise ConfigError(Problem("--to", "is missing; write --to FILE or --figures FOLDER"))
     runs = Runs.of_folder(uri=options.uri)
+    if options.to is not None and options.to.suffix.lower() == ".zip":
+        return _export_run(options, runs)
     found = [run for text in options.runs for run in runs.all_matching(text)]
     for file in export(ranking_of(found, options.objective), options.to, options.figures):
         print(file)
     return 0
 
 
+def _export_run(options: Namespace, runs: Runs) -> int:
+    """Write one run as an archive."""
+    from digit_exp.registry import ConfigError, Problem
+    from digit_exp.runs.reuse.handover.pack import export_run
+
+    if len(options.runs) > 1 or options.figures is not None or options.objective is not None:
+        problem = "takes one RUN, without --figures and --objective"
+        raise ConfigError(Problem(f"--to {options.to}", problem))
+    print(options.to, f"SHA-256 {export_run(runs.find_job(options.runs[0]), options.to)}", sep="\n")
+    return 0
+
+
 COMMAND = Command(
     "export",
-    "a table or a figure for a paper: CSV, LaTeX, PDF, ...",
+    "a table or a figure for a paper, or a run as a zip",
     DESCRIPTION,
     EPILOG,
     _configure,

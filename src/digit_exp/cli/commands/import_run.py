@@ -1,0 +1,69 @@
+"""`digit-exp import FILE.zip`: a run of another place becomes one of this place.
+
+The work is in `runs/reuse/handover/adopt.py`.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from digit_exp.cli.arguments import Command, add_json, add_store
+from digit_exp.cli.exit_codes import FAILURE, SUCCESS
+from digit_exp.cli.output import print_json
+
+DESCRIPTION = """\
+Takes in a run that `digit-exp export RUN --to FILE.zip` has written: its folder goes below
+outputs/imported/, and MLflow gets it if there is a store here. The digests of all files are checked
+first; an archive that is damaged or of another program is refused, and so is a run that is here.
+"""
+EPILOG = """\
+examples:
+  digit-exp import run.zip
+  digit-exp import run.zip --as anna-baseline
+  digit-exp import run.zip data.dir=/data/my-digits    where its data are on this machine
+
+Then `show`, `compare`, `predict`, `reproduce`, `verify` and `resume=` work on it.
+"""
+PLACE = "data.KEY=PLACE"
+
+
+def add_places(parser: ArgumentParser) -> None:
+    """Take words such as data.dir=FOLDER."""
+    what = "where the data of the run are: data.dir=, data.train= or data.test="
+    parser.add_argument("places", nargs="*", metavar=PLACE, help=what)
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="FILE.zip", help="the archive")
+    add_places(parser)
+    parser.add_argument("--as", dest="name", metavar="NAME", help="what it is called here")
+    add_json(parser)
+    add_store(parser)
+
+
+def _import(options: Namespace) -> int:
+    from digit_exp.runs.folder import relative_to_cwd
+    from digit_exp.runs.reuse.handover.adopt import import_run
+    from digit_exp.runs.reuse.handover.rewrite import places
+    from digit_exp.runs.reuse.views.listing import as_json
+
+    changes = places(options.places)
+    found = import_run(options.file, name=options.name, uri=options.uri, changes=changes)
+    is_all = found.synced is None or found.synced.is_all
+    if options.json:
+        print_json({**as_json(found.run), "tracked": found.synced is not None, "complete": is_all})
+    else:
+        print(f"{found.run.label} is in {relative_to_cwd(found.run.folder or Path())}")
+        print("\n".join(found.synced.where if found.synced else ["no store is here: not tracked"]))
+    return SUCCESS if is_all else FAILURE
+
+
+COMMAND = Command(
+    "import",
+    "take in a run that somebody has exported",
+    DESCRIPTION,
+    EPILOG,
+    _configure,
+    _import,
+)

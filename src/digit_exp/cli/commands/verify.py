@@ -1,0 +1,94 @@
+"""`digit-exp verify RUN|FILE.zip`: trains a run again and judges whether the result holds.
+
+The work is in `runs/reuse/handover/verify.py`.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from digit_exp.cli.arguments import RUN, Command, add_json, add_store
+from digit_exp.cli.commands.import_run import add_places
+from digit_exp.cli.commands.reproduce import add_out, new_folder, progress_to
+from digit_exp.cli.exit_codes import FAILURE, SUCCESS
+from digit_exp.cli.output import print_json
+from digit_exp.registry import ConfigError, Problem
+from digit_exp.runs.errors import JobFailed
+
+if TYPE_CHECKING:
+    from digit_exp.runs.reuse.found_run import FoundRun
+    from digit_exp.runs.reuse.lookup import Runs
+
+DESCRIPTION = """\
+Trains a run, or the run in an archive, again from its configuration, and says: bit-identical,
+same within seeds, not reproduced; with the numbers, and what differs of versions and machine.
+"""
+EPILOG = """\
+same within seeds: the accuracies are no further apart than those of two seeds are in 95 % of cases,
+if runs of three seeds are here; else no further than 0.5 percentage points.
+
+exit codes:
+  0  bit-identical, or same within seeds
+  1  not reproduced
+  2  it could not be tried: a damaged archive, data that are not there, no such run
+
+The new run goes to outputs/reproductions/ and is not tracked.
+"""
+
+
+def _configure(parser: ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN|FILE.zip", help=f"an archive, or {RUN} (its winner)")
+    add_places(parser)
+    add_out(parser)
+    add_json(parser)
+    add_store(parser)
+
+
+def _verify(options: Namespace) -> int:
+    from digit_exp.runs.reuse.handover.verify import verify
+    from digit_exp.runs.reuse.lookup import Runs
+
+    folder, runs = new_folder(options.out), Runs.of_folder(uri=options.uri)
+    with _original(options, runs) as original:
+        print(f"verifying {original.label}", file=progress_to(options.json), flush=True)
+        try:
+            found = verify(original, folder, runs.all)
+        except JobFailed:  # the log has said why
+            return FAILURE
+        if options.json:
+            print_json(found.as_json())
+        else:
+            print("", *found.lines(), sep="\n")
+    return SUCCESS if found.is_verified else FAILURE
+
+
+@contextmanager
+def _original(options: Namespace, runs: Runs) -> Iterator[FoundRun]:
+    """Yield the run that is meant; that of an archive is extracted for so long."""
+    from digit_exp.runs.reuse.handover.adopt import unpack
+    from digit_exp.runs.reuse.handover.pack import SUFFIX
+    from digit_exp.runs.reuse.handover.rewrite import places
+
+    file, changes = Path(options.run), places(options.places)
+    if file.suffix.lower() != SUFFIX:
+        if changes:
+            raise ConfigError(Problem(options.places[0], "is for an archive; RUN has its data"))
+        yield runs.find(options.run)
+        return
+    with TemporaryDirectory(prefix="digit_exp-") as work:
+        yield unpack(file, Path(work) / "run", changes)
+
+
+COMMAND = Command(
+    "verify",
+    "train a run or an archive again: does its result hold?",
+    DESCRIPTION,
+    EPILOG,
+    _configure,
+    _verify,
+)
