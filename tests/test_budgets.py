@@ -5,16 +5,21 @@ import json
 import numpy as np
 import pytest
 
+from digit_exp.cli.main import main
 from digit_exp.config.plan import check
+from digit_exp.data.dataset import Split
+from digit_exp.nn.models import MLP
+from digit_exp.optim.optimizers import SGD
 from digit_exp.runs.folder import LAST_CHECKPOINT, RunRecord
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 from digit_exp.runs.reuse.resume import find_checkpoint
 from digit_exp.runs.runner import run_job
-from digit_exp.training import callbacks
+from digit_exp.training import callbacks, pace
 from digit_exp.training.callbacks import Deadline, StopAfter, TimeBudget
 from digit_exp.training.checkpoint import load_checkpoint
 from digit_exp.training.state import TrainState
+from digit_exp.training.trainer import Trainer
 
 AT_ONCE = "trainer.minutes=1e-9"
 TINY = [
@@ -110,7 +115,110 @@ def test_it_is_reproduced_with_as_many_epochs_on_any_machine(train, tmp_path, mo
     assert (found.epochs, found.verdict) == (2, Verdict.identical)
 
 
-@pytest.mark.parametrize("word", ["trainer.minutes=0", "sweep.minutes=-1", "sweep.minutes=soon"])
+@pytest.fixture
+def steps(monkeypatch):
+    """A clock that a training step moves by a second, and a validation by ten; 7 steps an epoch."""
+
+    class Clock:
+        now = compiling = 0.0
+        pace = 1
+
+        def perf_counter(self):
+            return self.now
+
+    clock, update, evaluate = Clock(), Trainer._update, Trainer.evaluate
+
+    def step(trainer, *arguments):
+        clock.now += clock.pace + clock.compiling
+        clock.compiling = 0.0
+        update(trainer, *arguments)
+
+    def validate(trainer, split):
+        clock.now += 10
+        return evaluate(trainer, split)
+
+    monkeypatch.setattr(pace, "time", clock)
+    monkeypatch.setattr(Trainer, "_update", step)
+    monkeypatch.setattr(Trainer, "evaluate", validate)
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("validation", "every", "seconds", "epochs"),
+    [
+        (0, 1, 21 + 4 * 7 + 6, 4),  # three measurements of 7 steps, then four epochs
+        (0, 1, 1300, 181),  # 2 % of the time is for measurements, four of them
+        (0, 1, 2000, 280),  # 30 seconds at most, so five
+        (64, 1, 51 + 2 * 17, 2),
+        (64, 2, 51 + 2 * 12, 2),
+        (0, 1, 20, -1),
+    ],
+)
+def test_as_many_epochs_fit_as_the_pace_of_some_steps_says(
+    steps, validation, every, seconds, epochs
+):
+    images, labels = np.zeros((300, 4, 4), np.uint8), np.arange(300) % 3
+    split = Split.of(images, labels)
+    train, val = split.select(np.arange(200)), split.select(np.arange(validation))
+    network = MLP(hidden=[4]).build(16, 3, seed=1)
+    before = network.parameters.storage.copy()
+    trainer = Trainer(network, SGD(lr=0.1), batch_size=32, eval_every=every)
+    steps.compiling = 1000
+    assert pace.epochs_that_fit(trainer, train, val, seconds) == epochs
+    np.testing.assert_array_equal(network.parameters.storage, before)
+
+
+FIT = [*TINY, "data.val_ratio=0", "trainer.checkpoint.monitor=train_loss", "schedule=one_cycle"]
+FOUR = f"trainer.fit_minutes={(21 + 4 * 7 + 6) / 60}"
+
+
+def test_a_run_with_fitted_epochs_is_that_of_so_many_to_the_bit(
+    train, tmp_path, steps, monkeypatch, capsys
+):
+    """Also if it is interrupted and goes on on a machine of another pace, and if it is repeated."""
+    monkeypatch.chdir(tmp_path)
+    whole = train(tmp_path / "whole", *FIT, "trainer.epochs=4")
+    folder = train(tmp_path / "outputs" / "a" / "b", *FIT, "trainer.epochs=9", FOUR, AT_ONCE)
+    assert RunRecord.read(folder).tags["fitted_epochs"] == "4"
+    steps.pace = 100
+    assert main([f"resume={folder}", "--dry-run", "--json"]) == 0
+    (job,) = json.loads(capsys.readouterr().out)["jobs"]
+    assert (job["epochs_done"], job["epochs"]) == (1, 4)
+    for _ in range(3):
+        run_job(None, folder, find_checkpoint(str(folder)))
+    record = RunRecord.read(folder)
+    assert (record.status, record.reason) == ("FINISHED", None)
+    ours, theirs = (load_checkpoint(each / LAST_CHECKPOINT).state for each in (folder, whole))
+    np.testing.assert_array_equal(
+        ours.network.parameters.storage, theirs.network.parameters.storage
+    )
+    found = reproduce(Runs().find(str(folder)), tmp_path / "again", track=False, tolerance=0.0)
+    assert (found.epochs, found.verdict) == (4, Verdict.identical)
+
+
+@pytest.mark.parametrize(
+    ("words", "epochs"),
+    [
+        (["trainer.epochs=2"], "2"),  # no more than the setting
+        (["trainer.fit_minutes=1e-9"], "1"),  # one in any case, and one beside a warm-up
+        (["trainer.fit_minutes=1e-9", "schedule=warmup_cosine", "schedule.warmup_epochs=2"], "3"),
+    ],
+)
+def test_fitted_epochs_have_bounds(train, tmp_path, steps, words, epochs):
+    folder = train(tmp_path / "run", *FIT, "trainer.epochs=9", FOUR, *words)
+    assert RunRecord.read(folder).tags["fitted_epochs"] == epochs
+    assert load_checkpoint(folder / LAST_CHECKPOINT).state.epoch == int(epochs)
+
+
+def test_a_dry_run_says_how_many_epochs_may_fit(capsys):
+    assert main([*FIT, "trainer.epochs=1000000", "trainer.fit_minutes=1", "--dry-run"]) == 0
+    assert "epochs fit into 1 minutes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["trainer.minutes=0", "trainer.fit_minutes=-1", "sweep.minutes=-1", "sweep.minutes=soon"],
+)
 def test_a_time_is_a_positive_number(word):
     (problem,) = check([word])
     assert problem.path == word.partition("=")[0]

@@ -38,7 +38,7 @@ def bars(tmp_path_factory):
 
 def trained_on(bars, folder, *words, epochs):
     """Train until the bars are told apart; return the configuration, and the figures drawn."""
-    data = ["data=idx", f"data.dir='{bars}'", "tracking=none"]
+    data = ["data=idx", f"data.dir='{bars}'", "tracking=none", "trainer.fit_minutes=null"]
     (config,) = plan([*words, *data, f"trainer.epochs={epochs}", "trainer.batch_size=10"]).jobs
     experiment = Experiment.prepare(config, folder)
     assert start(experiment).summary["test_acc"] > 0.8
@@ -53,6 +53,7 @@ def test_a_preset_trains_on_images_of_another_kind(preset, bars, tmp_path):
         bars, tmp_path, f"experiment={preset}", "model.hidden=[16]", epochs=12
     )
     assert "first_layer_weights" in drawn
+    assert ("feature_maps" in drawn) == hasattr(config.model, "filters")
     assert ("augmentation" in drawn) != isinstance(config.augmentation, Unchanged)
 
 

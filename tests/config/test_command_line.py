@@ -12,7 +12,9 @@ from digit_exp.config.plan import check, plan
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
 OPTIMIZERS = "adagrad, adam, adamw, lion, momentum, nadam, nesterov, rmsprop, sgd"
-EXPERIMENTS = "debug, five_minutes, no_augmentation, record"
+EXPERIMENTS = (
+    "debug, five_minutes, five_minutes_cnn, no_augmentation, one_minute, record, record_cnn"
+)
 UNMEASURED = "needs validation data, but data.val_ratio=0; set data.val_ratio=0.1 or use"
 
 
@@ -73,8 +75,7 @@ def test_a_launcher_of_an_extra_that_is_not_installed_names_the_extra(monkeypatc
         ("optimizer=[adam]", f"unknown optimizer ['adam']. Known: {OPTIMIZERS}"),
         (
             "experiment=debgu",
-            "unknown experiment 'debgu'. Did you mean 'debug'?"
-            " Known: debug, five_minutes, no_augmentation, record",
+            f"unknown experiment 'debgu'. Did you mean 'debug'? Known: {EXPERIMENTS}",
         ),
         ("tracking=schema", "unknown tracking 'schema'. Known: mlflow, none"),
         ("optimizer.name=sgd", "cannot be set; write optimizer=sgd"),

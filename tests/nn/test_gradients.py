@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.committee import Committee
 from digit_exp.nn.convolution import (
     AvgPool2D,
     Conv2D,
@@ -34,6 +35,12 @@ LAYERS = [
     Dense(INPUTS, 5, bias=False),
     BatchNorm(INPUTS),
     Dropout(0.4),
+    Committee(
+        [
+            [Dense(INPUTS, 4).spec(), ACTIVATIONS["tanh"]().spec(), Dense(4, 3).spec()],
+            [BatchNorm(INPUTS).spec(), Dense(INPUTS, 3, bias=False).spec()],
+        ]
+    ),
     *[ACTIVATIONS[name]() for name in ACTIVATIONS.names()],
 ]
 LAYERS_OF_MAPS = [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from digit_exp.nn.activations import ACTIVATIONS
+from digit_exp.nn.committee import Committee
 from digit_exp.nn.convolution import (
     AvgPool2D,
     Conv2D,
@@ -29,6 +30,7 @@ LAYERS = {
     "avgpool2d": (AvgPool2D, MAPS),
     "globalavgpool2d": (GlobalAvgPool2D, MAPS),
     "spatialdropout": (SpatialDropout, {"rate": 0.4, "channels": 2}),
+    "committee": (Committee, {"members": [[Dense(INPUTS, 3).spec()]] * 2}),
     **{name: (ACTIVATIONS[name], {}) for name in ACTIVATIONS.names()},
 }
 

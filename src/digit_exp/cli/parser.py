@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 
 from digit_exp.cli.commands import (
+    committee,
     doctor,
     draw,
     import_run,
@@ -33,6 +34,7 @@ COMMANDS = {
         try_change.COMMAND,
         reproduce.COMMAND,
         verify.COMMAND,
+        committee.COMMAND,
         promote.COMMAND,
         predict.COMMAND,
         draw.COMMAND,

@@ -106,6 +106,7 @@ class TrainerSettings(Component):
     batch_size: Count = 32
     eval_every: Count = 1
     minutes: Positive | None = None
+    fit_minutes: Positive | None = None
     threads: Count = 1
     ema: Fraction = 0.0
     early_stopping: EarlyStoppingSettings = field(default_factory=EarlyStoppingSettings)

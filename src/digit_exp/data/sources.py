@@ -50,6 +50,7 @@ class DataSource(Component):
     """The contract: where images come from, and how the training set is used."""
 
     val_ratio: Fraction = 0.1
+    split_seed: CountOrZero | None = None
     stratified: bool = False
     train_size: Count | None = None
     normalize: Normalize = Normalize.unit

@@ -63,6 +63,8 @@ def explain(predictor: Predictor, seen: Pixels, target: int) -> Explanation:
         HiddenLayer(_name(network, end), as_maps(arrays[end][0], network.shapes[end - 1]))
         for end in weighted[1:]  # what the next layer with weights reads
     ]
+    if not weighted:  # a committee: the layers are its members
+        return Explanation(target, gradient, [], [])
     end = weighted[1] if len(weighted) > 1 else len(network.layers)
     units = _units(network, weighted[0], arrays[end], gradients[end], seen.shape)
     return Explanation(target, gradient, hidden, units)

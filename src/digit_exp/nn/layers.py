@@ -11,7 +11,8 @@ write y over x; all layers but `Dense` write dx over dy.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Any, ClassVar
@@ -66,6 +67,10 @@ class Layer:
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample's output for inputs of `shape`."""
         return shape
+
+    def widest(self, shape: Shape) -> int:
+        """Return the most numbers that one of its arrays has for a sample of `shape`."""
+        return math.prod(self.output_shape(shape))
 
     @property
     def multiply_adds(self) -> int:
@@ -281,3 +286,9 @@ class Dropout(Layer):
 
     def _drop(self, x: Array, out: Array) -> None:
         drop(x, self.noise, np.float32(self.rate), x.dtype.type(1 / (1 - self.rate)), out)
+
+
+def numbered(layers: Sequence[Layer]) -> list[str]:
+    """Name layers by their kind and number, as in `dense_1`, `relu_1`, `dense_2`."""
+    kinds = [layer.kind for layer in layers]
+    return [f"{kind}_{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]

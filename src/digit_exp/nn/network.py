@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array, Labels, Pixels
-from digit_exp.nn import activations, convolution  # noqa: F401 - a spec may name their layers
-from digit_exp.nn.layers import Dense, Layer, Shape
+from digit_exp.nn import activations, committee, convolution  # noqa: F401 - a spec names layers
+from digit_exp.nn.layers import Layer, Shape, numbered
 from digit_exp.nn.losses import softmax
 from digit_exp.nn.parameters import Kind, Parameters
 from digit_exp.nn.shift_averaging import SHIFTS, ShiftAveraging
@@ -44,7 +44,7 @@ class Network:
         self.inputs = inputs
         self.shift_averaging = shift_averaging
         self.layers = list(layers)
-        self.names = _numbered(self.layers)
+        self.names = numbered(self.layers)
         named = list(zip(self.names, self.layers, strict=True))
         slots = {f"{name}.{slot}": s for name, layer in named for slot, s in layer.slots().items()}
         self.parameters = Parameters(slots, dtype)
@@ -61,7 +61,9 @@ class Network:
 
         The memory that this takes does not grow with the set.
         """
-        widest = max(math.prod(shape) for shape in self.shapes)
+        before = [(self.inputs,), *self.shapes[:-1]]
+        layers = zip(self.layers, before, strict=True)
+        widest = max(layer.widest(shape) for layer, shape in layers)
         copies = SHIFTS if self.shift_averaging else 1
         return max(1, min(PREDICTION_BATCH, PREDICTION_NUMBERS // (widest * copies)))
 
@@ -76,7 +78,7 @@ class Network:
     @property
     def classes(self) -> int:
         """How many classes the network tells apart."""
-        return next(layer.units for layer in reversed(self.layers) if isinstance(layer, Dense))
+        return math.prod(self.shapes[-1])
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Give every parameter a fresh value."""
@@ -180,9 +182,3 @@ def spec_of(
     """Return a network's architecture as plain values, which `Network.from_spec` takes."""
     spec = {"inputs": inputs, "layers": [layer.spec() for layer in layers]}
     return spec | ({SHIFT_AVERAGING: asdict(shift_averaging)} if shift_averaging else {})
-
-
-def _numbered(layers: Sequence[Layer]) -> list[str]:
-    """Name layers by their kind and number, as in `dense_1`, `relu_1`, `dense_2`."""
-    kinds = [layer.kind for layer in layers]
-    return [f"{kind}_{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds)]

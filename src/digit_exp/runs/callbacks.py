@@ -12,7 +12,7 @@ from digit_exp.colour import GREEN
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import resolved
 from digit_exp.pruning.callback import PruneLosing
-from digit_exp.runs.experiment import Experiment, PruningContext
+from digit_exp.runs.experiment import EPOCHS, Experiment, PruningContext
 from digit_exp.runs.failures import BestEffort
 from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.open_run import OpenRun, WriteEpochs
@@ -50,11 +50,11 @@ def callbacks_of(
         interruption,
         StopOnNonFinite(),
         *([_early_stopping(experiment.config)] if settings.early_stopping.enabled else []),
-        *([] if pruning is None else [_pruning(experiment.config, pruning)]),
+        *([] if pruning is None else [_pruning(experiment, pruning)]),
         *_checkpoints(experiment, run),
         WriteEpochs(run, experiment.write_failures),
         *_budgets(experiment, pruning),
-        Progress(settings.epochs, steps, log.info, partial(log.info, extra={"colour": GREEN})),
+        Progress(experiment.epochs, steps, log.info, partial(log.info, extra={"colour": GREEN})),
     ]
 
 
@@ -64,7 +64,7 @@ def _budgets(experiment: Experiment, pruning: PruningContext | None) -> Iterator
     if experiment.last_epoch is not None:
         yield StopAfter(experiment.last_epoch)
     if settings.minutes is not None:
-        yield TimeBudget(60 * settings.minutes, settings.epochs)
+        yield TimeBudget(60 * settings.minutes, experiment.epochs)
     if pruning is not None and pruning.deadline is not None:
         yield Deadline(pruning.deadline)
 
@@ -80,13 +80,13 @@ def _early_stopping(config: RunConfig) -> EarlyStopping:
     )
 
 
-def _pruning(config: RunConfig, context: PruningContext) -> PruneLosing:
-    watched = monitor_of(config)
+def _pruning(experiment: Experiment, context: PruningContext) -> PruneLosing:
+    watched = monitor_of(experiment.config)
     return PruneLosing(
-        config.pruner,
+        experiment.config.pruner,
         context.histories,
         number=context.number,
-        epochs=config.trainer.epochs,
+        epochs=experiment.epochs,
         monitor=watched.monitor.value,
         mode=watched.mode.value,
     )
@@ -115,4 +115,5 @@ def _checkpoint_metadata(experiment: Experiment, run: OpenRun) -> Mapping[str, A
         "run_id": run.tracker.run_id,
         "data_digest": experiment.dataset.digest,
         "run": resolved(experiment.config),
+        EPOCHS: experiment.epochs,
     }

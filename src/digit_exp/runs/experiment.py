@@ -27,6 +27,9 @@ from digit_exp.training.checkpoint import Checkpoint
 from digit_exp.training.state import TrainState
 from digit_exp.training.trainer import Trainer
 
+EPOCHS = "epochs"
+"""The key in a checkpoint of how many epochs its run has."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -70,6 +73,8 @@ class Experiment:
     network: Network
     start: TrainState | None
     """The state that a resumed run continues from."""
+    epochs: int
+    """How many are trained: `trainer.epochs`, or as many as fit into `trainer.fit_minutes`."""
     last_epoch: int | None = None
     """Where to stop, if a run is trained again that stopped there."""
     write_failures: WriteFailures = field(default_factory=WriteFailures)
@@ -87,13 +92,13 @@ class Experiment:
         if checkpoint is None:
             network = build_network(config, dataset, train)
             require_free_space(folder, network)
-            return cls(config, folder, dataset, train, val, network, None)
+            return cls(config, folder, dataset, train, val, network, None, config.trainer.epochs)
         if checkpoint.config["data_digest"] != dataset.digest:
             raise ConfigError(
                 Problem("resume", f"the data set {dataset.name} has changed since the run started")
             )
-        network = checkpoint.state.network
-        return cls(config, folder, dataset, train, val, network, checkpoint.state)
+        network, epochs = checkpoint.state.network, epochs_of(checkpoint, config)
+        return cls(config, folder, dataset, train, val, network, checkpoint.state, epochs)
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -115,7 +120,7 @@ class Experiment:
             schedule=config.schedule,
             regularizer=config.regularization,
             augmentation=config.augmentation,
-            epochs=settings.epochs,
+            epochs=self.epochs,
             batch_size=settings.batch_size,
             eval_every=settings.eval_every,
             ema=settings.ema,
@@ -123,6 +128,13 @@ class Experiment:
             threads=settings.threads,
             callbacks=callbacks,
         )
+
+
+def epochs_of(checkpoint: Checkpoint, config: RunConfig) -> int:
+    """Return how many epochs the run of a checkpoint has, those that fitted into its time."""
+    settings = config.trainer
+    fitted: int = checkpoint.config.get(EPOCHS, settings.epochs)
+    return settings.epochs if settings.fit_minutes is None else fitted
 
 
 @lru_cache(maxsize=1)
@@ -133,7 +145,8 @@ def load_data(source: DataSource) -> Dataset:
 
 def train_val_splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
     """Return the training and the validation split of a run."""
-    rng, data = Rng(config.seed)("split"), config.data
+    data = config.data
+    rng = Rng(config.seed if data.split_seed is None else data.split_seed)("split")
     train, val = train_val_split(
         dataset.train, val_ratio=data.val_ratio, rng=rng, stratified=data.stratified
     )

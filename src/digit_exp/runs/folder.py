@@ -39,6 +39,8 @@ IMPORTED = "imported.from"
 ERROR = "digit_exp.error"
 """The tag that says why a run has FAILED; the whole traceback is in a file."""
 ERROR_LENGTH = 500
+COMMITTEE = "digit_exp.committee"
+"""The tag of a committee: its members, as JSON."""
 TEST_METRIC = "test_acc"
 CONFIG_FILE = "config.yaml"
 LAST_CHECKPOINT = Path("checkpoints") / "last.npz"

@@ -16,7 +16,7 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.optim.schedules import Clock
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.experiment import Experiment, Result
-from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, RunRecord
+from digit_exp.runs.folder import COMMITTEE, FINAL_REASONS, LAST_CHECKPOINT, RunRecord
 from digit_exp.runs.results.summary import log_start
 from digit_exp.runs.runner import execute_open, load_run_checkpoint, open_run
 from digit_exp.runs.signals import Interruption
@@ -32,6 +32,8 @@ def require_longer(folder: Path, epochs: int) -> None:
     """Raise ConfigError unless the run in `folder` has ended and can be made longer."""
     record = RunRecord.read(folder)
     name = record.run_id or folder
+    if COMMITTEE in record.tags:
+        raise _refusal(f"the run {name} is a committee, whose members are not trained together")
     if record.reason in FINAL_REASONS:
         raise _refusal(f"the run {name} is {record.reason}; a longer one would begin with that")
     if not record.is_over:
@@ -46,7 +48,7 @@ def require_longer(folder: Path, epochs: int) -> None:
 def longer_config(checkpoint: Checkpoint, epochs: int) -> RunConfig:
     """Return the configuration of the longer run."""
     config = from_mapping(checkpoint.config["run"])
-    return replace(config, trainer=replace(config.trainer, epochs=epochs))
+    return replace(config, trainer=replace(config.trainer, epochs=epochs, fit_minutes=None))
 
 
 def run_longer(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from threadpoolctl import threadpool_limits
 
@@ -45,9 +45,13 @@ from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.provenance import git_diff
 from digit_exp.training.callbacks import SWEEP_OUT_OF_TIME
 from digit_exp.training.checkpoint import save_network
+from digit_exp.training.pace import epochs_that_fit
 from digit_exp.training.state import TrainState
 
 log = logging.getLogger(__name__)
+
+FITTED_EPOCHS = "fitted_epochs"
+"""The tag of a run with `trainer.fit_minutes`: how many epochs were found to fit."""
 
 
 def train_and_evaluate(
@@ -57,6 +61,7 @@ def train_and_evaluate(
     pruning: PruningContext | None = None,
 ) -> Result:
     """Carry out a run and return its outcome; `pruning` is given for a job of a sweep."""
+    experiment = _with_fitted_epochs(experiment, run)
     steps = _Steps(experiment, run)
     steps.write_inputs()
     earlier, started = _earlier_seconds(experiment), time.perf_counter()
@@ -150,6 +155,21 @@ class _Steps:
         log.info("\ndrawing figures ...")
         draw(experiment, state, predictions, temperature)
         log_failures(experiment, result)
+
+
+def _with_fitted_epochs(experiment: Experiment, run: OpenRun) -> Experiment:
+    """Return the experiment with as many epochs as fit into its time, if that is what it has."""
+    settings = experiment.config.trainer
+    if settings.fit_minutes is None or experiment.start is not None or not settings.epochs:
+        return experiment
+    log.info("measuring how many epochs fit into %g minutes", settings.fit_minutes)
+    seconds = 60 * settings.fit_minutes
+    fit = epochs_that_fit(experiment.trainer([]), experiment.train, experiment.val, seconds)
+    least = 1 + getattr(experiment.config.schedule, "warmup_epochs", 0)
+    epochs = min(max(fit, least), settings.epochs)
+    log.info("trainer.fit_minutes=%g: %d epochs", settings.fit_minutes, epochs)
+    run.record.tags |= {FITTED_EPOCHS: str(epochs)}
+    return replace(experiment, epochs=epochs)
 
 
 def _earlier_seconds(experiment: Experiment) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from digit_exp.arrays import Array, Labels
 from digit_exp.data.augmentations import Unchanged
 from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
-from digit_exp.nn.convolution import AvgPool2D, Conv2D, MaxPool2D
+from digit_exp.nn.convolution import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D
+from digit_exp.nn.layers import Dense
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.results.summary import best_epoch
@@ -63,10 +65,10 @@ def _figures(
     }
     yield "weight_histograms", lambda: weights.weight_histograms(layers)
     first = next(iter(layers.values()))
-    filters = next((x for x in experiment.network.layers if isinstance(x, Conv2D)), None)
-    seen = (filters.kernel_size, filters.kernel_size) if filters else shape
+    side = math.isqrt(len(first))
+    seen = shape if len(first) == math.prod(shape) else (side, side)  # of an image, or a filter
     yield "first_layer_weights", lambda: weights.first_layer_weights(first, seen)
-    if filters:
+    if any(isinstance(layer, Conv2D) for layer in experiment.network.layers):
         yield "feature_maps", lambda: weights.feature_maps(*_maps(experiment))
 
     names = experiment.dataset.class_names
@@ -96,7 +98,9 @@ def _maps(experiment: Experiment, images: int = 8) -> tuple[Array, Array]:
     some = test.select(np.sort(positions)[:images])
     x = pixels = next(iter(batches(some, images)))[0].copy()
     x = x.reshape(len(x), -1)
-    last = next(i for i, layer in enumerate(layers) if isinstance(layer, MaxPool2D | AvgPool2D))
+    begun = [isinstance(layer, Conv2D) for layer in layers].index(True) + 1
+    ends = (Conv2D, MaxPool2D, AvgPool2D, GlobalAvgPool2D, Dense)
+    last = next(i for i in range(begun, len(layers)) if isinstance(layers[i], ends))
     for layer in layers[:last]:
         x = layer.forward(x)
     height, width, filters = experiment.network.shapes[last - 1]

@@ -119,7 +119,7 @@ def divergence_advice(experiment: Experiment, state: TrainState) -> str:
     config = experiment.config
     memory = state.callback_memory[StopOnNonFinite.__name__]
     steps = math.ceil(len(experiment.train) / config.trainer.batch_size)
-    clock = Clock(memory["step"] - 1, steps, config.trainer.epochs)
+    clock = Clock(memory["step"] - 1, steps, experiment.epochs)
     rate = config.optimizer.lr * config.schedule.factor(clock, state.schedule_memory)
     clipped = config.optimizer.clip_norm
     return (

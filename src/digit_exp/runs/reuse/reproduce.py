@@ -6,6 +6,7 @@ the machine round differently. Comparing the metrics of each epoch shows where t
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,8 +18,8 @@ import numpy as np
 from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.data.idx import DataError
-from digit_exp.runs.experiment import load_data
-from digit_exp.runs.folder import STOP_REASON
+from digit_exp.runs.experiment import epochs_of, load_data
+from digit_exp.runs.folder import COMMITTEE, STOP_REASON
 from digit_exp.runs.longer import ORIGIN
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
@@ -143,6 +144,9 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
             f"{original.label} began with the state of another run, {origin}. Reproduce that one,"
             f" then make it longer: resume=RUN trainer.epochs={original.config['trainer.epochs']}"
         )
+    if COMMITTEE in original.tags:
+        members = " ".join(json.loads(original.tags[COMMITTEE]))
+        raise RunError(f"{original.label} is a committee. Make it again: committee {members}")
     config = original.run_config()
     _require_data(original, config)
     folder.mkdir(parents=True)
@@ -199,6 +203,9 @@ def _reproduction_config(config: RunConfig, original: FoundRun, track: bool) -> 
     tracking = replace(config.tracking, backend=backend, tags=tags)
     name = f"again: {original.name}"
     trainer = replace(config.trainer, minutes=None)  # this machine may be faster or slower
+    if trainer.fit_minutes is not None:
+        epochs = epochs_of(original.checkpoint(), config)
+        trainer = replace(trainer, fit_minutes=None, epochs=epochs)
     return replace(config, run_name=name, tracking=tracking, trainer=trainer)
 
 

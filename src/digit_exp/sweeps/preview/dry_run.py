@@ -19,7 +19,7 @@ from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
-from digit_exp.runs.experiment import load_data
+from digit_exp.runs.experiment import epochs_of, load_data
 from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.longer import longer_config
 from digit_exp.runs.reuse.lookup import OUTPUTS
@@ -122,7 +122,7 @@ def dry_resume(checkpoint: Checkpoint, epochs: int | None = None) -> DryRun:
     config = from_mapping(checkpoint.config["run"])
     if epochs is not None:
         config = longer_config(checkpoint, epochs)
-    job = _Look().at(0, config, [])
+    job = replace(_Look().at(0, config, []), remark="", epochs=epochs_of(checkpoint, config))
     return DryRun([replace(job, state="resumed", epochs_done=checkpoint.state.epoch)])
 
 
@@ -162,6 +162,10 @@ class _Look:
         work = Work(_training_images(config, dataset), multiply_adds, config.trainer.batch_size)
         state, remark, done = self._state(config, dataset.digest)
         time = self._recorded.time_of(config, work)
+        if (minutes := config.trainer.fit_minutes) is not None and epochs > 0:
+            epochs = max(1, min(epochs, int(60 * minutes / time.seconds)))
+            fitted = f"about {epochs} epochs fit into {minutes:g} minutes; measured when it begins"
+            remark = remark or fitted
         return PlannedJob(number, shown, epochs, state, remark, done, parameters, time)
 
     def _state(self, config: RunConfig, digest: str) -> tuple[State, str, int]:
