@@ -38,7 +38,7 @@ class Member:
     def plain(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
-            "run_id": self.run.run_id,
+            "id": self.run.run_id,
             "name": self.run.name,
             "val_acc": self.val_acc,
             "first_val_acc": self.first_val_acc,
