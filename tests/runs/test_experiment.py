@@ -203,3 +203,15 @@ def test_the_lines_of_the_best_epochs_are_marked(tmp_path, caplog):
     _, result = run(tmp_path)
     marked = [record for record in caplog.records if getattr(record, "colour", None)]
     assert f"Epoch {result.summary['best_epoch']:g}/3" in marked[-1].getMessage()
+
+
+def test_deformed_copies_are_drawn_from_the_seed_as_the_augmentation_does(tmp_path):
+    changes = {
+        "model": {"name": "mlp", "hidden": [16], "copies": 2},
+        "augmentation": {"name": "affine"},
+    }
+    first, again = (Experiment.prepare(config(**changes), tmp_path).network for _ in range(2))
+    assert first.copies.count == 2
+    np.testing.assert_array_equal(first.parameters.storage, again.parameters.storage)
+    with pytest.raises(ConfigError, match=r"model\.copies"):
+        Experiment.prepare(config(model=changes["model"]), tmp_path)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array
+from digit_exp.nn.deformed_copies import DeformedCopies
 from digit_exp.nn.layers import Layer
 from digit_exp.nn.losses import softmax
 from digit_exp.nn.network import Network
@@ -54,6 +55,7 @@ class Classifier:
             "temperature": self.temperature,
             "reads": self.reads,
             "shifts": averaging.pixels if averaging else 0,
+            "copies": network.copies.count if network.copies else 0,
         }
         encoded = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         with path.open("wb") as file:  # a name of any ending
@@ -70,7 +72,9 @@ class Classifier:
         layers = [{k: v for k, v in entry.items() if k != "name"} for entry in meta["layers"]]
         averaging = ShiftAveraging(height, width, meta["shifts"]) if meta["shifts"] else None
         built = [Layer.from_spec(layer) for layer in layers]
-        network = Network(height * width, built, shift_averaging=averaging)
+        count = meta.get("copies", 0)
+        copies = DeformedCopies(count, height, width) if count else None
+        network = Network(height * width, built, shift_averaging=averaging, copies=copies)
         for name, array in arrays.items():
             network.parameters.value(name)[...] = array
         return cls(network, (height, width), meta["temperature"], meta.get("reads", "characters"))

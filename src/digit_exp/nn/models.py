@@ -41,6 +41,8 @@ class Model(Component):
 
     shifts: CountOrZero = 0
     """Average predictions over the image and 4 copies shifted so many pixels; 0: do not."""
+    copies: CountOrZero = 0
+    """Decide over so many copies deformed as the augmentation does, too; 0: do not."""
 
     def build(
         self,

@@ -12,8 +12,9 @@ from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.nn import activations, committee, convolution  # noqa: F401 - a spec names layers
+from digit_exp.nn.deformed_copies import MAPS, DeformedCopies, deformed
 from digit_exp.nn.layers import Layer, Shape, numbered
-from digit_exp.nn.losses import softmax
+from digit_exp.nn.losses import log_softmax, softmax
 from digit_exp.nn.parameters import Kind, Parameters
 from digit_exp.nn.shift_averaging import SHIFTS, ShiftAveraging
 from digit_exp.registry import ConfigError, Problem
@@ -26,6 +27,9 @@ PREDICTION_NUMBERS = 2**22
 
 SHIFT_AVERAGING = "views"
 """The key of `ShiftAveraging` in a spec, as checkpoints have it since their first version."""
+
+COPIES = "copies"
+"""The key of `DeformedCopies` in a spec."""
 
 
 class Network:
@@ -40,14 +44,16 @@ class Network:
         layers: Sequence[Layer],
         dtype: DTypeLike = np.float32,
         shift_averaging: ShiftAveraging | None = None,
+        copies: DeformedCopies | None = None,
     ) -> None:
         self.inputs = inputs
         self.shift_averaging = shift_averaging
+        self.copies = copies
         self.layers = list(layers)
         self.names = numbered(self.layers)
         named = list(zip(self.names, self.layers, strict=True))
         slots = {f"{name}.{slot}": s for name, layer in named for slot, s in layer.slots().items()}
-        self.parameters = Parameters(slots, dtype)
+        self.parameters = Parameters(slots | (copies.slots if copies else {}), dtype)
         for name, layer in named:
             layer.bind(name, self.parameters)
         trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
@@ -89,14 +95,25 @@ class Network:
         """Return logits, shape `(batch, classes)`, for pixels in [0, 1] of any image shape.
 
         With a generator the pass belongs to training (dropout, batch statistics), without one to
-        evaluation, which averages over shifts of the images if the network does that. The result
-        is valid until the next pass.
+        evaluation, which averages over shifts and copies of the images if the network does that.
+        The result is valid until the next pass.
         """
         x = x.reshape(len(x), -1)
-        if rng is None and self.shift_averaging is not None:
-            shifted = self.shift_averaging.shifted(x)
-            return self.shift_averaging.mean(self._through_layers(shifted, rng))
-        return self._through_layers(x, rng)
+        if rng is not None:
+            return self._through_layers(x, rng)
+        if self.copies is None:
+            return self._averaged_over_shifts(x)
+        total = log_softmax(self._averaged_over_shifts(x))
+        for deformation in self.parameters.value(MAPS):
+            total += log_softmax(self._averaged_over_shifts(deformed(x, deformation)))
+        mean: Array = (total / (1 + self.copies.count)).astype(x.dtype)
+        return mean
+
+    def _averaged_over_shifts(self, x: Array) -> Array:
+        if self.shift_averaging is None:
+            return self._through_layers(x, None)
+        shifted = self.shift_averaging.shifted(x)
+        return self.shift_averaging.mean(self._through_layers(shifted, None))
 
     def _through_layers(self, x: Array, rng: np.random.Generator | None) -> Array:
         for layer in self.layers:
@@ -166,14 +183,25 @@ class Network:
 
     def spec(self) -> dict[str, Any]:
         """Return the architecture as plain values, without the parameters."""
-        return spec_of(self.inputs, self.layers, self.shift_averaging)
+        spec = spec_of(self.inputs, self.layers, self.shift_averaging)
+        return spec | ({COPIES: asdict(self.copies)} if self.copies else {})
+
+    def with_copies(self, maps: Array) -> Network:
+        """Return a network of the same values that decides over copies: see `DeformedCopies`."""
+        count, _, height, width = maps.shape
+        spec = {**self.spec(), COPIES: {"count": count, "height": height, "width": width}}
+        network = Network.from_spec(spec, self.parameters.values.dtype)
+        for name, values in {**self.parameters.arrays(), MAPS: maps}.items():
+            network.parameters.value(name)[...] = values
+        return network
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], dtype: DTypeLike = np.float32) -> Self:
         """Build the network that `spec` describes, with all parameters zero."""
         layers = [Layer.from_spec(entry) for entry in spec["layers"]]
         shifts = ShiftAveraging(**spec[SHIFT_AVERAGING]) if SHIFT_AVERAGING in spec else None
-        return cls(spec["inputs"], layers, dtype, shifts)
+        copies = DeformedCopies(**spec[COPIES]) if COPIES in spec else None
+        return cls(spec["inputs"], layers, dtype, shifts, copies)
 
 
 def spec_of(

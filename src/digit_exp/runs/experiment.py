@@ -12,6 +12,7 @@ from pathlib import Path
 
 from digit_exp.config.schema import RunConfig
 from digit_exp.data.dataset import Dataset, Split
+from digit_exp.data.deformations import deformations
 from digit_exp.data.sources import DataSource, Normalize
 from digit_exp.data.splits import pixel_statistics, subset, train_val_split
 from digit_exp.nn.models import PixelStatistics
@@ -164,10 +165,14 @@ def build_network(config: RunConfig, dataset: Dataset, train: Split) -> Network:
     if config.data.normalize is Normalize.standardize:
         mean, std = pixel_statistics(train)
         standardize = PixelStatistics(mean=mean, std=std)
-    return config.model.build(
+    network = config.model.build(
         dataset.image_shape,
         dataset.classes,
         seed=config.seed,
         dropout=config.regularization.dropout,
         standardize=standardize,
     )
+    if not (count := config.model.copies):
+        return network
+    shape, rng = dataset.image_shape, Rng(config.seed)
+    return network.with_copies(deformations(config.augmentation, shape, count, rng))

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from digit_exp.arrays import Array
+from digit_exp.nn.deformed_copies import DeformedCopies
 from digit_exp.nn.layers import Layer
-from digit_exp.nn.network import Network
+from digit_exp.nn.network import COPIES, Network
 from digit_exp.training.archive import ArchiveError, Arrays, read_arrays, write_arrays
 from digit_exp.training.state import TrainState
 
@@ -196,6 +197,8 @@ def _check_kinds(meta: Mapping[str, Any]) -> None:
 def _size(spec: Mapping[str, Any]) -> int:
     """Return how many numbers an architecture has, without making room for them."""
     slots = [slot for entry in spec["layers"] for slot in Layer.from_spec(entry).slots().values()]
+    if COPIES in spec:
+        slots += DeformedCopies(**spec[COPIES]).slots.values()
     return sum(math.prod(slot.shape) for slot in slots)
 
 

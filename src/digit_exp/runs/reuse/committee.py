@@ -14,6 +14,7 @@ import numpy as np
 from digit_exp.analysis.objective import Objective
 from digit_exp.config.schema import RunConfig
 from digit_exp.nn.committee import Committee
+from digit_exp.nn.deformed_copies import MAPS
 from digit_exp.nn.network import Network
 from digit_exp.optim.optimizers import SGD
 from digit_exp.runs.experiment import Experiment, Result, load_data, train_val_splits
@@ -87,6 +88,7 @@ def make_committee(members: Sequence[FoundRun], folder: Path, name: str | None) 
     config = _together(members, name or f"committee of {len(members)}")
     networks = [run.network() for run in members]
     _require_alike(members, [network.shift_averaging for network in networks], "model.shifts")
+    _require_alike(members, [network.copies for network in networks], "model.copies")
     folder.mkdir(parents=True)
     prepared = Experiment.prepare(config, folder)
     experiment = replace(prepared, network=committee_of(networks))
@@ -102,15 +104,19 @@ def make_committee(members: Sequence[FoundRun], folder: Path, name: str | None) 
 def committee_of(networks: Sequence[Network]) -> Network:
     """Return the network that averages the probabilities of `networks`, with their values.
 
-    They take the same images, know the same classes and average over the same shifts.
+    They take the same images, know the same classes and average over the same shifts. Deformed
+    copies are those of the first.
     """
     first = networks[0]
     layer = Committee([[layer.spec() for layer in network.layers] for network in networks])
     dtype = first.parameters.storage.dtype
-    together = Network(first.inputs, [layer], dtype, first.shift_averaging)
+    together = Network(first.inputs, [layer], dtype, first.shift_averaging, first.copies)
     for number, network in enumerate(networks, 1):
         for name, values in network.parameters.arrays().items():
-            together.parameters.value(f"committee_1.{number}.{name}")[...] = values
+            if name != MAPS:
+                together.parameters.value(f"committee_1.{number}.{name}")[...] = values
+            elif network is first:
+                together.parameters.value(MAPS)[...] = values
     return together
 
 
