@@ -76,6 +76,7 @@ def run(
     """
     from digit_exp.config.plan import plan
     from digit_exp.runs.folder import LOG_FILE
+    from digit_exp.runs.log_file import info_level, logging_to
     from digit_exp.runs.runner import execute
     from digit_exp.runs.signals import Interruption
 
@@ -84,7 +85,7 @@ def run(
     (config,) = plan(_overrides([*words, named])).jobs
     place = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}" if folder is None else Path(folder)
     place.mkdir(parents=True)
-    with _logged_to(place / LOG_FILE), Interruption() as interruption:
+    with info_level(), logging_to(place / LOG_FILE), Interruption() as interruption:
         execute(config, place, interruption)
     return Runs().find(str(place))
 
@@ -173,25 +174,6 @@ def _overrides(words: Sequence[str | Values]) -> list[str]:
         else:
             overrides += [f"{key}={written(value)}" for key, value in word.items()]
     return overrides
-
-
-@contextmanager
-def _logged_to(file: Path) -> Iterator[None]:
-    """Write the log of the run, as Hydra does for the command."""
-    from digit_exp.runs.log_file import LogFile
-
-    handler = LogFile(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logger = logging.getLogger("digit_exp")
-    before = logger.level
-    logger.setLevel(logging.INFO)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
-        handler.close()
 
 
 @contextmanager

@@ -104,28 +104,13 @@ def duration_text(seconds: float) -> str:
 
 
 def _as_json(found: DryRun) -> dict[str, Any]:
-    return {
-        "sweep": found.sweep,
-        "folder": None if found.folder is None else str(relative_to_cwd(found.folder)),
-        "varied": list(found.varied),
-        "space": dict(found.space),
-        "trials": found.trials,
-        "trials_done": found.trials_done,
-        "replicates": found.replicates,
-        "seconds": found.seconds,
-        "jobs_at_a_time": found.jobs_at_a_time,
-        "jobs": [
-            {
-                "number": job.number,
-                "values": dict(job.values),
-                "state": job.state,
-                "remark": job.remark,
-                "epochs": job.epochs,
-                "epochs_done": job.epochs_done,
-                "parameters": job.parameters,
-                "seconds": job.seconds,
-                "basis": None if job.epoch is None else job.epoch.basis,
-            }
-            for job in found.jobs
-        ],
-    }
+    jobs = [
+        {
+            **{key: value for key, value in vars(job).items() if key != "epoch"},
+            "seconds": job.seconds,
+            "basis": None if job.epoch is None else job.epoch.basis,
+        }
+        for job in found.jobs
+    ]
+    folder = None if found.folder is None else str(relative_to_cwd(found.folder))
+    return {**vars(found), "folder": folder, "seconds": found.seconds, "jobs": jobs}

@@ -27,21 +27,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     with lasting_output():
         try:
-            return _run(words)
+            if words and words[0] in COMMANDS:
+                return _run_command(words)
+            if (answer := _answer(words)) is not None:
+                return answer
+            words = words[1:] if words[:1] == [TRAIN] else words
+            if not QUESTIONS & {word.partition("=")[0] for word in words}:
+                print(f"digit-exp {version()}: {_shown(words)}", flush=True)  # imports take seconds
+            _collect_less_garbage()
+            from digit_exp.cli import main as train
+
+            return train.main(words)
         except KeyboardInterrupt:  # while the modules were being imported
             return INTERRUPTED
 
 
-def _run(words: list[str]) -> int:
+def _answer(words: Sequence[str]) -> int | None:
+    """Print version, help or that a command is unknown; None if there is something to compose."""
     first = words[0] if words else TRAIN
-    if first in COMMANDS:
-        return _run_command(words)
-    if first == TRAIN:
-        words = words[1:]
-    elif "--version" in words:
+    if first != TRAIN and "--version" in words:
         print(f"digit-exp {version()}")
         return 0
-    elif "=" not in first and not first.startswith(("-", "~")):
+    if first != TRAIN and "=" not in first and not first.startswith(("-", "~")):
         print(_unknown(first), file=sys.stderr)
         return USAGE_ERROR
     if {"-h", "--help"} & {*words}:
@@ -49,12 +56,7 @@ def _run(words: list[str]) -> int:
 
         print(help_text())
         return 0
-    if not QUESTIONS & {word.partition("=")[0] for word in words}:
-        print(f"digit-exp {version()}: {_shown(words)}", flush=True)  # imports take seconds
-    _collect_less_garbage()
-    from digit_exp.cli import main
-
-    return main.main(words)
+    return None
 
 
 def _shown(words: list[str]) -> str:

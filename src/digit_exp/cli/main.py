@@ -7,7 +7,6 @@ composes from is what `plan` has composed and checked.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from digit_exp.config.overrides import override, typed
 from digit_exp.config.plan import Plan, job_loader, plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.errors import Interrupted, JobFailed
+from digit_exp.runs.errors import INTERRUPTED, Interrupted, JobFailed
 from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.sweeps.context import current_sweep
 from digit_exp.tracking.base import TrackingError
@@ -53,27 +52,47 @@ ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "explain", "hydra_help", 
 """Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
 
 
+EXPECTED = (
+    *(ConfigError, HydraException, OmegaConfBaseException, TrackingError),
+    *(OSError, Interrupted, KeyboardInterrupt),
+)
+"""Errors that end a command with a message and an exit code. Others are bugs."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        line = _flags(arguments)
+        line = _flags(sys.argv[1:] if arguments is None else arguments)
         if line.help:
             print(help_text())
             return 0
         with limited_calls():
-            return _run(line)
-    except (ConfigError, HydraException, OmegaConfBaseException, TrackingError) as error:
-        print(coloured(without_password(str(error)), RED, sys.stderr), file=sys.stderr)
-        return USAGE_ERROR
-    except OSError as error:  # before there was a log, or because there can be none
-        print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
-        return FAILURE
-    except Interrupted as error:
+            if line.hydra_help or line.shell_completion:
+                return _about_hydra(line)
+            planned = plan(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
+            if line.cfg or line.info or line.explain or line.dry_run:
+                return _show(planned, line)
+            _warn_of_ignored_variable(planned.jobs[0])
+            mark_dead_runs(OUTPUTS)
+            if planned.launch["resume"] is not None:
+                return _resume(planned, line)
+            return launch_sweep(planned) if planned.is_sweep else _run(planned)
+    except EXPECTED as error:
+        return _report(error)
+
+
+def _report(error: BaseException) -> int:
+    """Print why a command has ended, and return the exit code."""
+    if isinstance(error, Interrupted):
         print(error, file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, OSError):  # before there was a log, or because there can be none
+        print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
+        return FAILURE
+    print(coloured(without_password(str(error)), RED, sys.stderr), file=sys.stderr)
+    return USAGE_ERROR
 
 
 def _flags(arguments: Sequence[str]) -> Namespace:
@@ -106,34 +125,21 @@ def _parser() -> ArgumentParser:
     return parser
 
 
-def _run(line: Namespace) -> int:
-    """Do what the flags ask for."""
-    if line.hydra_help or line.shell_completion:
-        return _about_hydra(line)
-    planned = plan(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
+def _show(planned: Plan, line: Namespace) -> int:
+    """Print what was planned: the configuration, Hydra's view, a source of values, a dry run."""
     hydra = Hydra("digit_exp", planned.loader)
     if line.cfg:
         hydra.show_cfg(NAME, [], line.cfg, line.package, line.resolve)
-        return 0
-    if line.info:
+    elif line.info:
         hydra.show_info(line.info, NAME, list(planned.choices))
-        return 0
-    if line.explain:
+    elif line.explain:
         from digit_exp.cli.explain import show_explanation
         from digit_exp.config.explain import explain
 
         show_explanation(explain(planned, line.explain, line.overrides), line.json)
-        return 0
-    if line.dry_run:
+    else:
         return _dry_run(planned, line)
-    _warn_of_ignored_variable(planned.jobs[0])
-    mark_dead_runs(OUTPUTS)
-    resume = planned.launch["resume"]
-    if resume is not None:
-        return _resume(hydra, planned, line)
-    if planned.is_sweep:
-        return launch_sweep(planned)
-    return _one(hydra, planned.jobs[0], None)
+    return 0
 
 
 def launch_sweep(planned: Plan) -> int:
@@ -193,32 +199,24 @@ def _about_hydra(line: Namespace) -> int:
     return 0
 
 
-def _one(hydra: Hydra, config: RunConfig, resume: Path | None, longer: Longer | None = None) -> int:
-    """Run a single run in the folder that Hydra makes for it."""
-    failed: list[str] = []
-    hydra.run(NAME, partial(_job, config, resume, failed, longer), [])
-    return FAILURE if failed else 0
+def _run(planned: Plan, resume: Path | None = None, longer: Longer | None = None) -> int:
+    """Run a single run in the folder that Hydra makes for it, and return the exit code."""
+    failed: list[bool] = []
 
+    def job(_: DictConfig) -> None:
+        from digit_exp.runs.runner import run_job  # the trainer and all it needs
 
-def _job(
-    config: RunConfig,
-    resume: Path | None,
-    failed: list[str],
-    longer: Longer | None,
-    _: DictConfig,
-) -> None:
-    """Run a configuration in Hydra's folder; add the folder to `failed` if that fails."""
-    from digit_exp.runs.runner import run_job  # the trainer and all it needs
+        runtime = HydraConfig.get().runtime
+        with chdir(runtime.cwd):  # paths are those of the folder where the command was started
+            try:
+                result = run_job(planned.jobs[0], Path(runtime.output_dir), resume, longer)
+            except JobFailed:  # the log has said why
+                failed.append(True)
+            else:
+                failed.append(result.is_failure or bool(result.not_written))
 
-    runtime = HydraConfig.get().runtime
-    with chdir(runtime.cwd):  # paths are those of the folder where the command was started
-        try:
-            result = run_job(config, Path(runtime.output_dir), resume, longer)
-        except JobFailed:  # the log has said why
-            failed.append(runtime.output_dir)
-            return
-    if result.is_failure or result.not_written:
-        failed.append(runtime.output_dir)
+    Hydra("digit_exp", planned.loader).run(NAME, job, [])
+    return FAILURE if any(failed) else 0
 
 
 def _trial(cfg: DictConfig) -> float | None:
@@ -231,20 +229,20 @@ def _trial(cfg: DictConfig) -> float | None:
         return run_trial(plain_mapping(cfg), context, environment.job.num)
 
 
-def _resume(hydra: Hydra, planned: Plan, line: Namespace) -> int:
+def _resume(planned: Plan, line: Namespace) -> int:
     """Go on with a run in its folder, or send what MLflow lacks of one that is over."""
     from digit_exp.runs.reuse.resume import find_checkpoint, run_folder, send, unsent_folder
 
     text = planned.launch["resume"]
     if (epochs := _epochs(planned, line)) is not None:
-        return _longer(hydra, planned, epochs)
+        return _longer(planned, epochs)
     _require_only_resume(planned, line)
     if (unsent := unsent_folder(text)) is not None:
         return send(unsent)
     checkpoint = find_checkpoint(text).resolve()
     if (folder := run_folder(checkpoint)) is not None:
         planned.set_hydra({"hydra.run.dir": str(folder), "hydra.output_subdir": None})
-    return _one(hydra, planned.jobs[0], checkpoint)
+    return _run(planned, checkpoint)
 
 
 def _epochs(planned: Plan, line: Namespace) -> int | None:
@@ -254,14 +252,14 @@ def _epochs(planned: Plan, line: Namespace) -> int | None:
     return planned.jobs[0].trainer.epochs if said else None
 
 
-def _longer(hydra: Hydra, planned: Plan, epochs: int) -> int:
+def _longer(planned: Plan, epochs: int) -> int:
     """Make a longer run of one that has ended, in a folder of its own."""
     from digit_exp.runs.longer import require_longer, run_longer
     from digit_exp.runs.reuse.resume import ended_folder
 
     origin = ended_folder(planned.launch["resume"]).resolve()
     require_longer(origin, epochs)
-    return _one(hydra, planned.jobs[0], None, partial(run_longer, origin, epochs))
+    return _run(planned, None, partial(run_longer, origin, epochs))
 
 
 def _require_only_resume(planned: Plan, line: Namespace, *allowed: str) -> None:

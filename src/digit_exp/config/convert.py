@@ -40,24 +40,41 @@ def convert(value: object, hint: Hint) -> Hint:
     >>> convert(1e3, int), convert(1, float), convert(None, int | None)
     (1000, 1.0, None)
     """
-    origin: object = get_origin(hint)
-    arguments = get_args(hint)
-    if origin is Annotated:
-        return _within(convert(value, arguments[0]), arguments[1:], value)
-    if origin in (Union, UnionType):
-        inner = next(argument for argument in arguments if argument is not NoneType)
-        return None if value is None else convert(value, inner)
+    kind, limits, may_be_null = unwrapped(hint)
+    if may_be_null and value is None:
+        return None
     if _mentions_interpolation(value):
         raise InvalidValue(
             f"must be written out, got {quoted(value)}: values refer to nothing else"
         )
+    origin: object = get_origin(kind)
     if origin is list:
-        return _list(value, arguments[0])
+        return _list(value, *get_args(kind))
     if origin is dict:
-        return _mapping(value, arguments[1])
-    if issubclass(hint, Enum):
-        return _choice(value, hint)
-    return _scalar(value, hint)
+        return _mapping(value, get_args(kind)[1])
+    if issubclass(kind, Enum):
+        return _choice(value, kind)
+    found = _scalar(value, kind)
+    if wrong := [limit for limit in limits if found not in limit]:
+        raise InvalidValue(f"must be {wrong[0]}, got {quoted(value)}")
+    return found
+
+
+def unwrapped(hint: Hint) -> tuple[Hint, list[Range], bool]:
+    """Return the type in an annotation, the ranges of its numbers, and whether it may be null.
+
+    >>> from digit_exp.registry import Count
+    >>> unwrapped(Count | None)
+    (<class 'int'>, [Range(gt=None, ge=1, lt=None, le=None)], True)
+    """
+    origin: object = get_origin(hint)
+    if origin is Annotated:
+        kind, *limits = get_args(hint)
+        return kind, [limit for limit in limits if isinstance(limit, Range)], False
+    if origin in (Union, UnionType):
+        inner = next(argument for argument in get_args(hint) if argument is not NoneType)
+        return *unwrapped(inner)[:2], True
+    return hint, [], False
 
 
 def plain(value: object) -> object:
@@ -93,14 +110,7 @@ def quoted(value: object) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[:40]}… ({len(text)} characters)"
 
 
-def _within(number: Hint, limits: tuple[object, ...], value: object) -> Hint:
-    for limit in limits:
-        if isinstance(limit, Range) and number not in limit:
-            raise InvalidValue(f"must be {limit}, got {quoted(value)}")
-    return number
-
-
-def _scalar(value: object, kind: type) -> object:
+def _scalar(value: object, kind: type) -> Hint:
     if isinstance(value, bool):
         if kind is bool:
             return value
@@ -131,7 +141,7 @@ def _choice(value: object, kind: type[Enum]) -> Enum:
 
 
 def _list(value: object, hint: Hint) -> list[object]:
-    kind = next(iter(get_args(hint)), hint)  # without its range
+    kind, *_ = unwrapped(hint)
     wanted = f"must be a list of {NOUNS[kind]}s, got {quoted(value)}"
     if not isinstance(value, list):
         raise InvalidValue(f"{wanted}{_meant(value, kind)}")

@@ -24,6 +24,7 @@ from digit_exp.config.schema import FAMILIES, PRESETS
 from digit_exp.config.serialize import flatten
 from digit_exp.config.suggestions import suggestions
 from digit_exp.registry import ConfigError, Problem
+from digit_exp.tracking.mlflow.links import seen_from
 
 Node = Any
 """A node of YAML, which knows its line; the library has no types."""
@@ -120,7 +121,7 @@ def _line_of(cls: type, field: str) -> str:
     file = Path(inspect.getsourcefile(cls) or "")
     lines, first = inspect.getsourcelines(cls)
     numbers = (number for number, line in enumerate(lines) if re.match(rf"\s+{field}\s*:", line))
-    return f"{_shown(file)}:{first + next(numbers, 0)}"
+    return f"{seen_from(Path.cwd(), file)}:{first + next(numbers, 0)}"
 
 
 def _files(plan: Plan, key: str) -> Iterator[Source]:
@@ -141,7 +142,7 @@ def _files(plan: Plan, key: str) -> Iterator[Source]:
         if key in (*FAMILIES, *GROUPS, *PRESETS):
             found = [*_chosen(node, key), *(hit for hit in found if not _is_mapping(hit[1]))]
         for line, value in found[-1:]:
-            yield Source("file", f"{_shown(file)}:{line}", _text(value))
+            yield Source("file", f"{seen_from(Path.cwd(), file)}:{line}", _text(value))
 
 
 def _is_mapping(node: object) -> bool:
@@ -195,9 +196,3 @@ def _words(key: str, words: Sequence[str]) -> Iterator[Source]:
         name = name.lstrip("+")
         if name == key or (key.startswith(f"{name}.") and text.startswith("{")):
             yield Source("command line", f"command line: {word}", text)
-
-
-def _shown(file: Path) -> str:
-    """Return a path as short as it can be opened from here."""
-    here = Path.cwd()
-    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)

@@ -11,16 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 from digit_exp.atomic import write_text
-from digit_exp.config.convert import Hint
+from digit_exp.config.convert import Hint, unwrapped
 from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, leaf_types, leaves
 from digit_exp.config.paths import choices, conf_dir
 from digit_exp.config.reference_page import comments, launch_defaults, type_in_words
 from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS
-from digit_exp.registry import Range
 
 Schema = dict[str, Any]
 
@@ -87,27 +85,23 @@ def type_schema(hint: Hint) -> Schema:
     >>> type_schema(Fraction)
     {'type': 'number', 'minimum': 0, 'exclusiveMaximum': 1}
     """
-    origin: object = get_origin(hint)
-    arguments = get_args(hint)
-    if origin is Annotated:
-        limits = [limit for limit in arguments[1:] if isinstance(limit, Range)]
-        return type_schema(arguments[0]) | {
-            word: getattr(limit, name)
-            for limit in limits
-            for name, word in BOUNDS.items()
-            if getattr(limit, name) is not None
-        }
-    if origin in (Union, UnionType):
-        inner = next(argument for argument in arguments if argument is not NoneType)
-        return {"anyOf": [type_schema(inner), {"type": "null"}]}
+    kind, limits, may_be_null = unwrapped(hint)
+    found: Schema = {
+        word: bound
+        for limit in limits
+        for name, word in BOUNDS.items()
+        if (bound := getattr(limit, name)) is not None
+    }
+    origin: object = get_origin(kind)
     if origin is list:
-        return {"type": "array", "items": type_schema(arguments[0])}
-    if origin is dict:
-        kind = "array" if get_origin(arguments[1]) is list else "string"
-        return {"type": "object", "additionalProperties": {"type": kind}}
-    if issubclass(hint, Enum):
-        return {"enum": [*hint.__members__]}
-    return {"type": KINDS[hint]}
+        found = {"type": "array", "items": type_schema(*get_args(kind))}
+    elif origin is dict:
+        inner = "array" if get_origin(get_args(kind)[1]) is list else "string"
+        found = {"type": "object", "additionalProperties": {"type": inner}}
+    else:
+        own = {"enum": [*kind.__members__]} if issubclass(kind, Enum) else {"type": KINDS[kind]}
+        found = own | found
+    return {"anyOf": [found, {"type": "null"}]} if may_be_null else found
 
 
 def _group(group: str, cls: type) -> Schema:

@@ -165,7 +165,8 @@ class MappingReader:
             message, others = "no such key", []
         else:
             message = f"not a field of {self._choices[group]}"
-            others = [name for name, cls in self._siblings(group) if field in leaf_types(cls)]
+            classes = {name: FAMILIES[group][name] for name in FAMILIES[group].names()}
+            others = [name for name, cls in classes.items() if field in leaf_types(cls)]
         if others:
             return f"{message}; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
         meant = suggestions(path, [*self._types, *GROUPS, *PRESETS])
@@ -176,12 +177,6 @@ class MappingReader:
             *PRESETS,
         ]
         return f"{message}. Known: {', '.join(known)}"
-
-    def _siblings(self, group: str) -> Iterator[tuple[str, type]]:
-        """Yield the classes that could have been chosen in a group."""
-        if group in FAMILIES:
-            for name in FAMILIES[group].names():
-                yield name, FAMILIES[group][name]
 
     def _build_parts(self) -> dict[str, Any]:
         built = {group: self._build(cls, group) for group, cls in self._classes.items()}

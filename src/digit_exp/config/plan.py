@@ -136,7 +136,10 @@ def _planned(command: CommandLine, found: Sequence[Job]) -> Plan:
     loader.composed, loader.settings = composed, command.settings.words
     trials = sweeper.get("n_trials") if command.is_sweep else None
     if trials is None:
-        loader.hand_out([(_words(job), job.values) for job in found])
+        for job in found:
+            words = [override(each.key_or_group, each.value()) for each in job.overrides]
+            loader.planned.append(words)
+            loader.jobs[tuple(words)] = job.values
     is_grid = sweeper["_target_"] == BASIC
     if is_grid:
         composed.hydra.sweeper._target_ = GRID
@@ -158,10 +161,6 @@ def _canonical(said: Mapping[str, Sequence[Override]]) -> Iterator[str]:
     """Yield what was said in a form that Hydra's parser and every sweeper read."""
     for key, each in said.items():
         yield f"{key}={','.join(written(one.value()) for one in each)}"
-
-
-def _words(job: Job) -> list[str]:
-    return [override(each.key_or_group, each.value()) for each in job.overrides]
 
 
 def _named_by_job(problems: Sequence[Sequence[Problem]], rows: Rows) -> Iterator[Problem]:

@@ -12,10 +12,9 @@ import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any, get_args, get_origin
 
-from digit_exp.config.convert import NOUNS, Hint, quoted
+from digit_exp.config.convert import NOUNS, Hint, quoted, unwrapped
 from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, leaf_types, leaves
 from digit_exp.config.paths import choices, conf_dir
 from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS, RunConfig
@@ -53,20 +52,18 @@ def type_in_words(hint: Hint) -> str:
     >>> type_in_words(Fraction), type_in_words(Count | None), type_in_words(list[Count])
     ('number in [0, 1)', 'whole number at least 1, or null', 'list of: whole number at least 1')
     """
-    origin: object = get_origin(hint)
-    arguments = get_args(hint)
-    if origin is Annotated:
-        return " ".join([type_in_words(arguments[0]), *map(str, arguments[1:])])
-    if origin in (Union, UnionType):
-        inner = next(argument for argument in arguments if argument is not NoneType)
-        return f"{type_in_words(inner)}, or null"
+    kind, limits, may_be_null = unwrapped(hint)
+    origin: object = get_origin(kind)
     if origin is list:
-        return f"list of: {type_in_words(arguments[0])}"
-    if origin is dict:
-        return "keys with lists" if get_origin(arguments[1]) is list else "names and texts"
-    if issubclass(hint, Enum):
-        return ", ".join(f"`{member.name}`" for member in hint)
-    return NOUNS[hint]
+        words = f"list of: {type_in_words(*get_args(kind))}"
+    elif origin is dict:
+        has_lists = get_origin(get_args(kind)[1]) is list
+        words = "keys with lists" if has_lists else "names and texts"
+    elif issubclass(kind, Enum):
+        words = ", ".join(f"`{member.name}`" for member in kind)
+    else:
+        words = " ".join([NOUNS[kind], *map(str, limits)])
+    return f"{words}, or null" if may_be_null else words
 
 
 def comments(file: Path) -> dict[str, str]:

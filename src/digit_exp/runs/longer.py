@@ -18,8 +18,9 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import COMMITTEE, FINAL_REASONS, LAST_CHECKPOINT, RunRecord
 from digit_exp.runs.results.summary import log_start
-from digit_exp.runs.runner import execute_open, load_run_checkpoint, open_run
+from digit_exp.runs.runner import load_run_checkpoint, open_run
 from digit_exp.runs.signals import Interruption
+from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def run_longer(
         ORIGIN_EPOCHS: str(checkpoint.state.epoch),
     }
     with open_run(config, folder, origin=tags) as run:
-        result = execute_open(run, experiment, interruption)
+        result = train_and_evaluate(experiment, run, interruption)
     return result, run.tracker.where()
 
 

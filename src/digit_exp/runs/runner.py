@@ -16,7 +16,7 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
 from digit_exp.runs.errors import JobFailed
-from digit_exp.runs.experiment import Experiment, PruningContext, Result
+from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import (
     ERROR,
     IMPORTED,
@@ -90,21 +90,8 @@ def execute(
     experiment = replace(Experiment.prepare(config, folder, checkpoint), last_epoch=last_epoch)
     log_start(experiment)  # opening a tracked run takes seconds
     with open_run(config, folder, checkpoint=checkpoint) as run:
-        result = execute_open(run, experiment, interruption)
+        result = train_and_evaluate(experiment, run, interruption)
     return result, run.tracker.where()
-
-
-def execute_open(
-    run: OpenRun,
-    experiment: Experiment,
-    interruption: Interruption,
-    pruning: PruningContext | None = None,
-) -> Result:
-    """Run the experiment and record its outcome; `pruning` is given for a job of a sweep."""
-    run.record.tags |= experiment.provenance
-    result = train_and_evaluate(experiment, run, interruption, pruning)
-    run.record.status, run.record.reason = result.status, result.stop_reason
-    return result
 
 
 @contextmanager

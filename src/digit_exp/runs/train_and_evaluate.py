@@ -60,7 +60,8 @@ def train_and_evaluate(
     interruption: Interruption,
     pruning: PruningContext | None = None,
 ) -> Result:
-    """Carry out a run and return its outcome; `pruning` is given for a job of a sweep."""
+    """Carry out a run and record its outcome; `pruning` is given for a job of a sweep."""
+    run.record.tags |= experiment.provenance
     experiment = _with_fitted_epochs(experiment, run)
     steps = _Steps(experiment, run)
     steps.write_inputs()
@@ -78,6 +79,7 @@ def train_and_evaluate(
     steps.write_outcome(result, state, predictions)
     result.not_written.extend(experiment.write_failures.messages())
     interruption.raise_if_asked()
+    run.record.status, run.record.reason = result.status, result.stop_reason
     return result
 
 

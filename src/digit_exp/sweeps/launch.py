@@ -50,7 +50,8 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
     sweep = _open(plan.jobs[0], name)
-    context = _context(plan, name, _names(plan), sweep)
+    keys = list(dict.fromkeys([*_space(plan), *swept_keys(plan)]))  # jobs are named by these
+    context = _context(plan, name, keys, sweep)
     plan.set_hydra(_settings(context, plan))
     plan.loader.rounds = len(plan.seeds) if context.race else 1
     plan.loader.rises = Objective(context.objective).is_share
@@ -136,11 +137,6 @@ def swept_keys(plan: Plan) -> list[str]:
     planned = _planned(plan)
     seeds = {job.config["seed"] for job in planned}
     return [*varied(planned), *(["seed"] if len(seeds) > 1 else [])]
-
-
-def _names(plan: Plan) -> list[str]:
-    """Return the keys by which jobs are named: what varies, or is searched."""
-    return list(dict.fromkeys([*_space(plan), *swept_keys(plan)]))
 
 
 def _space(plan: Plan) -> Mapping[str, Mapping[str, Any]]:

@@ -6,7 +6,6 @@ comes to the same job finds what is there.
 
 from __future__ import annotations
 
-import logging
 import math
 import shutil
 from collections.abc import Iterator, Mapping
@@ -22,11 +21,12 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, load_data
 from digit_exp.runs.folder import LOG_FILE
-from digit_exp.runs.log_file import LogFile
+from digit_exp.runs.log_file import logging_to
 from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.results import summary as report
-from digit_exp.runs.runner import execute_open, log_failure, open_run
+from digit_exp.runs.runner import log_failure, open_run
 from digit_exp.runs.signals import Interruption
+from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.sweeps import previous
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import config_hash
@@ -177,7 +177,7 @@ class _JobLocation:
                 return JobOutcome("is running elsewhere")
             experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
             report.log_start(experiment)
-            result = execute_open(run, experiment, interruption, self._pruning_context())
+            result = train_and_evaluate(experiment, run, interruption, self._pruning_context())
         if result.stop_reason == SWEEP_OUT_OF_TIME:
             return JobOutcome(STOPPED)
         if result.stop_reason == "pruned":
@@ -219,7 +219,7 @@ class _JobLocation:
             name=job.name,
             identity=self._tags(),
         )
-        with _logging_to(self.folder / LOG_FILE), opening as run:
+        with logging_to(self.folder / LOG_FILE), opening as run:
             yield run
 
     def _tags(self) -> dict[str, str]:
@@ -254,16 +254,3 @@ class _JobLocation:
         metric = report.monitor_of(self.job.config).monitor.value
         peers = PeerHistories(self.job.sweep, self.job.context.path, metric)
         return PruningContext(number_of(self.identity), peers, self.job.context.deadline)
-
-
-@contextmanager
-def _logging_to(file: Path) -> Iterator[None]:
-    """Give the job a log file of its own; several jobs share a process, one after the other."""
-    handler = LogFile(file, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)
-    try:
-        yield
-    finally:
-        logging.getLogger().removeHandler(handler)
-        handler.close()

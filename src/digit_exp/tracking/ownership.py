@@ -31,11 +31,6 @@ def beat() -> dict[str, str]:
     return {HEARTBEAT: f"{time.time():.0f}"}
 
 
-def is_this(tags: Mapping[str, str]) -> bool:
-    """Tell whether the owner is this process."""
-    return tags.get(HOST) == platform.node() and tags.get(PID) == str(os.getpid())
-
-
 def is_later(tags: Mapping[str, str], owner: Mapping[str, str]) -> bool:
     """Tell whether another process became the owner after `owner` did."""
     if not {PID, HOST, SINCE} <= tags.keys() or not owner:

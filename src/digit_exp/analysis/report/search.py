@@ -136,7 +136,8 @@ def parallel(results: Results) -> Iterator[Section]:
     if found is None or len(found.parameters) < 2 or len(found.with_numbers) < MIN_JOBS:
         return
     goal, places = found.objective, found.with_numbers[:MOST_LINES]
-    axes = [_axis(found, key, name) for key, name in _named(found)]
+    names = short_names(found.parameters)
+    axes = [_axis(found, *pair) for pair in zip(found.parameters, names, strict=True)]
     scores = [place.summary.mean for place in places if place.summary]
     low, high = scale(goal).limits(np.array(scores))
     yield Section(
@@ -154,10 +155,6 @@ def parallel(results: Results) -> Iterator[Section]:
             "good": [_goodness(score, low, high, is_up=goal.is_share) for score in scores],
         },
     )
-
-
-def _named(ranking: Ranking) -> Iterator[tuple[str, str]]:
-    return zip(ranking.parameters, short_names(ranking.parameters), strict=True)
 
 
 def _goodness(score: float, low: float, high: float, *, is_up: bool) -> float:

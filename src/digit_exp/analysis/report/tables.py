@@ -85,19 +85,12 @@ def _links(group: Group) -> Links:
 
 def short_ranking(ranking: Ranking) -> pd.DataFrame:
     """Return the ranking with the columns that a terminal has room for."""
-    goal = ranking.objective
-    rows = [
-        {
-            **head(ranking, position),
-            goal.label: mean(place, goal),
-            "± 95 %": _margin(place, goal),
-            "n": str(place.summary.n if place.summary else 0),
-            "test": seen(place),
-            "compared with #1": verdict(place, ranking),
-        }
-        for position, place in enumerate(ranking.places)
-    ]
-    return pd.DataFrame(rows)
+    if (table := ranking_table(ranking).rename(columns={SEEN.label: "test"})).empty:
+        return table
+    margins = [_margin(place, ranking.objective) for place in ranking.places]
+    table.insert(list(table.columns).index("n"), "± 95 %", margins)
+    left_out = ["runs", "std", "95 % interval", "behind #1", "p (Holm)"]
+    return table.drop(columns=left_out, errors="ignore")
 
 
 def replicates_table(ranking: Ranking) -> pd.DataFrame:

@@ -120,11 +120,6 @@ class JobLoader(ConfigLoaderImpl):
         OmegaConf.copy_cache(from_config=master_config, to_config=found)
         return found
 
-    def hand_out(self, jobs: Sequence[tuple[list[str], dict[str, Any]]]) -> None:
-        """Take the overrides and the values of each job of a grid."""
-        self.planned = [words for words, _ in jobs]
-        self.jobs = {tuple(words): values for words, values in jobs}
-
     def compose(self, overrides: Sequence[str]) -> DictConfig:
         """Return what files and choices lead to, whether or not something was composed before."""
         return super().load_configuration("config", [*overrides], RunMode.RUN, from_shell=False)

@@ -19,7 +19,6 @@ from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.terminal import terminal_table, text_table
 from digit_exp.analysis.results import JobResult, searched_in
 from digit_exp.analysis.run_comparison import ComparedRun
-from digit_exp.arrays import Metrics
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
@@ -109,19 +108,20 @@ def _ranking(runs: Sequence[FoundRun]) -> Ranking | None:
     return ranking if is_replicated else None
 
 
-def ranking_of(runs: Sequence[FoundRun]) -> Ranking:
-    """Rank the configurations of runs by the objective of their sweep."""
+def ranking_of(runs: Sequence[FoundRun], objective: str | None = None) -> Ranking:
+    """Rank the configurations of runs by `objective`, else by that of their sweep."""
     results = [_result(run, number) for number, run in enumerate(runs) if run.has_config]
     sweeps = {run.folder.parent for run in runs if run.folder is not None}
     searched = {key: is_log for folder in sweeps for key, is_log in searched_in(folder).items()}
-    return rank(results, runs[0].tags.get(OBJECTIVE, Objective().metric), searched)
+    metric = objective or runs[0].tags.get(OBJECTIVE) or Objective().metric
+    return rank(results, metric, searched)
 
 
 def _result(run: FoundRun, number: int) -> JobResult:
     """Return a run as a job of a sweep, with what the sections read when they are written."""
     return replace(
         job_result(run, number),
-        history=lambda: _history(run),
+        history=lambda: _if_any(run.history) or (),
         folder=run.folder,
         page=_page(run),
         predictions=lambda: _if_any(lambda: run.file(Path(VAL_PREDICTIONS_FILE))),
@@ -153,7 +153,7 @@ def _compared_run(run: FoundRun) -> ComparedRun:
         run.status,
         run.config,
         run.metrics,
-        _history(run),
+        _if_any(run.history) or (),
         test,
         val_predictions,
         val,
@@ -167,17 +167,10 @@ def _page(run: FoundRun) -> str | None:
     return next((line for line in run.page()[::-1] if line.startswith("http")), None)
 
 
-def _history(run: FoundRun) -> Sequence[Metrics]:
-    try:
-        return run.history()
-    except (RunError, CheckpointError):
-        return []
-
-
 def _if_any(load: Callable[[], T]) -> T | None:
     try:
         return load()
-    except RunError:  # it did not finish, or is of a version that did not keep them
+    except (RunError, CheckpointError):  # it did not finish, or its version did not keep them
         return None
 
 

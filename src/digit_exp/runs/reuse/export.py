@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digit_exp.analysis.export import FIGURES, require_format, write_table
-from digit_exp.analysis.objective import Objective
-from digit_exp.analysis.ranking import Ranking, rank
+from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report.tables import label
-from digit_exp.analysis.results import JobResult
-from digit_exp.arrays import Metrics
-from digit_exp.runs.folder import VAL_PREDICTIONS_FILE
+from digit_exp.runs.reuse import compare
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.lookup import job_result
-from digit_exp.tracking.mlflow.queries import OBJECTIVE
-from digit_exp.training.checkpoint import CheckpointError
 
 if TYPE_CHECKING:
     from digit_exp.plots.parts.canvas import Drawing
@@ -28,11 +21,9 @@ MOST_CURVES = 5
 
 def ranking_of(runs: Sequence[FoundRun], objective: str | None = None) -> Ranking:
     """Return runs ranked by their configurations; raises RunError if none has a result."""
-    metric = objective or runs[0].tags.get(OBJECTIVE) or Objective().metric
-    results = [_result(run, number) for number, run in enumerate(runs) if run.has_config]
-    found = rank(results, metric)
+    found = compare.ranking_of(runs, objective)
     if found.winner is None:
-        raise RunError(f"none of the {len(runs)} runs has {metric}")
+        raise RunError(f"none of the {len(runs)} runs has {found.objective.metric}")
     return found
 
 
@@ -79,22 +70,3 @@ def _curves(ranking: Ranking) -> Drawing:
         for place in ranking.with_numbers[:MOST_CURVES]
     }
     return lambda: curves(runs, "val_loss", "validation loss")
-
-
-def _result(run: FoundRun, number: int) -> JobResult:
-    found = job_result(run, number)
-    return replace(found, history=lambda: _history(run), predictions=lambda: _predictions(run))
-
-
-def _history(run: FoundRun) -> Sequence[Metrics]:
-    try:
-        return run.history()
-    except (RunError, CheckpointError):
-        return ()
-
-
-def _predictions(run: FoundRun) -> Path | None:
-    try:
-        return run.file(Path(VAL_PREDICTIONS_FILE))
-    except RunError:
-        return None

@@ -42,11 +42,8 @@ def require_storage(said: str) -> None:
             f" environment: {STORAGE_ENVIRONMENT}"
         )
         raise ConfigError(Problem(STORAGE, message))
-    database_file(address := storage_address(said), _said_by(address, said))
-
-
-def _said_by(address: str, said: str) -> str:
-    return STORAGE if address == said else STORAGE_ENVIRONMENT
+    address = storage_address(said)
+    database_file(address, STORAGE if address == said else STORAGE_ENVIRONMENT)
 
 
 @contextmanager

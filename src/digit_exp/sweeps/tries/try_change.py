@@ -7,7 +7,6 @@ The test set has no part in it.
 
 from __future__ import annotations
 
-import logging
 import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +21,7 @@ from digit_exp.config.serialize import flatten
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.folder import mark_dead_runs
+from digit_exp.runs.log_file import info_level
 from digit_exp.runs.results.summary import run_name
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS
@@ -53,9 +53,11 @@ def try_change(
     JobFailed if a run fails, and RunError if the baseline does not train.
     """
     _require(max_pairs, indifference, alpha)
-    test = SequentialTest(alpha, indifference / 100, 1 / _validation_images(found.baseline))
+    baseline = found.baseline
+    images = len(train_val_splits(baseline, load_data(baseline.data))[1])  # for validation
+    test = SequentialTest(alpha, indifference / 100, 1 / images)
     mark_dead_runs(OUTPUTS)
-    with _opened(found, max_pairs) as runner, _run_logs():
+    with _opened(found, max_pairs) as runner, info_level():
         pairs: list[Pair] = []
         verdict = _verdict(found, pairs, test, runner)
         while verdict.verdict == "undecided" and len(pairs) < max_pairs:
@@ -139,18 +141,6 @@ def _opened(found: Comparison, max_pairs: int) -> Iterator[Runner]:
             sweep.end(status)
 
 
-@contextmanager
-def _run_logs() -> Iterator[None]:
-    """Let each run write to its log what the command itself does not print."""
-    logger = logging.getLogger("digit_exp")
-    before = logger.level
-    logger.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
-
-
 def _pair(found: Comparison, place: int, runner: Runner) -> Pair:
     baseline, change = found.sides(place)
     score = runner.score(baseline, 2 * place)
@@ -197,7 +187,3 @@ def _line(pairs: Sequence[Pair], verdict: Verdict) -> str:
         for score in (pair.baseline, pair.change)
     ]
     return f"pair {len(pairs)}, seed {pair.seed}: {' → '.join(scores)}; so far {verdict.text()}"
-
-
-def _validation_images(config: RunConfig) -> int:
-    return len(train_val_splits(config, load_data(config.data))[1])

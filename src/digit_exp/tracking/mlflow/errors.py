@@ -6,6 +6,7 @@ import errno
 import shlex
 from enum import Enum
 
+from digit_exp.tracking.mlflow.links import seen_from
 from digit_exp.tracking.mlflow.uri import Store, without_password
 
 DAMAGED = "It is damaged. `mv {file} {file}.damaged` puts it aside, and a new one is begun"
@@ -32,11 +33,10 @@ def advice(error: Exception, store: Store) -> str:
     """Return what may help, as the beginning of a sentence."""
     said = reason(error)
     if store.database is not None:
-        folder, file = store.folder, store.database
-        seen = file.relative_to(folder) if file.is_relative_to(folder) else file
+        file = shlex.quote(seen_from(store.folder, store.database))
         for word, text in ADVICE.items():
             if word in said:
-                return text.format(file=shlex.quote(str(seen)))
+                return text.format(file=file)
     return "Check that it is there and may be written to"
 
 

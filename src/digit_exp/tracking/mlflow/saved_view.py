@@ -160,25 +160,21 @@ def _sections(used: Collection[object], objective: str) -> list[Json]:
 def _charts(done: Sequence[Trial], parameters: Sequence[str], objective: str) -> list[Json]:
     """Return the charts. A seed is no axis, nor is what has one value: it would be one point."""
     measured = [trial for trial in done if objective in trial.metrics]
-    varied = [name for name in parameters if name != SEED and _has_values(name, measured)]
+    names = [name for name in parameters if name != SEED]
+    varied = [name for name in names if len({run.params.get(name) for run in measured}) > 1]
     # a trial without a value, or with a word among numbers, would not be drawn at all
     complete = [name for name in varied if _are_numbers(name, measured) is not None]
     result = {"key": objective, "type": "METRIC"}
-    compared = [
-        _chart(EACH, "BAR", metricKey=objective),
-        *(_chart(EACH, "SCATTER", xaxis=_axis(name), yaxis=result) for name in varied[:SCATTERS]),
-        *(
-            [_chart(ALL, "PARALLEL", selectedParams=complete, selectedMetrics=[objective])]
-            if len(complete) > 1
-            else []
-        ),
-    ]
+    compared = [_chart(EACH, "BAR", metricKey=objective)]
+    for name in varied[:SCATTERS]:
+        axis = {"key": name, "type": "PARAM"}
+        compared.append(_chart(EACH, "SCATTER", xaxis=axis, yaxis=result))
+    if len(complete) > 1:
+        compared.append(
+            _chart(ALL, "PARALLEL", selectedParams=complete, selectedMetrics=[objective])
+        )
     charts = [*(_curve(name) for name in CURVES), *(compared if len(measured) > 1 else [])]
     return [{"uuid": f"chart-{number}", **chart} for number, chart in enumerate(charts)]
-
-
-def _has_values(name: str, done: Sequence[Trial]) -> bool:
-    return len({trial.params.get(name) for trial in done}) > 1
 
 
 def _chart(section: str, kind: str, **options: object) -> Json:
@@ -215,10 +211,6 @@ def _is_number(text: str) -> bool:
         return math.isfinite(float(text))
     except ValueError:
         return False
-
-
-def _axis(parameter: str) -> Json:
-    return {"key": parameter, "type": "PARAM"}
 
 
 def _section(key: str, name: str, *, columns: int = 3, display: bool = True) -> Json:

@@ -6,7 +6,6 @@ shared through the store alone.
 
 from __future__ import annotations
 
-import getpass
 import hashlib
 import re
 import tempfile
@@ -265,9 +264,5 @@ def _lock(store: Store) -> Path:
     """Return the file that makes the processes of this machine agree on a parent."""
     if store.database:
         return store.database.with_name(f"{store.database.name}.lock")
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
     digest = hashlib.sha256(store.uri.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"digit_exp-{user}-{digest}.lock"
+    return Path(tempfile.gettempdir()) / f"digit_exp-{author()['mlflow.user']}-{digest}.lock"

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from digit_exp.config.serialize import read_yaml
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import CONFIG_FILE, RecordError, RunRecord
+from digit_exp.runs.folder import RecordError, RunRecord
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.manage.sync import sync
+from digit_exp.runs.reuse.manage.sync import store_of, sync
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.entities import NOTE, refusal
-from digit_exp.tracking.mlflow.queries import RunStore
-from digit_exp.tracking.mlflow.uri import locate
 
 RESERVED = ("mlflow.", "digit_exp.")
 """Prefixes of tags for programs."""
@@ -59,7 +56,7 @@ def annotate(
         given = ", ".join(record.annotations) or "none"
         raise RunError(f"{run.label} was not given {', '.join(sorted(missing))}; given: {given}")
     if remove and record.run_id is not None:
-        _store(folder).remove_tags(record.run_id, remove)
+        store_of(folder).remove_tags(record.run_id, remove)
     kept = {name: text for name, text in record.annotations.items() if name not in remove}
     record.annotations = {**kept, **tags}
     record.write(folder)
@@ -75,8 +72,3 @@ def _record(run: FoundRun) -> tuple[Path, RunRecord]:
         return run.folder, RunRecord.read(run.folder)
     except RecordError as error:
         raise RunError(str(error)) from error
-
-
-def _store(folder: Path) -> RunStore:
-    uri = read_yaml(folder / CONFIG_FILE).get("tracking", {}).get("uri")
-    return RunStore(locate(uri, Path.cwd()))

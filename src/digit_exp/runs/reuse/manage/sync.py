@@ -12,6 +12,8 @@ from digit_exp.runs.open_run import read_contents
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.run import PATIENCE, mirror_once
 from digit_exp.tracking.mlflow.mirror.stored import is_unsent
+from digit_exp.tracking.mlflow.queries import RunStore
+from digit_exp.tracking.mlflow.uri import locate
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def sync(folder: Path, to: str | None = None) -> Synced:
         raise TrackingError(str(error)) from error
     if record.is_alive:
         raise TrackingError(f"the run in {folder} is still going on (process {record.pid})")
-    settings: dict[str, Any] = read_yaml(folder / CONFIG_FILE).get("tracking", {})
+    settings = _tracking(folder)
     tracker = mirror_once(
         read_contents(folder),
         uri=to or settings.get("uri"),
@@ -52,6 +54,15 @@ def sync(folder: Path, to: str | None = None) -> Synced:
     is_all = tracker.close(PATIENCE)
     tracker.check()
     return Synced(tracker.run_id, tracker.mirror.sent, is_all, tracker.where())
+
+
+def store_of(folder: Path) -> RunStore:
+    """Return the store in which the run of a folder was tracked."""
+    return RunStore(locate(_tracking(folder).get("uri"), Path.cwd()))
+
+
+def _tracking(folder: Path) -> dict[str, Any]:
+    return dict(read_yaml(folder / CONFIG_FILE).get("tracking", {}))
 
 
 def unsent(folder: Path) -> bool:

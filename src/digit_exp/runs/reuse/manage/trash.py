@@ -10,11 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from digit_exp.atomic import write_text
-from digit_exp.config.serialize import read_yaml
-from digit_exp.runs.folder import CONFIG_FILE, RecordError, RunRecord, relative_to_cwd
+from digit_exp.runs.folder import RecordError, RunRecord, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.tracking.mlflow.queries import RunStore
-from digit_exp.tracking.mlflow.uri import locate
+from digit_exp.runs.reuse.manage.sync import store_of
 
 TRASH = Path("trash")
 NOTE, RUN = "removed.json", "run"
@@ -51,7 +49,7 @@ def remove(run: FoundRun, trash: Path) -> Path:
     if record.is_alive:
         raise RunError(f"{run.label} is still going on (process {record.pid})")
     origin = run.folder.resolve()
-    store = _store(origin) if record.run_id else None
+    store = store_of(origin) if record.run_id else None
     if store and record.run_id and (models := store.models_of(record.run_id)):
         raise RunError(f"{run.label} is registered as {', '.join(models)}; delete that first")
     place = _free(trash / f"{datetime.now(UTC):%Y-%m-%d}-{(record.run_id or origin.name)[:12]}")
@@ -86,7 +84,7 @@ def restore(text: str, trash: Path) -> Path:
     if run.origin.exists():
         raise RunError(f"{run.origin} exists; move it away, the run in the trash belongs there")
     if run.record.run_id:
-        _store(run.place / RUN).restore(run.record.run_id)
+        store_of(run.place / RUN).restore(run.record.run_id)
     run.origin.parent.mkdir(parents=True, exist_ok=True)
     _back(run.place, run.origin)
     return run.origin
@@ -128,8 +126,3 @@ def _record(folder: Path) -> RunRecord:
         return RunRecord.read(folder)
     except RecordError as error:
         raise RunError(str(error)) from error
-
-
-def _store(folder: Path) -> RunStore:
-    uri = read_yaml(folder / CONFIG_FILE).get("tracking", {}).get("uri")
-    return RunStore(locate(uri, Path.cwd()))
