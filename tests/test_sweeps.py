@@ -135,7 +135,7 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path, command):
     done = command.run(tmp_path, *words, expect=1)
     assert "[1/2] job 0 failed: " in done.stdout
     assert "[2/2]" not in done.stdout
-    assert "stopped at a failure: 1 job was not begun" in done.stdout
+    assert "stopped at a failure: 1 job was not started" in done.stdout
 
 
 def test_one_invalid_job_refuses_the_sweep_before_the_first_starts(tmp_path, command):

@@ -100,8 +100,8 @@ def sweep(
 ) -> SweepResult:
     """Run all combinations of the values of `parameters` and `seeds`, and return the jobs.
 
-    Instead of `seeds`, `replicates` says how many. In a race, what is beyond hope after its first
-    seeds gets no further ones. `"sweep=tpe"` as a word searches instead.
+    Instead of `seeds`, `replicates` says how many. In a race, candidates that are too far behind
+    get no further seeds. `"sweep=tpe"` as a word searches instead.
     The same call again continues what is not done, under the same `name`. Prints what the command
     prints. Raises ConfigError with all that is wrong, in any job.
     """

@@ -28,7 +28,7 @@ def race(levels, replicates, *, noise=1.0, in_rounds=True, rng=None):
             who, dropped = (np.take_along_axis(a, order, 1) for a in (who, dropped))
             truth, scores = (np.take_along_axis(a, order[..., None], 1) for a in (truth, scores))
         if seed > 0:
-            dropped[:, place] |= deficit(scores, place).is_beyond_hope
+            dropped[:, place] |= deficit(scores, place).is_too_large
         scores[:, place, seed] = np.where(dropped[:, place], np.nan, truth[:, place, seed])
     return (dropped & (who == 0)).any(1).mean(), np.isfinite(scores).mean()
 
@@ -55,7 +55,7 @@ def test_what_seeds_do_to_all_candidates_alike_is_no_noise():
     levels = np.array([[0.0, 5.0, 2.0], [1.0, 6.0, 3.1], [0.5, 5.6, 2.5], [-1.0, np.nan, np.nan]])
     shifted = levels + np.array([0.0, 100.0, -40.0])
     one, other = deficit(levels, 3), deficit(shifted, 3)
-    assert one.is_beyond_hope
+    assert one.is_too_large
     assert other.behind == pytest.approx(one.behind)
     assert other.limit == pytest.approx(one.limit)
 
@@ -71,4 +71,4 @@ def test_what_seeds_do_to_all_candidates_alike_is_no_noise():
 )
 def test_nothing_is_dropped_where_nothing_can_be_known(scores):
     found = deficit(np.array(scores), len(scores) - 1)
-    assert not found.is_beyond_hope
+    assert not found.is_too_large

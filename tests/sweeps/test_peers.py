@@ -44,7 +44,7 @@ def test_a_store_that_does_not_answer_is_left_alone_for_a_while(sweep, tmp_path,
     look_up = peers(sweep, tmp_path, pause=math.inf)
     sweep.is_away = True
     assert look_up() == {}
-    assert "nothing is pruned for now: the server does not answer" in caplog.text
+    assert "no job is pruned until the store answers: the server does not answer" in caplog.text
     sweep.is_away = False
     assert look_up() == {}
     assert sweep.asked == 1

@@ -64,7 +64,7 @@ class Importance:
 def importances(ranking: Ranking) -> Sequence[Importance]:
     """Return the parameters and, if measured, interactions, the most important first.
 
-    Empty if too few jobs came to a number.
+    Empty if too few jobs have a score.
     """
     if any(key in ranking.searched for key in ranking.parameters):
         found = _search_importances(ranking)

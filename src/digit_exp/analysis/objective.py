@@ -42,7 +42,7 @@ class Objective:
         return LABELS.get(self.metric, self.metric)
 
     def score(self, job: JobResult) -> float | None:
-        """Return the number that a job came to, if any.
+        """Return the score of a job, if it has one.
 
         A pruned job has the one it had reached. One that diverged has none, whatever it had
         reached before: its configuration does not train.

@@ -1,4 +1,4 @@
-"""When a candidate of a race is beyond hope, so that more seeds would be wasted on it.
+"""When a candidate of a race is too far behind to be trained with more seeds.
 
 A race trains each candidate seed after seed. After k seeds, a candidate is compared with the one
 that is ahead on the same k seeds, by a one-sided paired t-test:
@@ -40,8 +40,8 @@ class Deficit:
     """On how many both were compared."""
 
     @property
-    def is_beyond_hope(self) -> Mask:
-        """Whether no further seed is worth its time."""
+    def is_too_large(self) -> Mask:
+        """Whether the candidate is dropped."""
         return np.asarray((self.behind > self.limit) & (self.limit > ROUNDING))
 
 

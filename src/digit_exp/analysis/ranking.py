@@ -20,7 +20,7 @@ class Place:
 
     group: Group
     summary: Summary | None
-    """Of the objective; None if no replicate came to a number."""
+    """Of the objective; None if no replicate has a score."""
     comparison: SignificanceTest | None = None
     """Of the winner with this one; None for itself, and where they cannot be compared."""
     not_compared: str | None = None
@@ -42,7 +42,7 @@ class Ranking:
 
     @property
     def winner(self) -> Place | None:
-        """The best configuration, if any came to a number."""
+        """The best configuration, if any has a score."""
         first = self.places[0] if self.places else None
         return first if first and first.summary else None
 
@@ -55,7 +55,7 @@ class Ranking:
 
     @property
     def with_numbers(self) -> list[Place]:
-        """The configurations that came to a number."""
+        """The configurations that have a score."""
         return [place for place in self.places if place.summary]
 
 

@@ -75,7 +75,7 @@ def grouped(results: Sequence[JobResult]) -> list[Group]:
 def with_most_seeds(results: Sequence[JobResult], objective: Objective) -> list[JobResult]:
     """Return the jobs whose configurations have results of the most seeds.
 
-    In a race the others were dropped, however lucky their first seeds were, or are still at it.
+    In a race the others were dropped, or are not complete: their few scores do not compare.
     """
     groups = grouped(results)
     seeds = [len(group.scores(objective)) for group in groups]

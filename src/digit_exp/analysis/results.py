@@ -11,7 +11,7 @@ from digit_exp.config.serialize import read_yaml
 from digit_exp.registry import ConfigError
 
 DROPPED = "DROPPED"
-"""The status of a job that a race did not run: its candidate was beyond hope."""
+"""The status of a job that a race did not run: its candidate was too far behind."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Why a network reads what it reads: its activations, the units that decided, the pixels.
+"""Explains a prediction: activations, the most important units, gradients of the pixels.
 
 Everything comes from one forward and one backward pass through the layers of `nn`.
 """

@@ -42,8 +42,8 @@ def best_so_far(numbers: Sequence[int], scores: Sequence[float], scale: Scale) -
     """Draw the score of each job in the order of the sweep, and the best one until then."""
     title = "Best value so far"
     if not len(numbers):
-        return message(title, "There is nothing to draw: no job came to a number.")
-    figure = sheet(3.8, title, "a point for each job that came to a number")
+        return message(title, "There is nothing to draw: no job has a score.")
+    figure = sheet(3.8, title, "a point for each job that has a score")
     (axes,) = panels(figure, 1, 1)
     values = np.array(scores, float)
     best = (np.maximum if scale.is_share else np.minimum).accumulate(values)

@@ -79,7 +79,7 @@ def trade_off(
     """
     title = f"{scale.label.capitalize()} against training time"
     if not len(seconds):
-        return message(title, "There is nothing to draw: no job came to a number.")
+        return message(title, "There is nothing to draw: no job has a score.")
     note = "a configuration each, with its rank; the line joins those that none beats in both"
     figure = sheet(4.2, title, note)
     (axes,) = panels(figure, 1, 1)

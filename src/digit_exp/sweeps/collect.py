@@ -1,4 +1,4 @@
-"""What a sweep has come to: its jobs, read from the store or from their folders."""
+"""The results of a sweep: its jobs, read from the store or from their folders."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
 
 
 def results_in_store(sweep: Sweep, folder: Path) -> list[JobResult]:
-    """Return every job of a tracked sweep, whoever ran it and wherever.
+    """Return every job of a tracked sweep, run by any process on any machine.
 
     Curves and predictions, which the report needs of a few jobs, are fetched when asked for.
     """
@@ -66,7 +66,7 @@ def _existing(file: Path) -> Path | None:
 
 
 def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
-    """Say why a run failed, and of a pruned one at which epoch it had to reach what."""
+    """Return why a run failed, or which value a pruned one missed at which epoch."""
     if reason != "pruned":
         return reason or tags.get(ERROR)
     return f"below {tags['pruned.threshold']} at epoch {tags['pruned.epoch']}"

@@ -1,7 +1,7 @@
-"""What a sweep tells its jobs, in whatever process and on whatever machine they run.
+"""What the jobs of a sweep know of it, in any process on any machine.
 
-It travels as a setting of Hydra's, which puts it into the environment of each job. So it reaches
-the workers of every launcher, those too that were started before the command.
+It is passed as a setting of Hydra, which puts it into the environment of each job. So it reaches
+the workers of every launcher, also those that were started before the command.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class SweepContext:
 
     name: str
     command: str
-    """Tells this start of the sweep from every other."""
+    """Unique to this start of the sweep."""
     folder: str
     """Where its jobs have their folders."""
     jobs: int
@@ -33,12 +33,12 @@ class SweepContext:
     rerun: bool
     fail_fast: bool
     is_search: bool
-    """Whether a sampler chooses the jobs: it wants to hear of those that fail."""
+    """Whether a sampler chooses the jobs. It must know which of them failed."""
     objective: str
     seeds: list[int] = field(default_factory=list)
     """Those that every candidate is trained with."""
     race: bool = False
-    """Whether a candidate that is beyond hope gets no further seed."""
+    """Whether a candidate that is too far behind gets no further seed."""
     deadline: float | None = None
     """When its time is over, in seconds since 1970."""
     failed: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class SweepContext:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return what Hydra must be told, in characters that neither it nor a shell reads."""
+        """Return the setting for Hydra, encoded so that neither it nor a shell changes the text."""
         text = base64.urlsafe_b64encode(json.dumps(asdict(self)).encode()).decode()
         return {f"hydra.job.env_set.{VARIABLE}": text}
 

@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 
 
 def finish_sweep(
-    context: SweepContext, sweep: Sweep | None, status: Status, silent: Sequence[JobResult]
+    context: SweepContext, sweep: Sweep | None, status: Status, missing: Sequence[JobResult]
 ) -> Status:
     """Write the report, print the ranking, close the parent; return how the sweep has ended.
 
     `status` is how the command's own jobs have ended; another job of the sweep that failed makes it
-    FAILED. `silent` are jobs of which nothing else is known.
+    FAILED. `missing` are jobs of which nothing else is known.
     """
     with Interruption():
         if sweep is not None and status is Status.KILLED:
@@ -45,7 +45,7 @@ def finish_sweep(
         )
         known = [job.config for job in found]
         found += [
-            job for job in [*silent, *Race(context, sweep).dropped()] if job.config not in known
+            job for job in [*missing, *Race(context, sweep).dropped()] if job.config not in known
         ]
         if status is Status.FINISHED and any(job.status == "FAILED" for job in found):
             status = Status.FAILED
@@ -66,7 +66,7 @@ def _report(found: Sequence[JobResult], context: SweepContext, sweep: Sweep | No
         _print_ranking(ranking, context)
         if sweep is not None:
             _publish(sweep, ranking, files, context)
-    except Exception as error:  # the jobs are done, and what they came to is in their folders
+    except Exception as error:  # the jobs are done, and their results are in their folders
         log.error("the report of the sweep is not complete: %s: %s", type(error).__name__, error)
         log.debug("the error", exc_info=error)
         return False
@@ -83,7 +83,7 @@ def _close(sweep: Sweep, status: Status) -> None:
 
 
 def _not_default(config: Mapping[str, object]) -> Mapping[str, object]:
-    """Return what a command line must say to come to a configuration."""
+    """Return the overrides that lead from the defaults to a configuration."""
     changed = differences(from_flat(config))
     return {key: value for key, value in config.items() if key in changed}
 

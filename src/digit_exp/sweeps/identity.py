@@ -1,6 +1,6 @@
 """What makes two runs the same run: configuration, data and code.
 
-A sweep that is started again recognises by it what it has already done.
+A sweep that is started again skips the jobs that are done.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LIBRARIES = ("numpy", "numba", "scipy")
 
 
 def config_hash(config: RunConfig, data_digest: str | None) -> str:
-    """Return 16 hexadecimal digits that two runs share if they must come to the same result.
+    """Return 16 hexadecimal digits that two runs share if they must have the same result.
 
     None stands for data that could not be read. How a run is named and tracked does not count.
     """

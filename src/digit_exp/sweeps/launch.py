@@ -1,8 +1,8 @@
 """The life of a sweep: its plan, its parent run, its jobs, its report.
 
-Hydra makes the jobs and runs them, one after the other or through a launcher; whether a job is
-done, goes on or fails is its own affair (`trial`). Whatever happens to the jobs, the report is made
-from what the store holds, or the folders if nothing is tracked.
+Hydra makes the jobs and runs them, one after the other or through a launcher; each job decides by
+itself whether it is done, resumed or started (`trial`). The report is made from the store, or from
+the folders if nothing is tracked, also after failures.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ Launch = Callable[[], object]
 
 
 def run_sweep(plan: Plan, launch: Launch) -> int:
-    """Run the jobs of `plan`; return 0 if all came to an end and the report was written, else 1."""
+    """Run the jobs of `plan`; return 0 if all ended and the report was written, else 1."""
     if plan.trials is not None:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
@@ -56,17 +56,17 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     plan.loader.rounds = len(plan.seeds) if context.race else 1
     plan.loader.rises = Objective(context.objective).is_share
     _announce(plan, planned, context)
-    status, silent = Status.KILLED, list[JobResult]()
+    status, missing = Status.KILLED, list[JobResult]()
     follower = ProgressPrinter(context, OutcomeLog(context, sweep))
     try:
         with follower, Interruption():
             is_whole = _launch(launch)
-        _say_what_was_not_begun(follower, context)
-        silent = _silent(planned, follower, context)
-        failed = silent or follower.failures or not is_whole
+        _print_what_is_left(follower, context)
+        missing = _without_outcome(planned, follower, context)
+        failed = missing or follower.failures or not is_whole
         status = Status.FAILED if failed else Status.FINISHED
     finally:
-        status = finish_sweep(context, sweep, status, silent)
+        status = finish_sweep(context, sweep, status, missing)
     return int(status is not Status.FINISHED)
 
 
@@ -97,28 +97,28 @@ def _launch(launch: Launch) -> bool:
     return True
 
 
-def _say_what_was_not_begun(follower: ProgressPrinter, context: SweepContext) -> None:
+def _print_what_is_left(follower: ProgressPrinter, context: SweepContext) -> None:
     left = context.jobs - len(follower.entries)
     if context.fail_fast and follower.failures and left > 0:
         jobs = "1 job was" if left == 1 else f"{left} jobs were"
-        print(f"stopped at a failure: {jobs} not begun; the same command goes on with what is left")
+        print(f"stopped at a failure: {jobs} not started; the same command runs the remaining jobs")
     stopped = sum(entry.word == STOPPED for entry in follower.entries)
     if context.is_out_of_time and left + stopped > 0:
         jobs = "1 job is" if left + stopped == 1 else f"{left + stopped} jobs are"
-        print(f"stopped at the end of sweep.minutes: {jobs} left; the same command goes on")
+        print(f"stopped at the end of sweep.minutes: {jobs} left; the same command continues")
 
 
-def _silent(
+def _without_outcome(
     planned: Sequence[JobResult], follower: ProgressPrinter, context: SweepContext
 ) -> list[JobResult]:
-    """Return the jobs that a launcher took and that left no word, not even of a failure."""
+    """Return the jobs that were launched and have no outcome, not even a failure."""
     stops = context.is_out_of_time or (context.fail_fast and follower.failures)
     if context.is_search or stops:
         return []
-    heard = {entry.number for entry in follower.entries}
-    reason = "it left no word: see what the launcher keeps of its output"
+    ended = {entry.number for entry in follower.entries}
+    reason = "the worker exited without a result; see the launcher's log"
     return [
-        replace(job, status="FAILED", reason=reason) for job in planned if job.number not in heard
+        replace(job, status="FAILED", reason=reason) for job in planned if job.number not in ended
     ]
 
 
@@ -170,7 +170,7 @@ def _name(plan: Plan, planned: Sequence[JobResult]) -> str:
     """Return a name that the same sweep has again: what varies, and a digest of what does not."""
     keys = swept_keys(plan)
     fixed = {key: value for key, value in planned[0].config.items() if key not in keys}
-    if plan.sampler is not None and plan.seeds:  # what it is told depends on them
+    if plan.sampler is not None and plan.seeds:  # the mean over them is what it optimises
         fixed["seed"] = list(plan.seeds)
     digest = hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:6]
     words = [key.rpartition(".")[2] for key in keys]
@@ -204,7 +204,7 @@ def _announce(plan: Plan, planned: Sequence[JobResult], context: SweepContext) -
     for key, entry in _space(plan).items():
         print(f"  {key}: {_range(entry)}")
     if plan.seeds:
-        race = ", until it is beyond hope" if context.race else ""
+        race = ", unless it falls too far behind" if context.race else ""
         print(f"  each candidate with {len(plan.seeds)} seeds{race}")
     sizes = sorted({size for config in _architectures(plan) for size in _parameters(config)})
     if sizes:
@@ -232,7 +232,7 @@ def _architectures(plan: Plan) -> Iterator[RunConfig]:
 
 
 def _parameters(config: RunConfig) -> Iterator[int]:
-    """Yield how many numbers a job trains, unless data or memory are missing: it will say so."""
+    """Yield how many numbers a job trains, unless data or memory are missing."""
     with suppress(DataError, MemoryError):
         dataset = load_data(config.data)
         yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)

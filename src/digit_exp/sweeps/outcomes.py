@@ -33,7 +33,7 @@ class Outcome:
     word: str
     """Done, failed, pruned, was done before, ..."""
     value: float | None = None
-    """Its objective, if it came to one."""
+    """Its objective, if it has one."""
     reason: str | None = None
     """Why it failed, if it did."""
 

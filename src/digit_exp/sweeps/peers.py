@@ -46,7 +46,7 @@ class PeerHistories:
             return self._in_store(self._sweep)
         except TrackingError as error:
             self._failed = time.monotonic()
-            log.warning("nothing is pruned for now: %s", error)
+            log.warning("no job is pruned until the store answers: %s", error)
             return {}
 
     def _in_store(self, sweep: Sweep) -> Histories:

@@ -1,7 +1,7 @@
-"""What is known of a job from earlier commands: over, being run, or where it can go on.
+"""What earlier commands left of a job: whether it is over, is being run, or can be resumed.
 
-A tracked sweep asks the store, which all that work on it share; the folder only spares a download.
-One that is not tracked asks the folder.
+A tracked sweep asks the store, which all its processes share; the folder only saves a download. An
+untracked one asks the folder.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class PreviousRun:
 
     is_over: bool = False
     summary: Mapping[str, float] = field(default_factory=dict)
-    """What it came to: nothing if it diverged."""
+    """Its results; empty if it diverged."""
     is_here: bool = True
     """Whether that was done in this folder."""
     runner: str | None = None
-    """Who is at it now."""
+    """The process that runs it now."""
     trial: Trial | None = None
 
 

@@ -1,4 +1,4 @@
-"""A line on the console for each job as it ends, wherever it runs.
+"""Prints a line for each job when it ends, on whichever machine it runs.
 
 The launcher blocks the command until its jobs are over, and what they print may end up in files of
 another machine. So the command itself reads the outcomes, in a thread.
@@ -71,8 +71,8 @@ class ProgressPrinter:
             for entry in self._outcomes.entries(known=self._entries.keys()):
                 self._entries[entry.number] = entry
                 print(self._line(entry), flush=True)
-        except TrackingError as error:  # the jobs may well go on
-            log.warning("how far the jobs are is not known for now: %s", error)
+        except TrackingError as error:  # the jobs may continue
+            log.warning("the progress of the jobs cannot be read: %s", error)
 
     def _line(self, entry: Outcome) -> str:
         width = len(str(self._context.jobs))

@@ -1,8 +1,8 @@
-"""A race between the candidates of a sweep: who gets no further seed, decided as a job begins.
+"""A race between the candidates of a sweep: each job decides at its start whether to run.
 
-Each job looks at what the others have come to, as a pruner does, so that a race is the same for a
-grid and a search and under every launcher. A job that is dropped makes no run; it leaves a note,
-by which the report marks its candidate.
+Each job reads the results of the others, as a pruner does, so that a race is the same for a grid
+and a search and under every launcher. A dropped job makes no run; it writes a note, from which the
+report marks its candidate.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Race:
     sweep: Sweep | None
 
     def reason_to_drop(self, config: RunConfig, number: int) -> str | None:
-        """Return why a job is not worth its time, None if it is or nothing is known yet."""
+        """Return why a job is dropped, None if it is to be run."""
         seeds = self.context.seeds
         if not self.context.race or config.seed == seeds[0]:
             return None
@@ -50,11 +50,11 @@ class Race:
             return "it diverged with another seed"
         scores = _scores(groups, seeds, objective, max(self._candidates, len(groups)))
         found = deficit(scores, place)
-        if not found.is_beyond_hope:
+        if not found.is_too_large:
             return None
         behind, limit = (objective.spread(float(x)) for x in (found.behind, found.limit))
         seen = f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
-        return f"behind the best by {behind} after {seen}; more than {limit} is beyond hope"
+        return f"behind the best by {behind} after {seen}; the limit is {limit}"
 
     def drop(self, identity: str, config: RunConfig, number: int, reason: str) -> None:
         """Note that a job is not run."""
@@ -62,7 +62,7 @@ class Race:
         self._mailbox.put(f"{identity}.json", json.dumps(note))
 
     def dropped(self) -> list[JobResult]:
-        """Return the jobs that were not run, in whatever command."""
+        """Return the jobs that were not run, in this command or an earlier one."""
         if not self.context.race:
             return []
         notes = [json.loads(self._mailbox.get(name)) for name in self._mailbox.names()]

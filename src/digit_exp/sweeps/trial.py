@@ -1,7 +1,7 @@
-"""One job of a sweep: recognised if it was done before, resumed if it was interrupted, else run.
+"""One job of a sweep: skipped if it was done before, resumed if it was interrupted, else run.
 
-Its folder is named for what the job is, not for its place in the plan, so that any command which
-comes to the same job finds what is there.
+Its folder is named by the hash of what the job is, not by its number, so that any command with the
+same job finds its results.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ from digit_exp.training.checkpoint import Checkpoint
 
 
 def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> float | None:
-    """Bring a job to its end and return its objective, NaN if it has none, None if it is dropped.
+    """Run a job and return its objective, NaN if it has none, None if it is dropped.
 
-    A job that fails says so in the outcomes and does not end the sweep. If that is asked for, those
-    that come after it, in whatever process, are not begun.
+    A job that fails is recorded in the outcomes and does not end the sweep. With `fail_fast`, jobs
+    of any process that would start after it are not started.
     """
     config = from_mapping(values)
     sweep = _joined(config, context)
@@ -92,7 +92,7 @@ class JobOutcome:
     """What is known of a job that has ended."""
 
     word: str
-    """How it came to its end, in this command."""
+    """How it ended, in this command."""
     summary: Mapping[str, float] = field(default_factory=dict)
     is_dropped: bool = False
 
@@ -137,7 +137,7 @@ class _JobLocation:
         return previous.previous_in_store(self.job.sweep, self.identity, self.folder)
 
     def finish(self, interruption: Interruption) -> JobOutcome:
-        """Return the outcome of the job, unless another process of this machine is at it."""
+        """Return the outcome of the job, unless another process of this machine runs it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.folder / ".lock", blocking=False):
@@ -187,19 +187,19 @@ class _JobLocation:
         return JobOutcome("resumed and done" if checkpoint else "done", result.summary)
 
     def fail(self, error: Exception) -> NoReturn:
-        """Leave a run that has FAILED, of a job that cannot begin."""
+        """Record a run with the status FAILED for a job that cannot start."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.discard(self.past())
         with self._opened(None):
             raise error
 
     def forget_failure(self) -> None:
-        """Put away what is left of the job if it had failed; most have not, so the store rests."""
+        """Discard the job's remains if it had failed; saves a query for those that had not."""
         has_failed = self.identity in self.job.context.failed
         self.discard(self.past() if has_failed else PreviousRun())
 
     def discard(self, earlier: PreviousRun) -> None:
-        """Put away what earlier commands left of this job."""
+        """Discard what earlier commands left of this job."""
         if earlier.trial is not None and self.job.sweep is not None:
             self.job.sweep.supersede(earlier.trial)
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
@@ -234,7 +234,7 @@ class _JobLocation:
         return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: context.objective, **race}
 
     def _is_taken(self, run: OpenRun) -> bool:
-        """Give way to a process that began the same job at the same moment, on another machine."""
+        """Return whether another machine has begun the same job; then this run is superseded."""
         sweep = self.job.sweep
         if sweep is None or not sweep.is_taken(self.identity, run.tracker.run_id):
             return False

@@ -159,4 +159,4 @@ def _parts(glyph: Glyph, width: int) -> Iterator[tuple[Glyph, Glyph]]:
 
 
 def _problem(other: np.floating) -> str:
-    return "the shape has not the form of a digit" if other >= NO_DIGIT else ""
+    return "the shape does not look like a digit" if other >= NO_DIGIT else ""

@@ -245,7 +245,7 @@ def _gaps(c: Components, part: int) -> NDArray[np.floating]:
 
 
 def require_strokes(mask: Mask) -> None:
-    """Refuse what has not the form of a digit: a dot, a line, a filled area, a scribble."""
+    """Refuse what does not look like a digit: a dot, a line, a filled area, a scribble."""
     height, width = mask.shape
     if width > MAX_FLATNESS * height:
         raise NoDigit("the shape is too flat for a digit")

@@ -24,10 +24,10 @@ MOST_NAMED = 8
 def conclusion(ranking: Ranking) -> str:
     """Say in a sentence or two what is shown about the winner."""
     if ranking.winner is None:
-        return "No job came to a number: there is no winner."
+        return "No job has a result, so there is no winner."
     others = ranking.with_numbers[1:]
     if not others:
-        return "It is the only configuration that came to a number."
+        return "It is the only configuration with a result."
     sentences = [line for test in SUBJECTS for line in _shown(ranking, test, len(others))]
     if not any(place.comparison for place in others):
         reasons = dict.fromkeys(place.not_compared for place in others if place.not_compared)
@@ -46,7 +46,7 @@ def _shown(ranking: Ranking, test: str, others: int) -> Iterator[str]:
         yield f"{subject} is shown to be better than {which}."
     if same := _ranks(ranking, test, "no difference shown"):
         which = anyone if len(same) == others else _list(same)
-        yield f"No difference shown from {which}: that it came first may be chance."
+        yield f"No difference shown from {which}: its rank may be due to chance."
     if better := _ranks(ranking, test, "better"):
         yield f"In the test, {_list(better)} came out better."
 
@@ -56,8 +56,8 @@ def method(ranking: Ranking) -> list[str]:
     made = {place.comparison.test for place in ranking.places if place.comparison}
     goal = ranking.objective
     lines = [
-        f"The winner has the {'highest' if goal.is_share else 'lowest'} mean {goal.label}. Chosen"
-        " as the best of many, that mean flatters it a little; the test set had no part in the"
+        f"The winner has the {'highest' if goal.is_share else 'lowest'} mean {goal.label}. As the"
+        " best of many, that mean is optimistically biased; the test set had no part in the"
         " choice. Jobs that differ in their seed only are replicates: mean, standard deviation"
         " (n − 1) and 95 % interval (Student's, on"
         " the logit scale of an accuracy and the log scale of a loss) are over the seeds.",
@@ -76,16 +76,16 @@ def method(ranking: Ranking) -> list[str]:
     if made:
         lines += [
             "The p-values are two-sided and corrected by Holm's method. All pairs of"
-            " configurations count, since the winner was picked by the same scores: the chance of"
-            " even one false claim is held at 5 %.",
+            " configurations count, since the winner was chosen by the same scores: the chance of"
+            " even one false claim is at most 5 %.",
             "No difference shown is not the same as no difference: few seeds show large"
             " differences only.",
         ]
     if any(job.status == DROPPED for job in ranking.results):
         lines.append(
-            "A dropped job was not run: after its first seeds its configuration was beyond hope"
-            " against the best by then, in a one-sided paired test on the same seeds that drops"
-            " the truly best in at most 5 % of races. It stands behind those with all seeds."
+            "A dropped job was not run: after its first seeds its configuration was significantly"
+            " worse than the best, in a one-sided paired test on the same seeds that drops the"
+            " truly best in at most 5 % of races. It is ranked after those with all seeds."
         )
     lines.append(
         "A job that diverged puts its configuration behind all others. A pruned job counts with"

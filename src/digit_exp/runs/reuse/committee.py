@@ -20,8 +20,9 @@ from digit_exp.optim.optimizers import SGD
 from digit_exp.runs.experiment import Experiment, Result, load_data, train_val_splits
 from digit_exp.runs.folder import COMMITTEE, TEST_METRIC
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.runner import execute_open, open_run
+from digit_exp.runs.runner import open_run
 from digit_exp.runs.signals import Interruption
+from digit_exp.runs.train_and_evaluate import train_and_evaluate
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def make_committee(members: Sequence[FoundRun], folder: Path, name: str | None) 
     ids = [run.run_id or str(run.folder) for run in members]
     tags = {COMMITTEE: json.dumps(ids)}
     with Interruption() as interruption, open_run(config, folder, origin=tags) as run:
-        result = execute_open(run, experiment, interruption)
+        result = train_and_evaluate(experiment, run, interruption)
     return MadeCommittee(
         folder, list(_measured(members, networks, experiment)), result, run.tracker.where()
     )

@@ -97,7 +97,7 @@ class DryRun:
 def dry_run(plan: Plan) -> DryRun:
     """Return what `plan` would do. Raises what the command itself would refuse."""
     if not plan.is_sweep:
-        return DryRun([_Look().at(0, plan.jobs[0], [])])
+        return DryRun([_Preview().at(0, plan.jobs[0], [])])
     require_search(plan)
     name, sweeper = sweep_name(plan), plan.hydra["sweeper"]
     at_a_time = sweeper.get("n_jobs") or plan.hydra["launcher"].get("n_jobs") or 1
@@ -105,15 +105,15 @@ def dry_run(plan: Plan) -> DryRun:
     if plan.trials is not None:
         return replace(
             found,
-            jobs=[_Look().at(0, plan.jobs[0], [])],
+            jobs=[_Preview().at(0, plan.jobs[0], [])],
             space=sweeper["space"],
             trials=plan.trials,
             trials_done=count_ended(sweeper["storage"], name),
             replicates=max(1, len(plan.seeds)),
         )
-    look = _Look(FOLDER / name, _sweep(plan.jobs[0], name), plan.launch["sweep"]["rerun"])
+    preview = _Preview(FOLDER / name, _sweep(plan.jobs[0], name), plan.launch["sweep"]["rerun"])
     varied = swept_keys(plan)
-    jobs = [look.at(number, config, varied) for number, config in enumerate(plan.jobs)]
+    jobs = [preview.at(number, config, varied) for number, config in enumerate(plan.jobs)]
     return replace(found, jobs=jobs, varied=varied)
 
 
@@ -122,7 +122,7 @@ def dry_resume(checkpoint: Checkpoint, epochs: int | None = None) -> DryRun:
     config = from_mapping(checkpoint.config["run"])
     if epochs is not None:
         config = longer_config(checkpoint, epochs)
-    job = replace(_Look().at(0, config, []), remark="", epochs=epochs_of(checkpoint, config))
+    job = replace(_Preview().at(0, config, []), remark="", epochs=epochs_of(checkpoint, config))
     return DryRun([replace(job, state="resumed", epochs_done=checkpoint.state.epoch)])
 
 
@@ -133,8 +133,8 @@ def _sweep(config: RunConfig, name: str) -> Sweep | None:
     return find_sweep(name, uri=tracking.uri, experiment=tracking.experiment)
 
 
-class _Look:
-    """Looks at jobs one by one; what several of them need is read once."""
+class _Preview:
+    """Examines jobs one by one; what several of them need is read once."""
 
     def __init__(
         self, folder: Path | None = None, sweep: Sweep | None = None, rerun: bool = False
@@ -193,7 +193,7 @@ class _Look:
         return {} if self._sweep is None else self._sweep.by_hash()
 
     def _epochs_done(self, found: PreviousRun, folder: Path) -> int | None:
-        """Return after which epoch a job goes on, None if it starts anew."""
+        """Return after which epoch a job is resumed, None if it starts from the beginning."""
         local = checkpoint_in_folder(folder)
         if self._sweep is None:
             return None if local is None else local.state.epoch

@@ -1,4 +1,4 @@
 """A search of hyperparameters with Optuna, as a sweeper of Hydra.
 
-Knows nothing of runs: it proposes values and is told an objective.
+Knows nothing of runs: it proposes values and receives an objective.
 """

@@ -88,7 +88,7 @@ def open_storage(url: str) -> Iterator[BaseStorage]:
 
 
 def _unusable(url: str, error: Exception) -> TrackingError:
-    """Return what a person is told of a database of trials that cannot be used."""
+    """Return the error for a database of trials that cannot be used."""
     return TrackingError(
         f"cannot use {masked(url)} for the trials of the search. Check that it answers and may be"
         f" written to, and that the package for it is installed, or name another: {STORAGE}"

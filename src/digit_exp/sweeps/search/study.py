@@ -1,4 +1,4 @@
-"""An Optuna study that can be left at any moment and taken up again.
+"""An Optuna study that can be interrupted at any moment and continued.
 
 Each trial has a place in the search, from 0. A place is asked for again, with the same values,
 until its job has ended; so a place may have several trials in Optuna, of which one counts.
@@ -65,7 +65,7 @@ class Study:
             raise ConfigError(Problem("hydra.sweeper.direction", message))
         with quiet():
             self._space = distributions(space)
-            sampler.at(0)  # refused now if it is not to be had
+            sampler.at(0)  # raises ConfigError if there is no such sampler
         self.name = name
         self._url = storage_address(storage)
         self._sampler = sampler
@@ -96,7 +96,7 @@ class Study:
                     load_if_exists=True,
                 )
                 self._refuse_another_search()
-                self._take_up()
+                self._restore()
             self._exit = stack.pop_all()
         return self
 
@@ -127,7 +127,7 @@ class Study:
                 self._fail(candidate.trial, for_good=True)
 
     def tell_error(self, candidate: Candidate) -> None:
-        """Note that a job raised: its place is asked for again when the search is taken up."""
+        """Note that a job raised: its place is asked for again when the search is continued."""
         with quiet():
             self._fail(candidate.trial, for_good=False)
 
@@ -151,8 +151,8 @@ class Study:
             self._study._storage.set_trial_user_attr(trial._trial_id, FAILED, True)
         self._study.tell(number, state=optuna.trial.TrialState.FAIL)
 
-    def _take_up(self) -> None:
-        """Fail what a killed process left behind, and list the places that are left."""
+    def _restore(self) -> None:
+        """Fail the trials that a killed process left, and list the places that are left."""
         from optuna.trial import TrialState
 
         while self._study.get_trials(deepcopy=False, states=[TrialState.WAITING]):

@@ -1,4 +1,4 @@
-"""A Hydra sweeper that searches: it asks Optuna for a batch of jobs and tells it what came out.
+"""A Hydra sweeper that searches: it asks Optuna for a batch of jobs and tells it the results.
 
 A sweeper is a class of Hydra's. Optuna, which is slow to import, is imported when a search begins.
 """
@@ -98,7 +98,7 @@ class SearchSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
-        """Run the jobs that the search still lacks and return what each batch came to."""
+        """Run the jobs that the search still lacks and return the results of each batch."""
         from digit_exp.sweeps.search.sampler import Sampler
         from digit_exp.sweeps.search.study import Study
 
@@ -149,7 +149,7 @@ class SearchSweeper(Sweeper):
         return results
 
     def _tell(self, study: Study, candidate: Candidate, results: Sequence[JobReturn]) -> None:
-        """Tell the search the mean over the seeds; those that a race has dropped left None."""
+        """Tell the search the mean over the seeds; a job that a race dropped returns None."""
         if any(result.status is JobStatus.FAILED for result in results):
             study.tell_error(candidate)
             return

@@ -18,7 +18,7 @@ from digit_exp.runs.reuse.lookup import Runs
 
 DEFAULTS = "defaults"
 BOTH = ("tracking", "run_name", "seed")
-"""Keys that hold for both sides, whoever says them."""
+"""Keys that always apply to both sides."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def _problems(found: Comparison, said: set[str]) -> list[Problem]:
     differing = [key for key in {**one, **other} if one.get(key) != other.get(key)]
     if not differing:
         if said <= {"seed"}:
-            message = "is no change: another seed is another draw of the same; change something"
+            message = "is not a change: the same configuration is trained; change another key"
             return [Problem("seed", message)]
-        message = f"there is nothing to compare: {' '.join(found.words)} comes to the same"
+        message = f"there is nothing to compare: {' '.join(found.words)} gives the same"
         return [Problem("", f"{message} configuration as the baseline, {found.against}")]
     if not found.baseline.data.val_ratio:
         return [Problem("data.val_ratio", "is 0, but runs are compared on validation images")]
@@ -94,7 +94,7 @@ def _problems(found: Comparison, said: set[str]) -> list[Problem]:
 def _of_run(text: str, words: Sequence[str], uri: str | None) -> tuple[Mapping[str, Any], int]:
     """Return what a run chose otherwise than by default, and the first seed to compare with.
 
-    Its own seed is left out: the run may have been chosen because that was a lucky one.
+    Its own seed is left out: the run may have been chosen because of its result with that seed.
     """
     if any(_key(word) == "experiment" for word in words):
         message = f"cannot be tried against {text}: its values and the preset's would be mixed"

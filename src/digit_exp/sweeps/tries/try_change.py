@@ -1,8 +1,8 @@
-"""A gate for changes: train change and baseline on the same seeds until a test decides.
+"""Train a change and its baseline on the same seeds until a sequential test decides.
 
-The runs are jobs of a sweep of their own, so that the same command goes on after a kill. A finished
-run of the same configuration, data and code, wherever it is below `outputs/`, is not trained again.
-The test set has no part in it.
+The runs are jobs of a sweep of their own, so that the same command continues after a kill. A
+finished run of the same configuration, data and code below `outputs/` is not trained again. The
+test set has no part in it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _require(max_pairs: int, indifference: float, alpha: float) -> None:
 
 
 class Runner:
-    """Brings the runs of a comparison to their ends, one after the other."""
+    """Runs the jobs of a comparison one after the other; reuses those that are done."""
 
     def __init__(self, context: SweepContext, sweep: Sweep | None) -> None:
         self.context = context
@@ -145,7 +145,7 @@ def _pair(found: Comparison, place: int, runner: Runner) -> Pair:
     baseline, change = found.sides(place)
     score = runner.score(baseline, 2 * place)
     if score is None:
-        message = f"the baseline diverged with seed {baseline.seed}: it measures no change"
+        message = f"the baseline diverged with seed {baseline.seed}: it cannot be compared"
         raise RunError(f"{message}. Choose another one: --against RUN")
     return Pair(baseline.seed, score, runner.score(change, 2 * place + 1))
 
@@ -163,7 +163,7 @@ def _verdict(
         decision = test.decide(differences)
     if pairs and pairs[-1].change is None:
         decision, effect, low = "worse", None, math.nan
-        remark = f"it diverged with seed {pairs[-1].seed}, and the baseline did not"
+        remark = f"it diverged with seed {pairs[-1].seed}; the baseline did not"
     return Verdict(
         name=found.name,
         verdict=decision,

@@ -1,4 +1,4 @@
-"""What tries have come to, and the ledger that keeps it: a line of JSON for each verdict."""
+"""The verdicts of `digit-exp try`, kept in a file with a line of JSON for each."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ def free_port(first: int = PORT) -> int:
             with suppress(OSError):
                 taken.bind((HOST, port))
                 return port
-    raise TrackingError(f"no port from {first} on is free; say another one: --port 8080")
+    raise TrackingError(
+        f"ports {first} to {first + TRIES - 1} are all in use; choose another: --port 8080"
+    )
 
 
 SOURCE = Path(__file__).parents[3]
