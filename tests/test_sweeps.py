@@ -277,7 +277,9 @@ def beyond_hope(reading, printed):
     return [row for row in rows if "dropped" in row]
 
 
-def test_a_race_drops_what_is_beyond_hope_and_goes_on_after_a_kill(tmp_path, command, reading):
+def test_a_race_drops_candidates_that_are_too_far_behind_and_goes_on_after_a_kill(
+    tmp_path, command, reading
+):
     code, _ = command.interrupt(tmp_path, *RACE, after="[ 8/18]", by=signal.SIGKILL)
     assert code == -signal.SIGKILL
     printed = command.run(tmp_path, *RACE).stdout
@@ -285,7 +287,9 @@ def test_a_race_drops_what_is_beyond_hope_and_goes_on_after_a_kill(tmp_path, com
     assert [row for row in beyond_hope(reading, printed) if "1e-05" in row]
 
 
-def test_a_race_in_several_processes_drops_what_is_beyond_hope(tmp_path, command, reading):
+def test_a_race_in_several_processes_drops_candidates_that_are_too_far_behind(
+    tmp_path, command, reading
+):
     printed = command.run(tmp_path, *RACE, *JOBLIB).stdout
     assert all("1e-05" in row for row in beyond_hope(reading, printed))
     assert printed.count("done: ") + printed.count(" dropped, ") == 18

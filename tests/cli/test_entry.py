@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import tomllib
+import traceback
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from digit_exp import version
 from digit_exp.cli import entry, main
 from digit_exp.cli.parser import COMMANDS
 from digit_exp.config.paths import conf_dir
+from digit_exp.runs import experiment
+from tiny_runs import WORDS
 
 SLOW = {"hydra", "omegaconf", "numpy", "scipy", "mlflow", "matplotlib", "optuna", "urllib.request"}
 NEEDED = {"hydra", "omegaconf", "numpy"}  # to compose a configuration and to check it
@@ -142,6 +145,22 @@ def test_ctrl_c_while_it_is_starting_is_an_exit_code_and_no_traceback(monkeypatc
 
     monkeypatch.setattr(main, "main", pressed)
     assert entry.main(["trainer.epochs=0"]) == 130
+
+
+def test_eight_calls_lead_from_a_word_to_the_trainer(monkeypatch):
+    seen = []
+
+    def trainer(network, optimizer, **_):
+        frames = (frame for frame, _ in traceback.walk_stack(None))
+        own = [f for f in frames if f.f_globals["__name__"].startswith("digit_exp.")]
+        seen.append((optimizer.lr, [frame.f_code.co_name for frame in own]))
+        raise ValueError
+
+    monkeypatch.setattr(experiment, "Trainer", trainer)
+    assert entry.main([*WORDS, "optimizer.lr=0.01"]) == 1
+    ((lr, calls),) = seen
+    assert lr == 0.01
+    assert len(calls) <= 8, calls
 
 
 def test_every_command_is_documented():
