@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from digit_exp.data import download, sources
 from digit_exp.data.batches import batches
-from digit_exp.data.idx import DataError
+from digit_exp.data.idx import DataError, read_labels
 from digit_exp.data.readers.idx_folder import FILES
 from digit_exp.data.readers.orientation import looks_transposed
 from digit_exp.data.sources import DATASETS, Mnist, Synthetic
@@ -248,6 +248,53 @@ def test_the_transposed_images_of_emnist_are_told_and_turned(tmp_path):
     assert not turned.remarks
     assert turned.image_shape == (2, 3)
     np.testing.assert_array_equal(turned.test.images, found.test.images.swapaxes(1, 2))
+
+
+PUBLISHED = {
+    "EMNIST": [
+        f"emnist-digits-{part}-{kind}-ubyte.gz"
+        for part in ("train", "test")
+        for kind in ("images-idx3", "labels-idx1")
+    ],
+    "QMNIST": [
+        f"qmnist-{part}-{kind}"
+        for part in ("train", "test")
+        for kind in ("images-idx3-ubyte.gz", "labels-idx2-int")
+    ],
+}
+
+
+def several(labels):
+    """Return labels as QMNIST has them: the first of eight 32-bit integers an image."""
+    values = np.full((len(labels), 8), -7, ">i4")
+    values[:, 0] = labels
+    return struct.pack(">HBB2I", 0, 0x0C, 2, *values.shape) + values.tobytes()
+
+
+@pytest.mark.parametrize("publisher", PUBLISHED)
+def test_files_are_found_by_the_names_of_their_publisher_at_any_size(tmp_path, publisher):
+    names, labels = PUBLISHED[publisher], np.array([2, 0, 1], np.uint8)
+    pixels = images(3, 32, 32)
+    write(tmp_path, pixels, labels, pixels, labels, names=names)
+    for name in names:
+        if name.endswith("int"):
+            (tmp_path / name).write_bytes(several(labels))
+    found = IDX(dir=str(tmp_path)).load()
+    assert (found.image_shape, found.classes) == ((32, 32), 3)
+    assert found.test.labels.tolist() == [2, 0, 1]
+    write(tmp_path, pixels, labels, names=["other-train-images-idx3-ubyte", FILES[3]])
+    with pytest.raises(DataError, match="several files"):
+        IDX(dir=str(tmp_path)).load()
+
+
+def test_integers_that_are_no_classes_are_refused(tmp_path):
+    file = tmp_path / "labels"
+    file.write_bytes(several([0, 256]))
+    with pytest.raises(DataError, match="0 to 256"):
+        read_labels(file)
+    file.write_bytes(several([0, 1])[:-1])
+    with pytest.raises(DataError, match="cut off"):
+        read_labels(file)
 
 
 @pytest.mark.parametrize(

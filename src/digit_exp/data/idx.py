@@ -31,6 +31,8 @@ TYPES = {
     0x0E: "64-bit floats",
 }
 """The kinds of values of the format, by their number in the header."""
+SEVERAL_LABELS = bytes([0, 0, 0x0C, 2])
+"""How a file of labels begins that has several 32-bit integers for each image."""
 GZIP_MAGIC = b"\x1f\x8b"
 MAX_DEFLATE_RATIO = 1032
 """Deflate cannot do better: 258 bytes for two bits (zlib's technical notes)."""
@@ -51,8 +53,17 @@ def read_images(path: Path) -> Pixels:
 
 
 def read_labels(path: Path) -> Labels:
-    """Return the labels in `path`, gzipped or not."""
-    return _read(path, dimensions=1).astype(np.intp)
+    """Return the labels in `path`, gzipped or not.
+
+    QMNIST has several 32-bit integers for each image, of which the first is the label.
+    """
+    values = _read(path, dimensions=1)
+    if values.ndim == 3:
+        values = np.ascontiguousarray(values[:, 0]).view(">i4")[:, 0]
+        if not 0 <= values.min() <= values.max() <= 255:
+            least, most = values.min(), values.max()
+            raise DataError(f"{path} has labels from {least} to {most}, and they are 0 to 255")
+    return values.astype(np.intp)
 
 
 def sha256(values: Bytes) -> str:
@@ -109,14 +120,17 @@ def _read_gzipped(path: Path, stream: gzip.GzipFile, dimensions: int) -> Bytes:
 
 
 def _read_shape(path: Path, stream: BufferedIOBase, dimensions: int) -> tuple[int, ...]:
-    magic, sizes = stream.read(4), stream.read(4 * dimensions)
+    magic = stream.read(4)
+    is_several = magic == SEVERAL_LABELS and dimensions == 1
     if not magic:
         raise DataError(f"{path} is empty: get the file again")
-    if magic != _magic(dimensions):
+    if magic != _magic(dimensions) and not is_several:
         raise DataError(f"{path} {_other(magic, dimensions)}")
-    if len(sizes) < 4 * dimensions:
+    count = 2 if is_several else dimensions
+    sizes = stream.read(4 * count)
+    if len(sizes) < 4 * count:
         raise DataError(f"{path} is cut off within its header: get the file again")
-    shape = struct.unpack(f">{dimensions}I", sizes)
+    shape = (*struct.unpack(f">{count}I", sizes), *([4] if is_several else []))  # of bytes
     if 0 in shape:
         raise DataError(f"{path} holds nothing: its header says {_described(shape)}")
     return shape

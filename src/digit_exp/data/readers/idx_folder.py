@@ -20,7 +20,7 @@ FILES = (*TRAIN, *TEST)
 def read_folder(
     name: str, folder: str | Path, *, transpose: bool = False, first_label: int = 0
 ) -> Dataset:
-    """Read the four IDX files of `folder`, by any of their usual names.
+    """Read the four IDX files of `folder`, by any of their usual names or those of their publisher.
 
     `transpose` swaps rows and columns; `first_label` is the label that becomes class 0.
     """
@@ -54,4 +54,14 @@ def _find(folder: Path, file: str) -> Path:
     for name in names:
         if (folder / name).exists():
             return folder / name
+    # as EMNIST and QMNIST call them: emnist-digits-test-images-idx3-ubyte.gz
+    ending = file.partition("-idx")[0].replace("t10k", "test")
+    found = {path.name.removesuffix(".gz"): path for path in folder.glob(f"*-{ending}-idx*")}
+    if len(found) == 1:
+        return found.popitem()[1]
+    if found:
+        listed = ", ".join(sorted(found))
+        raise DataError(
+            f"{folder} has several files of one kind: {listed}. Keep one data set there"
+        )
     raise DataError(f"{folder} lacks a file: it must hold one of {', '.join(names)}")
