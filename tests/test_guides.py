@@ -5,11 +5,13 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from digit_exp.cli.parser import COMMANDS
+from digit_exp.cli.parser import COMMANDS, command_parser
 from digit_exp.config.plan import check
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.layers import Layer
@@ -17,9 +19,20 @@ from digit_exp.optim.optimizers import OPTIMIZERS
 from digit_exp.optim.regularizers import REGULARIZERS
 from digit_exp.optim.schedules import SCHEDULES
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 PAGES = {path.relative_to(DOCS).as_posix(): path.read_text("utf-8") for path in DOCS.rglob("*.md")}
+README = (ROOT / "README.md").read_text("utf-8")
 BLOCK = re.compile(r"(?:<!-- (.+?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+SHOWN = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *sorted(path for folder in ("docs", "examples") for path in (ROOT / folder).rglob("*.md")),
+    *sorted((ROOT / "conf").rglob("*.yaml")),
+    *sorted((ROOT / "examples").rglob("*.py")),
+]
+PROGRAM = re.compile(
+    r"(?:[A-Z_]+=\S+ )*(?:python -m digit_exp|(?:uvx --from \. |uv run )?digit-exp)(?= |$)"
+)
 RUNNABLE = [name for name, text in PAGES.items() if "<!-- run -->" in text]
 
 
@@ -29,23 +42,31 @@ def blocks(text):
 
 
 def command_lines():
-    """Yield the words of each command of the package in a block of shell."""
-    for page, text in sorted(PAGES.items()):
-        shell = "".join(content for _, language, content in blocks(text) if language == "bash")
-        for line in shell.replace("\\\n", " ").splitlines():
-            words = shlex.split(line, comments=True)
-            if words[:3] == ["python", "-m", "digit_exp"] or words[:1] == ["digit-exp"]:
-                yield pytest.param(words[3 if words[0] == "python" else 1 :], id=f"{page}: {line}")
+    """Yield the words of each command of the package, in a block, in a sentence or in a comment."""
+    known = {}
+    for path in SHOWN:
+        text = path.read_text("utf-8").replace("\\\n", " ")
+        lines = [line.strip(" #$") for line in text.splitlines()]
+        for line in [*lines, *re.findall(r"`([^`\n]+)`", text)]:
+            if found := PROGRAM.match(line):
+                words = tuple(shlex.split(line[found.end() :], comments=True))
+                known.setdefault(words, f"{path.relative_to(ROOT)}: {line}")
+    return [pytest.param(list(words), id=name) for words, name in known.items()]
 
 
-@pytest.mark.parametrize("words", list(command_lines()))
-def test_a_command_of_the_site_is_one(words):
-    if not words or words[0] in COMMANDS or any("$" in word for word in words):
-        return  # the commands have tests of their own; a variable is the reader's
-    flags = [word for word in words if word.startswith("-")]
-    overrides = [word for word in words if not word.startswith("-") and "=" in word]
-    if "--config-dir" not in flags:
-        assert check(overrides, multirun="-m" in flags) == []
+@pytest.mark.parametrize("words", command_lines())
+def test_a_command_that_is_shown_is_one(words, capsys):
+    if any(part in word for word in words for part in ("$", "...", "…", "<", "adamm")):
+        return  # what the reader puts there; `adamm` is a mistake on purpose
+    if words and words[0] in COMMANDS:
+        with suppress(SystemExit):
+            command_parser().parse_args(words)
+        usage = capsys.readouterr().err
+        assert not usage or (len(words) == 1 and "are required" in usage)
+        return
+    overrides = [word for word in words if "=" in word and not word.startswith("-")]
+    if "--config-dir" not in words and "seed=N" not in words:  # own presets, a placeholder
+        assert check(overrides, multirun="-m" in words) == []
 
 
 @pytest.mark.parametrize("page", RUNNABLE)
@@ -69,6 +90,17 @@ def test_what_a_guide_shows_can_be_done(page, tmp_path):
                 check=False,
             )
             assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_python_of_its_page_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (block,) = [content for _, language, content in blocks(PAGES["python.md"]) if language]
+    tiny = ["data=synthetic", "data.samples=100", "trainer.epochs=1", "tracking=none"]
+    block = block.replace('"optimizer=sgd"', f'"optimizer=sgd", *{tiny}')
+    names = {"images": np.zeros((2, 28, 28), np.float32)}
+    exec(block, names)
+    assert len(names["sweep"].jobs) == 6
+    assert "#2" in capsys.readouterr().out
 
 
 def classes():
@@ -97,5 +129,18 @@ def test_every_picture_of_a_page_is_there_and_every_picture_is_on_a_page():
     }
     assert shown
     assert {path for path in shown if not path.is_file()} == set()
-    mathematics = set((DOCS / "pictures" / "mathematics").iterdir())
-    assert {path.resolve() for path in mathematics} <= shown
+    drawn = {path.resolve() for path in (DOCS / "pictures").rglob("*.png")}
+    assert drawn <= shown | {path.resolve() for path in readme_pictures()}
+
+
+def readme_pictures():
+    return [ROOT / link for link in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)]
+
+
+def test_every_picture_is_made_by_a_script():
+    scripts = [*(DOCS / "make").glob("*.py"), *(ROOT / "benchmarks").glob("*.py")]
+    text = "\n".join(script.read_text("utf-8") for script in scripts)
+    drawn = [path for path in (DOCS / "pictures").rglob("*.png")]
+    made = [path for path in drawn if path.name in text or f"def {path.stem}()" in text]
+    assert drawn
+    assert made == drawn

@@ -11,16 +11,8 @@ from digit_exp.config.plan import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MAIN = ["python", "-m", "digit_exp"]
-NAMED = [[name] for name in COMMANDS]
 TINY = ["data=synthetic", "data.samples=300", "data.test_samples=50", "trainer.epochs=2"]
 EXAMPLE = ROOT / "examples" / "train.py"
-
-
-def commands():
-    """Return the arguments of every command line of the README that trains."""
-    lines = [line.split("#")[0].split() for line in README.splitlines()]
-    return [line[3:] for line in lines if line[:3] == MAIN and line[3:4] not in NAMED]
 
 
 def tour():
@@ -29,12 +21,6 @@ def tour():
     return [
         re.sub(r"python -m digit_exp|digit-exp", "", line).split() for line in block.splitlines()
     ]
-
-
-@pytest.mark.parametrize("words", commands(), ids=" ".join)
-def test_a_command_of_the_readme_is_accepted(words):
-    overrides = [word for word in words if not word.startswith("-")]
-    assert check(overrides, multirun="-m" in words) == []
 
 
 def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):

@@ -21,6 +21,8 @@ HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent
 SKIPPED = {"__pycache__", "conf", "mnist"}
 """Folders whose contents count elsewhere: in the configuration, and in the digest of the data."""
+SCIPY = {"scipy", "scipy.libs"}
+"""Folders with a BLAS that is loaded at some time or other, and that training does not use."""
 SECRETS = [
     f":(top,exclude,glob)**/{name}" for name in (".env*", "*.env", "*.pem", "*.key", ".netrc")
 ]
@@ -128,7 +130,7 @@ def _machine() -> dict[str, str]:
         f"{pool['internal_api']} {pool['version']} for {pool.get('architecture', 'any')},"
         f" threads: {pool['num_threads']}"
         for pool in threadpool_info()
-        if pool["user_api"] == "blas"
+        if pool["user_api"] == "blas" and not SCIPY & {*Path(pool["filepath"]).parts}
     }
     return {
         "machine.system": platform.platform(),

@@ -106,8 +106,9 @@ def _refuse_known(known: Sequence[FoundRun], found: FoundRun) -> None:
     for run in known:
         has_id = found.run_id is not None and found.run_id in (run.run_id, run.tags.get(IMPORTED))
         if has_id or run.started == found.started:
-            where = "in the store" if run.folder is None else f"in {relative_to_cwd(run.folder)}"
-            handle = run.run_id[:12] if run.run_id else run.folder
+            place = None if run.folder is None else relative_to_cwd(run.folder)
+            where = "in the store" if place is None else f"in {place}"
+            handle = run.run_id[:12] if run.run_id else place
             raise RunError(
                 f"{found.label} is here already: {run.label}, {where}. Use that one, or remove it"
                 f" first: digit-exp rm {handle}"

@@ -7,7 +7,7 @@ apart: as far as those of two seeds, if runs here show how far that is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,9 +89,9 @@ def verify(original: FoundRun, folder: Path, others: Sequence[FoundRun]) -> Veri
 
     Raises what `reproduce` does.
     """
+    found = reproduce(original, folder, track=False, tolerance=TOLERANCE)
     limit = limit_of(original, others)
-    found = reproduce(original, folder, track=False, tolerance=limit.difference)
-    return Verification(found, limit)
+    return Verification(replace(found, tolerance=limit.difference), limit)
 
 
 def limit_of(original: FoundRun, others: Sequence[FoundRun]) -> Limit:
