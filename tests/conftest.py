@@ -5,87 +5,45 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from base64 import b64decode
 from contextlib import closing, contextmanager, suppress
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from threading import Timer
 
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
 
+from commands import Command, CopiedCommand
+from digit_exp.atomic import whole
 from digit_exp.config.plan import plan
+from digit_exp.plots.parts.canvas import draw
 from digit_exp.runs.folder import LOG_FILE
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.uri import locate
-from tiny_runs import WORDS
+from tiny_runs import WORDS, run
 
-COMMAND = [sys.executable, "-m", "digit_exp"]
-OWN = {"MLFLOW_TRACKING_URI", "HYDRA_FULL_ERROR", "DIGIT_EXP_SWEEP"}
 SECONDS_TO_START = 120
+DOT = b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsTj2FAAAAABJRU5ErkJggg=="
+)
+"""A PNG of one pixel."""
 
 
-class Command:
-    """Runs `python -m digit_exp` in a folder."""
-
-    def run(self, folder, *words, expect=0, **environment):
-        """Run to the end, check the exit code and return what was printed."""
-        done = subprocess.run(
-            [*COMMAND, *words],
-            cwd=folder,
-            env=_environment() | environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done
-
-    def interrupt(self, folder, *words, after, by=signal.SIGINT):
-        """Send a signal when a line begins with `after`; return exit code and what was printed."""
-        process = subprocess.Popen(
-            [*COMMAND, *words],
-            cwd=folder,
-            env=_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        printed = ""
-        limit = Timer(120, process.kill)
-        limit.start()
-        try:
-            for line in process.stdout:
-                printed += line
-                if line.startswith(after):
-                    process.send_signal(by)
-            return process.wait(timeout=60), printed
-        finally:
-            limit.cancel()
-            process.kill()
-            process.wait()
-            process.stdout.close()
-
-    @contextmanager
-    def started(self, folder, *words, **environment):
-        """Start it and yield the process, which does not outlive the `with` block."""
-        process = subprocess.Popen(
-            [*COMMAND, *words],
-            cwd=folder,
-            env=_environment() | environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
+def dot(_, path):
+    """Write the file of a figure without drawing it."""
+    with whole(path) as draft:
+        draft.write_bytes(DOT)
+    return path
 
 
 class StoredSweep:
@@ -177,13 +135,19 @@ class Servers:
                 time.sleep(0.2)
 
 
-def _environment():
-    return {name: value for name, value in os.environ.items() if name not in OWN}
+@pytest.fixture(scope="session")
+def fresh_command():
+    """The command in processes that start as a person's do."""
+    return Command()
 
 
 @pytest.fixture(scope="session")
-def command():
-    return Command()
+def command(tmp_path_factory, migrated):
+    """The command in copies of this process, which has imported and compiled what they need."""
+    for name in ("optuna", "mlflow.pyfunc", "digit_exp.sweeps.launch", "digit_exp.sweeps.trial"):
+        import_module(name)
+    run(tmp_path_factory.mktemp("warm"))
+    return CopiedCommand() if sys.platform == "linux" else Command()
 
 
 @pytest.fixture(autouse=True)
@@ -201,6 +165,35 @@ def _own_logging():
         if handler not in before and not type(handler).__module__.startswith("_pytest"):
             logging.root.removeHandler(handler)
             handler.close()
+
+
+@event.listens_for(Pool, "connect")
+def _do_not_wait_for_the_disk(connection, _):
+    """Let databases survive a kill, as all tests need, and no power cut."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
+
+@contextmanager
+def figures_by(draw):
+    """Let a function write the figures of runs and reports."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in ("digit_exp.plots.parts.canvas", "digit_exp.analysis.report.render"):
+            patch.setattr(f"{module}.draw", draw)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _dots_for_figures():
+    """Write dots instead of figures, which take most of the time of a tiny run."""
+    with figures_by(dot):
+        yield
+
+
+@pytest.fixture(scope="session")
+def drawing():
+    """Return a context in which figures are drawn."""
+    return partial(figures_by, draw)
 
 
 @pytest.fixture(scope="session")
@@ -225,7 +218,7 @@ def folder(tmp_path, migrated) -> Path:
 def train():
     """Makes a tiny run in a folder, without a process of its own, and returns the folder."""
 
-    def run(folder, *words):
+    def trained(folder, *words):
         folder.mkdir(parents=True)
         (folder / LOG_FILE).touch()
         (config,) = plan([*WORDS, *words]).jobs
@@ -233,7 +226,7 @@ def train():
             execute(config, folder, interruption)
         return folder
 
-    return run
+    return trained
 
 
 @pytest.fixture(scope="session")

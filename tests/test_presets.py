@@ -57,6 +57,8 @@ def test_a_preset_trains_on_images_of_another_kind(preset, bars, tmp_path):
     assert ("augmentation" in drawn) != isinstance(config.augmentation, Unchanged)
 
 
-def test_a_convolutional_network_is_trained_drawn_and_kept_like_any_other(bars, tmp_path):
-    _, drawn = trained_on(bars, tmp_path, "model=cnn", "model.filters=[4]", epochs=4)
+def test_a_convolutional_network_is_trained_drawn_and_kept_like_any_other(bars, tmp_path, drawing):
+    words = ["model=cnn", "model.filters=[4]", "augmentation=affine"]
+    with drawing():
+        _, drawn = trained_on(bars, tmp_path, *words, epochs=4)
     assert {"feature_maps", "first_layer_weights"} <= drawn

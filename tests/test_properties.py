@@ -151,12 +151,6 @@ def run(folder, **changes):
     return start(experiment)
 
 
-@pytest.fixture
-def _undrawn(monkeypatch):
-    """Leave the figures out: they take longer than all the rest, and have tests of their own."""
-    monkeypatch.setattr("digit_exp.runs.train_and_evaluate.draw", lambda *_: None)
-
-
 UNWATCHED = {"early_stopping": {"enabled": False}, "checkpoint": {"monitor": "train_loss"}}
 
 
@@ -179,7 +173,6 @@ UNWATCHED = {"early_stopping": {"enabled": False}, "checkpoint": {"monitor": "tr
     ],
     ids=str,
 )
-@pytest.mark.usefixtures("_undrawn")
 def test_a_silly_configuration_works(tmp_path, changes):
     result = run(tmp_path, **changes)
     assert result.status is Status.FINISHED

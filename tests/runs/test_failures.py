@@ -96,12 +96,15 @@ def test_a_disk_that_has_room_again_makes_the_loss_good(tmp_path, monkeypatch):
         ("digit_exp.runs.train_and_evaluate.calibrate", "temperature"),
     ],
 )
-def test_what_fails_after_training_is_a_loss_that_is_told(tmp_path, monkeypatch, place, lost):
+def test_what_fails_after_training_is_a_loss_that_is_told(
+    tmp_path, monkeypatch, drawing, place, lost
+):
     def fail(*_, **__):
         raise RuntimeError("a mistake in a library")
 
     monkeypatch.setattr(place, fail)
-    result = run(tmp_path)
+    with drawing():
+        result = run(tmp_path)
     assert result.status is Status.FINISHED
     assert "test_acc" in result.summary
     assert any(lost in said and "a mistake in a library" in said for said in result.not_written)

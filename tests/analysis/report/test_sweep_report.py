@@ -111,9 +111,10 @@ def grid(config):
 
 
 @pytest.fixture(scope="module")
-def written(grid, tmp_path_factory):
+def written(grid, tmp_path_factory, drawing):
     folder = tmp_path_factory.mktemp("sweep") / "my grid"
-    return folder, write_report(rank(grid), folder, name="lr × <size>")
+    with drawing():
+        return folder, write_report(rank(grid), folder, name="lr × <size>")
 
 
 class Page(HTMLParser):
@@ -170,9 +171,12 @@ def test_the_report_is_a_page_a_text_its_figures_and_a_preset(written):
     assert all(file.stat().st_size for file in files)
 
 
-def test_a_figure_that_cannot_be_drawn_is_told_and_left_out(grid, tmp_path, monkeypatch, caplog):
+def test_a_figure_that_cannot_be_drawn_is_told_and_left_out(
+    grid, tmp_path, drawing, monkeypatch, caplog
+):
     monkeypatch.setattr("digit_exp.plots.sweeps.trade_off", lambda *_: 1 / 0)
-    files = {file.name for file in write_report(rank(grid), tmp_path, name="grid")}
+    with drawing():
+        files = {file.name for file in write_report(rank(grid), tmp_path, name="grid")}
     assert {"report.html", "report.md", "curves.png"} <= files
     assert "time.png" not in files
     assert (

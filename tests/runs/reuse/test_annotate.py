@@ -3,8 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from digit_exp.runs.folder import RunRecord
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.uri import locate
@@ -38,22 +36,19 @@ def test_a_note_is_shown_and_can_be_taken_away(place, say):
     assert say("note", "latest", "") == (0, "no note\n")
 
 
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
+def test_what_cannot_be_a_tag_is_refused_and_nothing_changes(place, say):
+    before = RunRecord.read(place)
+    for words, named in (
         (["paper"], "NAME=VALUE"),
         (["who@where=x"], "who@where"),
         (["mlflow.runName=x"], "for programs"),
         (["seed=7"], "seed=42"),
         (["--remove", "paper"], "given: none"),
-    ],
-)
-def test_what_cannot_be_a_tag_is_refused_and_nothing_changes(place, say, words, named):
-    before = RunRecord.read(place)
-    code, printed = say("tag", "latest", *words)
-    assert code == 2
-    assert named in printed
-    assert RunRecord.read(place) == before
+    ):
+        code, printed = say("tag", "latest", *words)
+        assert code == 2, words
+        assert named in printed
+        assert RunRecord.read(place) == before
 
 
 def test_a_store_that_does_not_answer_keeps_tags_from_being_lost(place, say, monkeypatch):
