@@ -224,8 +224,19 @@ def test_a_time_is_a_positive_number(word):
     assert problem.path == word.partition("=")[0]
 
 
-@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]])
-def test_a_sweep_begins_no_job_when_its_time_is_over(tmp_path, command, launcher):
+@pytest.mark.parametrize(
+    ("start", "launcher"),
+    [
+        ("command", []),
+        pytest.param(
+            "fresh_command",
+            ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"],
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_a_sweep_begins_no_job_when_its_time_is_over(tmp_path, request, start, launcher):
+    command = request.getfixturevalue(start)
     words = ["-m", *TINY, "trainer.epochs=1", "seed=1,2,3", *launcher]
     assert "3 jobs are left" in command.run(tmp_path, *words, "sweep.minutes=1e-9").stdout
     assert not [*tmp_path.glob("outputs/sweeps/*/*/run.json")]

@@ -56,23 +56,15 @@ def run(tmp_path):
     return run
 
 
-def test_a_second_process_compiles_nothing(run):
+def test_only_what_is_new_changed_or_damaged_is_compiled(run, tmp_path):
     assert "compiling" in run()
     assert run() == "[0.0, 2.0, 4.0, 6.0]\n"
-
-
-def test_a_changed_number_is_compiled_anew(run):
-    run()
-    assert "[0.0, 3.0, 6.0, 9.0]" in run(factor=2)
-
-
-def test_a_damaged_file_is_compiled_anew(run, tmp_path):
-    run()
     for name in ("*.nbi", "*.nbc"):
         (damaged,) = (tmp_path / "__pycache__").glob(name)
         damaged.write_bytes(damaged.read_bytes()[:100])
         assert "[0.0, 2.0, 4.0, 6.0]" in run()
         assert "compiling" not in run()
+    assert "[0.0, 3.0, 6.0, 9.0]" in run(factor=2)
 
 
 def test_nothing_that_can_be_written_is_no_error(run, tmp_path):

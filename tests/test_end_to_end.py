@@ -1,4 +1,4 @@
-"""The real command in a subprocess, in an empty folder, on a real SQLite store."""
+"""The real command in a process of its own, in an empty folder, on a real SQLite store."""
 
 import re
 import signal
@@ -21,10 +21,10 @@ def only_run(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, command):
+def finished(tmp_path_factory, fresh_command):
     """Return the folder and the output of one tracked run of the main job, made small."""
     folder = tmp_path_factory.mktemp("a folder with späces")
-    return folder, command.run(folder, *TINY).stdout
+    return folder, fresh_command.run(folder, *TINY).stdout
 
 
 @pytest.fixture

@@ -22,14 +22,14 @@ SLURM = ["hydra/launcher=submitit_slurm", "hydra.launcher.partition=any"]
 pytestmark = pytest.mark.slow
 
 
-def check_a_sweep_and_the_same_again(folder, command, reading, launcher, **environment):
-    printed = command.run(folder, *GRID, *launcher, **environment).stdout
+def check_a_sweep_and_the_same_again(folder, fresh_command, reading, launcher, **environment):
+    printed = fresh_command.run(folder, *GRID, *launcher, **environment).stdout
     before_the_ranking = printed[: printed.index("\n#  ")]
     assert before_the_ranking.count(" done: optimizer=") == 2
     assert "[2/2]" in before_the_ranking
     assert (folder / "outputs/sweeps/mine/report.html").is_file()
 
-    again = command.run(folder, *GRID, *launcher, **environment).stdout
+    again = fresh_command.run(folder, *GRID, *launcher, **environment).stdout
     assert again[: again.index("\n#  ")].count(" was done before: ") == 2
     assert reading.table(again) == reading.table(printed)
 
@@ -39,13 +39,15 @@ def check_a_sweep_and_the_same_again(folder, command, reading, launcher, **envir
     assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {parents[0].info.run_id}
 
 
-def test_a_sweep_runs_through_ray_and_its_jobs_are_recognised_again(tmp_path, command, reading):
+def test_a_sweep_runs_through_ray_and_its_jobs_are_recognised_again(
+    tmp_path, fresh_command, reading
+):
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
-    check_a_sweep_and_the_same_again(tmp_path, command, reading, RAY)
+    check_a_sweep_and_the_same_again(tmp_path, fresh_command, reading, RAY)
 
 
 def test_a_sweep_runs_on_a_ray_that_was_there_before(
-    tmp_path, command, reading, servers, monkeypatch
+    tmp_path, fresh_command, reading, servers, monkeypatch
 ):
     pytest.importorskip("hydra_plugins.hydra_ray_launcher")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else both sides need a token
@@ -63,21 +65,21 @@ def test_a_sweep_runs_on_a_ray_that_was_there_before(
         memory = "+hydra.launcher.ray.init.object_store_memory=null"
         store = f"tracking.uri=sqlite:///{tmp_path}/mlruns/mlflow.db"  # its jobs start elsewhere
         launcher = [RAY[0], address, memory, store]
-        check_a_sweep_and_the_same_again(tmp_path, command, reading, launcher)
+        check_a_sweep_and_the_same_again(tmp_path, fresh_command, reading, launcher)
 
 
 def test_a_sweep_runs_through_submitit_and_its_jobs_are_recognised_again(
-    tmp_path, command, reading
+    tmp_path, fresh_command, reading
 ):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
-    check_a_sweep_and_the_same_again(tmp_path, command, reading, SUBMITIT)
+    check_a_sweep_and_the_same_again(tmp_path, fresh_command, reading, SUBMITIT)
 
 
-def test_a_sweep_runs_through_the_commands_of_slurm(tmp_path, command, reading):
+def test_a_sweep_runs_through_the_commands_of_slurm(tmp_path, fresh_command, reading):
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher")
     commands = tmp_path / "bin"
     commands.mkdir()
     slurm.install(commands)
     path = f"{commands}{os.pathsep}{os.environ['PATH']}"
-    check_a_sweep_and_the_same_again(tmp_path, command, reading, SLURM, PATH=path)
+    check_a_sweep_and_the_same_again(tmp_path, fresh_command, reading, SLURM, PATH=path)
     assert (commands / "states").read_text().count("COMPLETED") == 4

@@ -46,20 +46,22 @@ def test_the_example_trains_saves_and_loads(tmp_path, capsys):
 
 
 @pytest.mark.slow  # a minute: it trains, sweeps, compares and reproduces
-def test_the_tour_can_be_followed_from_top_to_bottom(tmp_path, command):
+def test_the_tour_can_be_followed_from_top_to_bottom(tmp_path, fresh_command):
     # the command of the start, but tiny, and with no chance to be the best
-    command.run(tmp_path, *TINY, "run_name=defaults", "optimizer.lr=0.000001")
+    fresh_command.run(tmp_path, *TINY, "run_name=defaults", "optimizer.lr=0.000001")
     for words in tour():
         if words[0] not in COMMANDS:
             large = ("data.train_size", "trainer.epochs")
             small = [word.replace("seed=1,2,3", "seed=1,2") for word in words]
-            command.run(tmp_path, *[w for w in small if not w.startswith(large)], *TINY)
+            fresh_command.run(tmp_path, *[w for w in small if not w.startswith(large)], *TINY)
         elif words[0] == "ui":
-            code, printed = command.interrupt(tmp_path, *words, "--no-browser", after="(Ctrl-C")
+            code, printed = fresh_command.interrupt(
+                tmp_path, *words, "--no-browser", after="(Ctrl-C"
+            )
             assert code == 0
             assert "http://127.0.0.1:5" in printed
         else:
-            command.run(tmp_path, *words)
+            fresh_command.run(tmp_path, *words)
     assert {words[0] for words in tour()} >= {"ui", "compare"}
 
 

@@ -75,11 +75,11 @@ def _database(servers):
 
 
 def test_a_grid_on_a_server_runs_once_and_leaves_no_store_in_the_folder(
-    folders, command, reading, server
+    folders, fresh_command, reading, server
 ):
     folder, other = folders
     words = [*GRID, f"tracking.uri={server}", "tracking.experiment=grid"]
-    printed = command.run(folder, *words).stdout
+    printed = fresh_command.run(folder, *words).stdout
     trials = reading.runs(server, experiment="grid")
     (parent,) = reading.runs(server, "sweep", experiment="grid")
     assert [trial.info.status for trial in trials] == ["FINISHED"] * 4
@@ -88,7 +88,9 @@ def test_a_grid_on_a_server_runs_once_and_leaves_no_store_in_the_folder(
     assert {"report.html", "report.md", "figures", "experiment"} <= reading.files(server, parent)
     assert f"{server}/#/" in printed
 
-    again = command.run(other, *words).stdout  # the test predictions too are had from the server
+    again = fresh_command.run(
+        other, *words
+    ).stdout  # the test predictions too are had from the server
     assert again.count("was done before, elsewhere") == 4
     assert reading.table(again) == reading.table(printed)
     assert "worse" in reading.table(again)
@@ -99,17 +101,17 @@ def test_a_grid_on_a_server_runs_once_and_leaves_no_store_in_the_folder(
 
 
 def test_two_people_run_the_halves_of_one_grid_in_folders_of_their_own(
-    folders, command, reading, server
+    folders, fresh_command, reading, server
 ):
     here, there = folders
     place = [f"tracking.uri={server}", "tracking.experiment=halves", "sweep.name=both"]
     shared = [*GRID[:-1], *place]
-    command.run(here, *shared, "model.hidden=[8]")
-    printed = command.run(there, *shared, "model.hidden=[16]").stdout
+    fresh_command.run(here, *shared, "model.hidden=[8]")
+    printed = fresh_command.run(there, *shared, "model.hidden=[16]").stdout
     assert len(reading.table(printed).splitlines()) == 3 + 4
     assert len(reading.runs(server, "sweep", experiment="halves")) == 1
 
-    whole = command.run(there, *shared, "model.hidden=[8],[16]").stdout
+    whole = fresh_command.run(there, *shared, "model.hidden=[8],[16]").stdout
     assert whole.count("was done before, elsewhere") == 2
     assert whole.count("was done before") == 4
     assert reading.table(whole) == reading.table(printed)
@@ -117,17 +119,17 @@ def test_two_people_run_the_halves_of_one_grid_in_folders_of_their_own(
 
 
 def test_a_job_killed_in_one_folder_goes_on_in_another_from_the_server(
-    folders, command, reading, server
+    folders, fresh_command, reading, server
 ):
     here, there = folders
     epochs = 300
     long = [f"trainer.epochs={epochs}", "trainer.early_stopping.enabled=false"]
     words = ["-m", "data=synthetic", *long, "model.hidden=[8],[16]", "sweep.name=long"]
     place = [f"tracking.uri={server}", "tracking.experiment=killed"]
-    with command.started(here, *words, *place) as process:
+    with fresh_command.started(here, *words, *place) as process:
         killed = _first_with_a_checkpoint(reading, server, process)
         process.send_signal(signal.SIGKILL)
-    printed = command.run(there, *words, *place).stdout
+    printed = fresh_command.run(there, *words, *place).stdout
     assert printed.count(" resumed and done: ") == 1
     assert printed.count(" done: ") == 2
 
@@ -142,7 +144,7 @@ def test_a_job_killed_in_one_folder_goes_on_in_another_from_the_server(
     )
     assert "resuming after epoch 0" not in log.read_text()
 
-    undisturbed = command.run(here, *words, "tracking=none", "sweep.rerun=true").stdout
+    undisturbed = fresh_command.run(here, *words, "tracking=none", "sweep.rerun=true").stdout
     assert reading.table(printed) == reading.table(undisturbed)
 
 

@@ -28,8 +28,13 @@ def write_digits(folder, images=40):
             (folder / f"{stem}-{kind}-ubyte").write_bytes(header + sizes + values.tobytes())
 
 
-@pytest.mark.parametrize("launcher", [[], JOBLIB], ids=["basic", "joblib"])
-def test_a_grid_runs_once_under_one_parent_with_a_report(tmp_path, command, reading, launcher):
+@pytest.mark.parametrize(
+    ("start", "launcher"), [("command", []), ("fresh_command", JOBLIB)], ids=["basic", "joblib"]
+)
+def test_a_grid_runs_once_under_one_parent_with_a_report(
+    tmp_path, request, reading, start, launcher
+):
+    command = request.getfixturevalue(start)
     printed = command.run(tmp_path, *GRID, *launcher).stdout
     assert "4 jobs" in printed
     assert "[4/4]" in printed
@@ -63,12 +68,9 @@ def test_the_winner_runs_again_from_its_preset_to_the_same_result(tmp_path, comm
     assert "experiment=best" in printed
 
 
-def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(
-    tmp_path, command, reading
-):
-    whole, halved = tmp_path / "whole", tmp_path / "halved"
+def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(folder, command, reading):
+    whole, halved = folder / "whole", folder
     whole.mkdir()
-    halved.mkdir()
     expected = reading.table(command.run(whole, *UNTRACKED).stdout)
     code, _ = command.interrupt(halved, *GRID, after="[2/4]", by=signal.SIGKILL)
     assert code == -signal.SIGKILL
@@ -83,42 +85,49 @@ def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(
     assert len(reading.runs(halved, "sweep")) == 1
 
 
-@pytest.mark.parametrize(("launcher", "by"), [("basic", signal.SIGINT), ("joblib", signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("start", "launcher", "by"),
+    [
+        ("command", "basic", signal.SIGINT),
+        pytest.param("fresh_command", "joblib", signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_ends_a_sweep_with_a_report_and_the_truth(
-    tmp_path, command, reading, launcher, by
+    folder, request, reading, start, launcher, by
 ):
     words = [*GRID, f"hydra/launcher={launcher}"]
-    code, printed = command.interrupt(tmp_path, *words, after="[1/4]", by=by)
+    command = request.getfixturevalue(start)
+    code, printed = command.interrupt(folder, *words, after="[1/4]", by=by)
     assert code == 128 + by
     assert "Traceback" not in printed
-    (parent,) = reading.runs(tmp_path, "sweep")
+    (parent,) = reading.runs(folder, "sweep")
     assert parent.info.status == "KILLED"
-    assert "RUNNING" not in {trial.info.status for trial in reading.runs(tmp_path)}
-    assert list(tmp_path.glob("outputs/sweeps/*/report.html"))
+    assert "RUNNING" not in {trial.info.status for trial in reading.runs(folder)}
+    assert list(folder.glob("outputs/sweeps/*/report.html"))
 
 
-def test_a_failing_job_is_told_at_once_and_the_others_go_on(tmp_path, command, reading):
+def test_a_failing_job_is_told_at_once_and_the_others_go_on(folder, command, reading):
     words = ["-m", "data=idx", "data.dir=a,b", "trainer.epochs=1"]
-    done = command.run(tmp_path, *words, expect=1)
+    done = command.run(folder, *words, expect=1)
     assert done.stdout.count(" failed: ") == 2
     assert "a is not a folder" in done.stdout
     assert "[2/2]" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
-    (report,) = tmp_path.glob("outputs/sweeps/*/report.md")
+    (report,) = folder.glob("outputs/sweeps/*/report.md")
     assert "b is not a folder" in report.read_text(encoding="utf-8")
-    (parent,) = reading.runs(tmp_path, "sweep")
+    (parent,) = reading.runs(folder, "sweep")
     assert parent.info.status == "FAILED"
-    trials = reading.runs(tmp_path)
+    trials = reading.runs(folder)
     assert [trial.info.status for trial in trials] == ["FAILED"] * 2
     assert "a is not a folder" in " ".join(trial.data.tags["digit_exp.error"] for trial in trials)
     assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
 
-    write_digits(tmp_path / "a")
-    done = command.run(tmp_path, *words, expect=1)
+    write_digits(folder / "a")
+    done = command.run(folder, *words, expect=1)
     assert done.stdout.count(" failed: ") == 1
-    found = {trial.data.params["data.dir"]: trial.info.status for trial in reading.runs(tmp_path)}
+    found = {trial.data.params["data.dir"]: trial.info.status for trial in reading.runs(folder)}
     assert found == {"a": "FINISHED", "b": "FAILED"}
-    assert len(reading.runs(tmp_path, "superseded")) == 2
+    assert len(reading.runs(folder, "superseded")) == 2
 
 
 def test_a_network_without_room_fails_alone(tmp_path, command):
@@ -169,7 +178,9 @@ metadata.distribution = distribution
 """
 
 
-def test_a_checkout_that_is_not_installed_sweeps_and_knows_its_code_without_git(tmp_path, command):
+def test_a_checkout_that_is_not_installed_sweeps_and_knows_its_code_without_git(
+    tmp_path, fresh_command
+):
     package = Path(digit_exp.__file__).parent
     skipped = shutil.ignore_patterns("mnist", "__pycache__")
     shutil.copytree(package.parent, tmp_path / "src", ignore=skipped)
@@ -178,7 +189,8 @@ def test_a_checkout_that_is_not_installed_sweeps_and_knows_its_code_without_git(
     words = ["-m", "experiment=debug", "data=synthetic", "tracking=none", "trainer.epochs=1,2"]
 
     def sweep():
-        return command.run(tmp_path, *words, PYTHONPATH=str(tmp_path / "src"), PATH="").stdout
+        search = {"PYTHONPATH": str(tmp_path / "src"), "PATH": ""}
+        return fresh_command.run(tmp_path, *words, **search).stdout
 
     assert sweep().count(" done: ") == 2
     (tmp_path / "README.md").write_text("changed")
@@ -227,16 +239,16 @@ def test_a_losing_run_is_pruned_and_says_why(tmp_path, command, reading):
 
 
 @pytest.mark.slow
-def test_eight_workers_meet_a_fresh_store(tmp_path, command, reading):
+def test_eight_workers_meet_a_fresh_store(tmp_path, fresh_command, reading):
     words = [*GRID[:3], "seed=1,2,3,4,5,6,7,8", JOBLIB[0], "hydra.launcher.n_jobs=8"]
-    command.run(tmp_path, *words)
+    fresh_command.run(tmp_path, *words)
     assert [trial.info.status for trial in reading.runs(tmp_path)] == ["FINISHED"] * 8
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
-def test_a_browser_draws_the_report(tmp_path, command):
-    command.run(tmp_path, *UNTRACKED)
+def test_a_browser_draws_the_report(tmp_path, fresh_command):
+    fresh_command.run(tmp_path, *UNTRACKED)
     (page,) = tmp_path.glob("outputs/sweeps/*/report.html")
     chromium = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
     offline = ["--disable-quic", "--disable-background-networking", "--disable-component-update"]
@@ -287,9 +299,10 @@ def test_a_race_drops_candidates_that_are_too_far_behind_and_goes_on_after_a_kil
     assert [row for row in beyond_hope(reading, printed) if "1e-05" in row]
 
 
+@pytest.mark.slow
 def test_a_race_in_several_processes_drops_candidates_that_are_too_far_behind(
-    tmp_path, command, reading
+    tmp_path, fresh_command, reading
 ):
-    printed = command.run(tmp_path, *RACE, *JOBLIB).stdout
+    printed = fresh_command.run(tmp_path, *RACE, *JOBLIB).stdout
     assert all("1e-05" in row for row in beyond_hope(reading, printed))
     assert printed.count("done: ") + printed.count(" dropped, ") == 18

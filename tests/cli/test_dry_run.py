@@ -52,23 +52,21 @@ def test_a_grid_is_listed_with_what_varies(dry):
 
 
 @pytest.mark.parametrize("tracking", [[], ["tracking=none"]], ids=["tracked", "untracked"])
-def test_jobs_are_done_resumed_or_new_as_the_sweep_then_finds(
-    tmp_path, migrated, command, dry, tracking
-):
+def test_jobs_are_done_resumed_or_new_as_the_sweep_then_finds(folder, command, dry, tracking):
     name = ["sweep.name=s", *tracking]
-    command.run(tmp_path, "-m", *TINY, "optimizer=sgd", "seed=1,2", *name)
+    command.run(folder, "-m", *TINY, "optimizer=sgd", "seed=1,2", *name)
     found = dry(*GRID, *name)
     assert [job["state"] for job in found["jobs"]] == ["done", "done", "new", "new"]
     assert [job["seconds"] > 0 for job in found["jobs"]] == [False, False, True, True]
-    printed = command.run(tmp_path, *GRID, *name).stdout
+    printed = command.run(folder, *GRID, *name).stdout
     assert printed.count("was done before") == 2
 
 
 @pytest.mark.parametrize("tracking", [[], ["tracking=none"]], ids=["tracked", "untracked"])
-def test_an_interrupted_job_goes_on_after_its_last_epoch(tmp_path, command, dry, tracking):
+def test_an_interrupted_job_goes_on_after_its_last_epoch(folder, command, dry, tracking):
     words = ["-m", *TINY, "trainer.epochs=4000", "seed=1", "sweep.name=s", *tracking]
-    with command.started(tmp_path, *words) as process:
-        wait_for(lambda: [*tmp_path.glob("outputs/sweeps/s/*/metrics.jsonl")], process)
+    with command.started(folder, *words) as process:
+        wait_for(lambda: [*folder.glob("outputs/sweeps/s/*/metrics.jsonl")], process)
     (job,) = dry(*words)["jobs"]
     assert job["state"] == "resumed"
     assert 0 < job["epochs_done"] < 4000

@@ -1,6 +1,7 @@
 """Hydra's own flags with this program's words: each combination works or is refused in words."""
 
 import logging
+from itertools import product
 
 import pytest
 import yaml
@@ -8,7 +9,7 @@ import yaml
 from digit_exp.cli.main import main
 from digit_exp.runs import runner
 
-WORDS = [["seed=1,2", "-m"], ["-m", "seed=1,2"], ["sweep=tpe"], ["sweep=grid"], ["seed=3"]]
+WORDS = [["seed=3"], ["sweep=tpe"], ["sweep=grid"], ["seed=1,2", "-m"], ["-m", "seed=1,2"]]
 
 
 @pytest.fixture(autouse=True)
@@ -40,20 +41,22 @@ def say(tmp_path, own_logging, capsys):
     return say
 
 
-@pytest.mark.parametrize("words", WORDS, ids=str)
+FLAGS = [
+    *(["--cfg", kind, *more] for kind in ("job", "hydra", "all") for more in ([], ["--resolve"])),
+    *(["--cfg", "job", "--package", package] for package in ("optimizer", "_global_")),
+    ["--cfg", "hydra", "--package", "hydra.job"],
+    *(["--info", what] for what in ("config", "defaults", "defaults-tree", "searchpath")),
+]
+SLOW = [["--info", "all"], ["--info", "plugins"], ["--hydra-help"]]
+"""They import every plugin."""
+
+
 @pytest.mark.parametrize(
-    "flags",
+    ("flags", "words"),
     [
-        *(
-            ["--cfg", kind, *more]
-            for kind in ("job", "hydra", "all")
-            for more in ([], ["--resolve"])
-        ),
-        *(["--cfg", "job", "--package", package] for package in ("optimizer", "_global_")),
-        ["--cfg", "hydra", "--package", "hydra.job"],
-        *(["--info", what] for what in ("all", "config", "defaults", "defaults-tree")),
-        *(["--info", what] for what in ("plugins", "searchpath")),
-        ["--hydra-help"],
+        *product(FLAGS, WORDS[:2]),
+        *product(FLAGS[::5], WORDS[2:]),
+        *product(SLOW, WORDS[-1:]),
     ],
     ids=str,
 )

@@ -142,11 +142,16 @@ def test_what_cannot_be_is_refused(words, path, named):
     assert named in dict(found)[path]
 
 
-def test_a_listed_sweep_runs_and_goes_on(tmp_path, command):
+@pytest.mark.parametrize(
+    ("start", "launcher"),
+    [("command", "basic"), pytest.param("fresh_command", "joblib", marks=pytest.mark.slow)],
+)
+def test_a_listed_sweep_runs_and_goes_on(tmp_path, request, start, launcher):
+    command = request.getfixturevalue(start)
     tiny = ["data=synthetic", "trainer.epochs=1", "model.hidden=[4]", "tracking=none"]
     printed = command.run(tmp_path, *tiny, ZIP).stdout
     assert "[2/2]" in printed
     longer = ZIP.replace("sgd, adam", "sgd, adam, lion").replace("0.001", "0.001, 0.002")
-    again = command.run(tmp_path, *tiny, longer, "hydra/launcher=joblib").stdout
+    again = command.run(tmp_path, *tiny, longer, f"hydra/launcher={launcher}").stdout
     assert again.count("was done before") == 2
     assert "[3/3]" in again

@@ -43,16 +43,19 @@ print(model.predict(numpy.array(sys.argv[2:]))[0]["class"])
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def network():
     """A network with layers from several modules."""
     builder = NetworkBuilder().input(28, 28).conv(4, 5, "relu", stride=2, batch_norm=True)
     return builder.max_pool().dense(16, "relu").dense(10).build(seed=3)
 
 
-@pytest.fixture
-def champion(folder, network):
+@pytest.fixture(scope="module")
+def champion(tmp_path_factory, migrated, network):
     """The folder of a store whose champion is `network`."""
+    folder = tmp_path_factory.mktemp("champion")
+    (folder / "mlruns").mkdir()
+    shutil.copy(migrated, folder / "mlruns")
     file = Classifier(network, (28, 28), 1.5).save(folder / MODEL_FILE)
     with tracked(folder) as run:
         run.now(network=file)
@@ -68,10 +71,9 @@ def champion(folder, network):
 
 
 @pytest.fixture
-def model(champion, monkeypatch):
+def model(champion):
     import mlflow
 
-    monkeypatch.setattr(mlflow, "set_tracking_uri", mlflow.set_tracking_uri)
     before = mlflow.get_tracking_uri()
     mlflow.set_tracking_uri(locate(None, champion).uri)
     yield mlflow.pyfunc.load_model("models:/digits@champion")
@@ -130,10 +132,10 @@ def test_what_it_cannot_read_is_refused_with_a_clear_400(model, data, words):
     assert len(refused.value.serialize_as_json()) < 300
 
 
-def test_it_runs_without_the_project(champion, network):
-    np.save(champion / "digits.npy", DIGITS[:1])
+def test_it_runs_without_the_project(champion, network, tmp_path):
+    np.save(tmp_path / "digits.npy", DIGITS[:1])
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(champion / "digits.npy"), picture(DIGITS[0])],
+        [sys.executable, "-c", ALONE, str(tmp_path / "digits.npy"), picture(DIGITS[0])],
         env=os.environ | {"MLFLOW_TRACKING_URI": locate(None, champion).uri, "PYTHONPATH": ""},
         capture_output=True,
         text=True,
