@@ -71,9 +71,10 @@ def test_standard_input_is_a_picture_too(say, folder, monkeypatch):
     assert "standard input" in printed.out
 
 
-def test_confidence_is_calibrated_where_the_run_has_a_temperature(say, folder):
+def test_confidence_is_calibrated_where_the_run_has_a_temperature(say, folder, drawing):
     temperature = RunRecord.read(folder / "outputs" / "run").summary["temperature"]
-    _, printed = say("outputs/run", "pictures/0.png", "--json", "--show", "seen.png")
+    with drawing():
+        _, printed = say("outputs/run", "pictures/0.png", "--json", "--show", "seen.png")
     network = load_network(folder / "outputs" / "run" / "checkpoints" / "best.npz")
     with Image.open(folder / "seen.png") as drawn:
         assert drawn.size[0] > 500
