@@ -9,7 +9,7 @@ import pytest
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.convolution import SpatialDropout
 from digit_exp.nn.layers import Layer
-from digit_exp.nn.models import CNN
+from digit_exp.nn.models import CNN, Pool
 from digit_exp.nn.network import Network
 from digit_exp.nn.parameters import Parameters
 from digit_exp.registry import ConfigError
@@ -72,6 +72,13 @@ def test_the_summary_shows_the_shape_of_maps():
     lines = network.summary().splitlines()
     assert any("Conv2D" in line and "24 × 24 × 16" in line and "416" in line for line in lines)
     assert any("MaxPool2D" in line and "12 × 12 × 16" in line for line in lines)
+
+
+def test_with_strides_the_last_convolution_of_a_block_halves_its_maps():
+    network = CNN(filters=[4, 6], depth=2, pool=Pool["stride"]).build((7, 12), 3, seed=1)
+    maps = dict.fromkeys(shape for shape in network.shapes if len(shape) == 3)
+    assert [*maps] == [(7, 12, 4), (4, 6, 4), (4, 6, 6), (2, 3, 6)]
+    assert not {"maxpool2d", "avgpool2d"} & {layer.kind for layer in network.layers}
 
 
 def test_a_network_with_maps_is_built_again_from_its_spec():
