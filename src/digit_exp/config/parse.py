@@ -165,8 +165,8 @@ class MappingReader:
             message, others = "no such key", []
         else:
             message = f"not a field of {self._choices[group]}"
-            classes = {name: FAMILIES[group][name] for name in FAMILIES[group].names()}
-            others = [name for name, cls in classes.items() if field in leaf_types(cls)]
+            names = FAMILIES[group].names() if group in FAMILIES else []
+            others = [name for name in names if field in leaf_types(FAMILIES[group][name])]
         if others:
             return f"{message}; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
         meant = suggestions(path, [*self._types, *GROUPS, *PRESETS])

@@ -75,6 +75,8 @@ def train_and_evaluate(
         predictions = None
         if result.status is Status.FINISHED:
             summary |= steps.validate()
+            if not state.history and "final_val_acc" in summary:  # nothing was trained
+                summary["best_val_acc"] = summary["final_val_acc"]
             predictions = steps.test(summary)
     steps.write_outcome(result, state, predictions)
     result.not_written.extend(experiment.write_failures.messages())

@@ -19,7 +19,7 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import read_yaml, resolved
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import CONFIG_FILE, DATA_DIGEST, records_below
+from digit_exp.runs.folder import COMMITTEE, CONFIG_FILE, DATA_DIGEST, records_below
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.provenance import SOURCE, source_digest
 
@@ -59,6 +59,7 @@ def finished_run(
     wanted = config_hash(config, data_digest)
     for folder, record in records_below(outputs):
         is_like = all(record.tags.get(key) == value for key, value in made_with.items())
+        is_like = is_like and COMMITTEE not in record.tags
         if record.status == Status.FINISHED and is_like and metric in record.summary:
             with suppress(ConfigError):
                 found = from_mapping(read_yaml(folder / CONFIG_FILE))

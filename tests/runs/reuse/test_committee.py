@@ -17,6 +17,7 @@ from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.predict import Predictor
 from digit_exp.runs.reuse.reproduce import reproduce
+from digit_exp.runs.reuse.views.details import Details
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from tiny_runs import WORDS
@@ -70,6 +71,7 @@ def test_its_probabilities_are_the_mean_of_its_members(found, together):
 def test_it_is_calibrated_and_says_what_each_member_adds(found, made, together):
     assert {"temperature", "final_val_acc", "test_acc"} <= together.metrics.keys()
     assert together.status == "FINISHED"
+    assert together.metrics["best_val_acc"] == together.metrics["final_val_acc"]
     assert [row.val_acc for row in made.members] == [
         found[name].metrics["final_val_acc"] for name in "abc"
     ]
@@ -133,3 +135,9 @@ def test_the_command_makes_it_of_the_best(outputs, monkeypatch, capsys):
     assert len(printed["members"]) == 2
     assert RunRecord.read(outputs.parent / printed["folder"]).name == "two"
     assert main(["committee", runs[0]]) == 2
+
+
+def test_what_can_be_done_with_it_is_said(together):
+    commands = Details(together).commands
+    assert "reproduce" not in commands
+    assert commands["make again"].startswith("digit-exp committee ")

@@ -5,6 +5,7 @@ Whatever part is damaged or missing is left out: the rest is shown all the same.
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,13 @@ from digit_exp.analysis.report.rerun import command
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import FINAL_REASONS, LAST_CHECKPOINT, STOP_REASON, relative_to_cwd
+from digit_exp.runs.folder import (
+    COMMITTEE,
+    FINAL_REASONS,
+    LAST_CHECKPOINT,
+    STOP_REASON,
+    relative_to_cwd,
+)
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.manage.annotate import given_tags
 from digit_exp.runs.reuse.views.listing import as_json, recorded_config
@@ -79,8 +86,12 @@ class Details:
         if run.run_id is not None:
             commands["open"] = f"digit-exp ui {handle}"
         if self._is_here(LAST_CHECKPOINT) or run.store is not None:
-            commands["reproduce"] = f"digit-exp reproduce {handle}"
             commands["predict"] = f"digit-exp predict {handle} IMAGE"
+        if COMMITTEE in run.tags:
+            members = " ".join(json.loads(run.tags[COMMITTEE]))
+            return {**commands, "make again": f"digit-exp committee {members}"}
+        if "predict" in commands:
+            commands["reproduce"] = f"digit-exp reproduce {handle}"
         if self.is_valid:
             changed = {key: value for key, (_, value) in self.changed.items()}
             commands["train again"] = command(changed)
