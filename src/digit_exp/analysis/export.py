@@ -152,7 +152,6 @@ def _latex_row(cells: Sequence[str]) -> str:
 
 
 def _mean(summary: Summary | None, objective: Objective) -> str:
-    """Write a mean with half of its interval, an accuracy in percent."""
     if summary is None:
         return NO_VALUE
     factor, digits = (100, ".2f") if objective.is_share else (1, ".4g")

@@ -117,7 +117,6 @@ def _flags(arguments: Sequence[str]) -> Namespace:
 
 
 def _parser() -> ArgumentParser:
-    """Return Hydra's parser, with what this program adds to it."""
     parser = get_args_parser()
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--explain", metavar="KEY")
@@ -151,7 +150,6 @@ def launch_sweep(planned: Plan) -> int:
 
 
 def _dry_run(planned: Plan, line: Namespace) -> int:
-    """Print what the command line would do."""
     from digit_exp.cli.dry_run import show_dry_run
     from digit_exp.runs.folder import LAST_CHECKPOINT
     from digit_exp.runs.longer import require_longer

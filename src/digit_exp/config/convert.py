@@ -155,7 +155,6 @@ def _list(value: object, hint: Hint) -> list[object]:
 
 
 def _meant(value: object, kind: type) -> str:
-    """Return the list that may be meant by something else."""
     try:
         items = yaml.safe_load(value) if isinstance(value, str) else value
         listed = [convert(item, kind) for item in (items if isinstance(items, list) else [items])]

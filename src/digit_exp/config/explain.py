@@ -63,7 +63,6 @@ def explain(plan: Plan, key: str, words: Sequence[str]) -> Explanation:
 
 
 def _values(plan: Plan, key: str) -> Iterator[str]:
-    """Yield what a key comes to in each job."""
     if key.startswith("hydra."):
         yield override_text(_at(plan.hydra, key.split(".")[1:], key))
         return
@@ -98,7 +97,6 @@ def _no_such_key(key: str) -> str:
 
 
 def _class(plan: Plan, key: str) -> Iterator[Source]:
-    """Yield the default of the registered class."""
     group, _, path = key.partition(".")
     owner: Any = plan.jobs[0]
     if group in GROUPS and path:
@@ -179,7 +177,6 @@ def _text(node: Node) -> str:
 
 
 def _rows(plan: Plan, key: str) -> Iterator[Source]:
-    """Yield the rows of `sweep.zip` or `sweep.jobs` that set the key."""
     settings = plan.launch["sweep"]
     rows = read_rows(settings["zip"], settings["jobs"])
     for number, words in enumerate(rows.words if rows else ()):

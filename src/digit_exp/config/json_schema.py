@@ -125,12 +125,10 @@ def _group(group: str, cls: type) -> Schema:
 
 
 def _based_on(name: str) -> Schema:
-    """Return the schema of a list of defaults with the class `name`, or its file."""
     return {"type": "array", "contains": {"enum": [f"schema/{name}", name]}}
 
 
 def _whole() -> Schema:
-    """Return the schema of a file that may set values of all groups."""
     root = {**_tree({**ROOT, **LAUNCH}, launch_defaults(), comments(conf_dir() / "config.yaml"))}
     for group, cls in GROUPS.items():
         root[group] = _object(_any_choice(group, cls))
@@ -205,7 +203,6 @@ def _dotted(properties: Schema, place: str, prefix: str = "") -> Iterator[tuple[
 
 
 def _said(group: str, name: str | None = None) -> dict[str, str]:
-    """Return what the files of a group say of its keys."""
     names = [name] if name else [choice for choice, _ in choices(group)]
     return {
         key: words

@@ -118,7 +118,6 @@ class MappingReader:
                     yield group, chosen
 
     def _look_up(self, family: str) -> type | None:
-        """Return the chosen class, or record the problem."""
         try:
             return FAMILIES[family][self._choices[family]]
         except ConfigError as error:
@@ -141,7 +140,6 @@ class MappingReader:
                 self._refuse(path, str(refused))
 
     def _fill_in_defaults(self) -> None:
-        """Add the defaults of what the mapping leaves out."""
         for group, cls in self._classes.items():
             prefix = f"{group}."
             for path, value in leaves(defaults(cls), leaf_types(cls, prefix), prefix):
@@ -183,7 +181,6 @@ class MappingReader:
         return {name: self._values[name] for name in ROOT if name in self._values} | built
 
     def _build(self, cls: type, path: str) -> object:
-        """Return the component at `path`, or WRONG."""
         arguments: dict[str, Any] = {}
         for name, hint in field_types(cls).items():
             inner = f"{path}.{name}"

@@ -22,6 +22,5 @@ def choices(group: str) -> Iterator[tuple[str, str]]:
 
 
 def _purpose(file: Path) -> str:
-    """Return the first comment of a YAML file that is not for Hydra or an editor."""
     comments = (line.removeprefix("# ") for line in file.read_text(encoding="utf-8").splitlines())
     return next(line for line in comments if not line.startswith(DIRECTIVES))

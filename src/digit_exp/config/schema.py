@@ -179,7 +179,6 @@ EXAMPLES = {"epoch": 1} | {monitor.name: 0.5 for monitor in Monitor}
 
 
 def _unusable(filename: str) -> str | None:
-    """Return what is wrong with a checkpoint's filename, or None."""
     if not mentioned(filename) <= EXAMPLES.keys():
         return f"may mention only {', '.join(f'{{{name}}}' for name in EXAMPLES)}"
     try:

@@ -49,7 +49,6 @@ def hold_out(images: Pixels, labels: Labels, test_ratio: float) -> tuple[Images,
 
 
 def _remarks(labels: Labels) -> list[str]:
-    """Say what is odd about the labels, and what to set."""
     least = int(labels.min())
     if not least:
         return []

@@ -225,7 +225,6 @@ def _in_rows(equation: str, numbers: Array) -> Picture:
 
 
 def _about(thing: object) -> str:
-    """Return the first paragraph of the docstring of an object's class."""
     documented = inspect.getdoc(type(thing)) or type(thing).__name__
     return " ".join(documented.split("\n\n")[0].split())
 

@@ -158,7 +158,6 @@ def _mark_epoch(axes: Axes, history: History, epoch: int | None, metric: str) ->
 
 
 def _best_in_words(history: History, best_epoch: int | None) -> str:
-    """Return the metrics of the best epoch, those of the validation set if it has any."""
     row = next((row for row in history if row["epoch"] == best_epoch), None)
     if row is None:
         return ""
@@ -191,7 +190,6 @@ def _layer_lines(axes: Axes, history: History, family: str, title: str, unit: st
 
 
 def _epoch_axis(axes: Axes, history: History) -> None:
-    """Show all epochs of the history, in whole numbers from its first."""
     first, last = history[0]["epoch"], history[-1]["epoch"]
     axes.set_xlim(first - 0.5, last + max(0.5, 0.02 * (last - first)))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=STEPS, min_n_ticks=1))

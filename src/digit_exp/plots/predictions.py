@@ -156,7 +156,6 @@ def _cells(axes: Axes, shares: Array, largest: float, names: Sequence[str]) -> Q
 
 
 def _numbers(axes: Axes, counts: Counts, shares: Array, largest: float) -> None:
-    """Write the count into every cell that has one, and beside each row its recall."""
     classes = len(counts)
     size = 9.5 if classes <= 12 else 7
     for row, column in zip(*np.nonzero(counts), strict=True):

@@ -123,7 +123,6 @@ def _name(axes: Axes, at: tuple[float, float], rank: int, is_on_front: bool, sca
 
 
 def _series(history: History, metric: str) -> dict[float, float]:
-    """Return the metric of each epoch that has it."""
     return {row["epoch"]: row[metric] for row in history if np.isfinite(row.get(metric, math.nan))}
 
 

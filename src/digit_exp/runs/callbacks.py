@@ -59,7 +59,6 @@ def callbacks_of(
 
 
 def _budgets(experiment: Experiment, pruning: PruningContext | None) -> Iterator[Callback]:
-    """Yield what ends a run when its time is over."""
     settings = experiment.config.trainer
     if experiment.last_epoch is not None:
         yield StopAfter(experiment.last_epoch)

@@ -96,7 +96,6 @@ def job_folders(folder: Path) -> list[Path]:
 
 
 def _config(place: Path) -> dict[str, object] | None:
-    """Return the configuration of a job, or None if it was killed before it wrote it."""
     try:
         return flatten(from_mapping(read_yaml(place / CONFIG_FILE)))
     except ConfigError:

@@ -288,7 +288,6 @@ class LastCheckpoint(Callback):
 
 
 def _vectors(state: TrainState) -> list[Array]:
-    """Return the vectors that training changes and evaluation uses."""
     average = [] if state.average is None else [state.average]
     return [state.network.parameters.storage, *average]
 

@@ -39,7 +39,6 @@ def conclusion(ranking: Ranking) -> str:
 
 
 def _shown(ranking: Ranking, test: str, others: int) -> Iterator[str]:
-    """Yield the outcome of one of the tests."""
     subject, anyone = SUBJECTS[test]
     if worse := _ranks(ranking, test, "worse"):
         which = anyone if len(worse) == others else f"{len(worse)} of {others} others"
@@ -95,7 +94,6 @@ def method(ranking: Ranking) -> list[str]:
 
 
 def _ranks(ranking: Ranking, test: str, outcome: Outcome) -> list[int]:
-    """Return the ranks of the configurations that came out so in a test."""
     return [
         rank
         for rank, place in enumerate(ranking.places, 1)

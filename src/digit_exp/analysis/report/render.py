@@ -106,7 +106,6 @@ def _address(to: Path | str, folder: Path) -> str:
 
 
 def _embedded(file: Path) -> str:
-    """Return an image as an address that holds all of it."""
     return f"data:image/png;base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
 
 

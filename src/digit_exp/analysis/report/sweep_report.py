@@ -114,7 +114,6 @@ def _interval(summary: Summary, objective: Objective) -> list[str]:
 
 
 def _summary(ranking: Ranking) -> str:
-    """Return how many jobs there were, how they ended, and what was varied."""
     jobs = ranking.results
     ended = {
         status: sum(job.status == status for job in jobs) for status in ("FINISHED", *UNFINISHED)

@@ -56,7 +56,6 @@ def text_table(table: pd.DataFrame) -> str:
 
 
 def _lines(table: pd.DataFrame, length: int) -> list[str]:
-    """Return the head, a rule and the rows."""
     numbers, cells = numeric(table), table.apply(_cut_column, length=length)
     padded: dict[str, pd.Series] = {}
     for name, column in cells.items():

@@ -124,7 +124,6 @@ class CommandLine:
         return found
 
     def _read_rows(self, values: Sequence[Override]) -> Rows | None:
-        """Return the rows that the command line or a preset asks for."""
         preset = {} if self.composed is None else plain_mapping(self.composed.sweep)
         said = {each.key_or_group: each for each in values if not each.is_sweep_override()}
         zipped, file = (
@@ -267,7 +266,6 @@ def _values(composed: DictConfig) -> dict[str, Any]:
 
 
 def _reason(error: Exception) -> Problem:
-    """Return the cause of a composition that failed, in one line."""
     texts = [str(cause) for cause in (error, error.__cause__) if cause is not None]
     said, *_ = next((text for text in texts if text.strip()), "").strip().split("\n\n")
     return Problem("", " ".join(said.split()))

@@ -50,7 +50,6 @@ def read_word(word: str, parser: OverridesParser) -> Override:
 
 
 def _require_key(word: str, key: str, equals: str, value: str) -> None:
-    """Raise WrongWord unless the word has a key, and a value that may be text."""
     if not equals:
         raise WrongWord(word, f"has no value; write {word}=VALUE")
     if not re.fullmatch(r"[~+]*[\w./@-]+", key):

@@ -88,7 +88,6 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _decode_all(files: Sequence[Path], shape: Shape, is_character: bool) -> Pixels:
-    """Decode all files, or raise DataError with the first of those that are unusable."""
 
     def one(file: Path) -> Pixels | str:
         try:

@@ -146,7 +146,6 @@ def write_values(
 
 
 def _are_crowded(axes: Axes, labels: Sequence[str]) -> bool:
-    """Tell whether names below an axis would overlap."""
     inches = float(axes.bbox.width) / DPI
     return LETTER_WIDTH * (max(map(len, labels), default=0) + 1) * len(labels) > inches
 

@@ -108,7 +108,6 @@ def _maps(experiment: Experiment, images: int = 8) -> tuple[Array, Array]:
 
 
 def _augmented(experiment: Experiment, images: int = 10, variants: int = 4) -> tuple[Array, Array]:
-    """Return some training images, and augmented variants of them."""
     some = experiment.train.select(np.arange(min(images, len(experiment.train))))
     before = next(iter(batches(some, images)))[0].copy()
     rng = Rng(experiment.config.seed)("figure")

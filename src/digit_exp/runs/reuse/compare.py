@@ -163,7 +163,6 @@ def _compared_run(run: FoundRun) -> ComparedRun:
 
 
 def _page(run: FoundRun) -> str | None:
-    """Return the address of the page of a run in MLflow, if it has one."""
     return next((line for line in run.page()[::-1] if line.startswith("http")), None)
 
 

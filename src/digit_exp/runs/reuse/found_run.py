@@ -26,6 +26,7 @@ from digit_exp.runs.folder import (
     PREDICTIONS_FILE,
     STOP_REASON,
     VAL_PREDICTIONS_FILE,
+    RecordError,
     RunRecord,
 )
 from digit_exp.tracking.mlflow.queries import SWEEP, RunStore, Trial
@@ -194,6 +195,14 @@ class FoundRun:
 
     def _is_here(self, name: str | Path) -> bool:
         return self.folder is not None and (self.folder / name).is_file()
+
+
+def record_of(folder: Path) -> RunRecord:
+    """Return the record of the run in a folder; raises RunError if there is none."""
+    try:
+        return RunRecord.read(folder)
+    except RecordError as error:
+        raise RunError(str(error)) from error
 
 
 def in_folder(folder: Path, record: RunRecord) -> FoundRun:

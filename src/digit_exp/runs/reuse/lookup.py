@@ -19,8 +19,6 @@ from digit_exp.runs.folder import (
     LAST_CHECKPOINT,
     RECORD_FILE,
     STOP_REASON,
-    RecordError,
-    RunRecord,
     display_status,
     record_in,
     records_below,
@@ -32,6 +30,7 @@ from digit_exp.runs.reuse.found_run import (
     at_checkpoint,
     in_folder,
     in_store,
+    record_of,
     with_checkpoint,
 )
 from digit_exp.tracking.mlflow.queries import OBJECTIVE, RACE, RunStore, trial_ids
@@ -134,7 +133,6 @@ class Runs:
 
     @cached_property
     def _local(self) -> Sequence[FoundRun]:
-        """The runs below `outputs`."""
         return [in_folder(folder, record) for folder, record in records_below(self._outputs)]
 
     def _tracked(self, folders: dict[str, Path | None]) -> Iterator[FoundRun]:
@@ -237,18 +235,12 @@ def _first_on_each_data_set(runs: Sequence[FoundRun]) -> list[FoundRun]:
 
 
 def _at(path: Path) -> FoundRun | None:
-    """Return the run of a folder or of a checkpoint file, if there is one at `path`."""
     if path.is_file():
         record = record_in(path.parent.parent)
         if record is None:
             return at_checkpoint(path)
         return with_checkpoint(in_folder(path.parent.parent, record), path)
-    if not (path / RECORD_FILE).exists():
-        return None
-    try:
-        return in_folder(path, RunRecord.read(path))
-    except RecordError as error:
-        raise RunError(str(error)) from error
+    return in_folder(path, record_of(path)) if (path / RECORD_FILE).exists() else None
 
 
 def _has_network(run: FoundRun) -> bool:

@@ -90,7 +90,6 @@ def _refusal(message: str) -> ConfigError:
 
 
 def _others(outputs: Path) -> str:
-    """Return which runs can be resumed."""
     found = [
         typed(override("resume", str(relative_to_cwd(folder))))
         for folder, record in records_below(outputs)

@@ -45,7 +45,6 @@ def categorical(values: Sequence[object]) -> dict[str, Any]:
 
 
 def _problems(entry: object) -> Iterator[str]:
-    """Yield what is wrong with one entry of a space."""
     if not isinstance(entry, Mapping):
         yield f"must say how to search, like {{type: float, low: 0.1, high: 1}}, got {entry!r}"
         return

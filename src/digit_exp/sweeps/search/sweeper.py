@@ -200,7 +200,6 @@ class SearchSweeper(Sweeper):
         return space
 
     def _is_out_of_time(self) -> bool:
-        """Return whether the time of the sweep is over: then jobs end without a value."""
         assert self.config is not None
         text = OmegaConf.select(self.config, f"hydra.job.env_set.{VARIABLE}")
         return text is not None and read_context(text).is_out_of_time

@@ -153,7 +153,6 @@ def _pair(found: Comparison, place: int, runner: Runner) -> Pair:
 def _verdict(
     found: Comparison, pairs: Sequence[Pair], test: SequentialTest, runner: Runner
 ) -> Verdict:
-    """Return what may be said after these pairs."""
     decision: Decision = "undecided"
     effect, low, high, remark = None, math.nan, math.nan, None
     if pairs:

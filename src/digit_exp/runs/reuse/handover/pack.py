@@ -15,11 +15,10 @@ from digit_exp.runs.folder import (
     LAST_CHECKPOINT,
     MODEL_FILE,
     STOP_REASON,
-    RecordError,
     RunRecord,
 )
 from digit_exp.runs.open_run import METRICS, epoch_of, files_of, line_of
-from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
 from digit_exp.runs.reuse.handover.archive import REQUIREMENTS, is_of_a_run, write
 from digit_exp.runs.reuse.handover.rewrite import rewrite
 from digit_exp.runs.reuse.predict import write_model_of
@@ -58,10 +57,7 @@ def export_run(run: FoundRun, to: Path) -> str:
 def _record(run: FoundRun) -> RunRecord:
     """Return what `run.json` says; of a run whose folder is elsewhere, by what its store knows."""
     if run.folder is not None:
-        try:
-            record = RunRecord.read(run.folder)
-        except RecordError as error:
-            raise RunError(str(error)) from error
+        record = record_of(run.folder)
         record.status = "KILLED" if record.is_dead else record.status
     else:
         record = _record_of_store(run)

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import RecordError, RunRecord
-from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.folder import RunRecord
+from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
 from digit_exp.runs.reuse.manage.sync import store_of, sync
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.entities import NOTE, refusal
@@ -68,7 +68,4 @@ def annotate(
 def _record(run: FoundRun) -> tuple[Path, RunRecord]:
     if run.folder is None:
         raise RunError(f"{run.label} has no folder here; use the command where it was run")
-    try:
-        return run.folder, RunRecord.read(run.folder)
-    except RecordError as error:
-        raise RunError(str(error)) from error
+    return run.folder, record_of(run.folder)

@@ -149,12 +149,10 @@ def _finished(runs: Runs, text: str) -> tuple[FoundRun, Trial]:
 
 
 def _model_name(run: FoundRun) -> str:
-    """Return the registered model of the data set of a run."""
     return NAME if run.is_on_default_data else f"{NAME}-{run.config.get('data', 'unknown')}"
 
 
 def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
-    """Refuse a run on another data set than the model's."""
     ours, theirs = (one.tags.get(DATA_DIGEST) for one in (run, champion))
     if ours != theirs:
         raise RunError(
@@ -192,7 +190,6 @@ def compare_paired(challenger: FoundRun, champion: FoundRun) -> PairedComparison
 
 
 def _dataset(challenger: FoundRun, champion: FoundRun) -> Dataset:
-    """Load the data set that both runs were trained on."""
     dataset = load_data(challenger.run_config().data)
     for run in (challenger, champion):
         if run.data_digest != dataset.digest:
@@ -204,5 +201,4 @@ def _dataset(challenger: FoundRun, champion: FoundRun) -> Dataset:
 
 
 def _held_out(run: FoundRun, dataset: Dataset) -> NDArray[np.intp]:
-    """Return the rows of a run's validation split."""
     return train_val_splits(run.run_config(), dataset)[1].rows

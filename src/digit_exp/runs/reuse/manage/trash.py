@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from digit_exp.atomic import write_text
-from digit_exp.runs.folder import RecordError, RunRecord, relative_to_cwd
-from digit_exp.runs.reuse.found_run import FoundRun, RunError
+from digit_exp.runs.folder import RunRecord, relative_to_cwd
+from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
 from digit_exp.runs.reuse.manage.sync import store_of
 
 TRASH = Path("trash")
@@ -45,7 +45,7 @@ def remove(run: FoundRun, trash: Path) -> Path:
     """
     if run.folder is None:
         raise RunError(f"{run.label} has no folder here; use the command where it was run")
-    record = _record(run.folder)
+    record = record_of(run.folder)
     if record.is_alive:
         raise RunError(f"{run.label} is still going on (process {record.pid})")
     origin = run.folder.resolve()
@@ -99,7 +99,7 @@ def _in(trash: Path) -> Iterator[Removed]:
     for file in trash.glob(f"*/{NOTE}"):
         if (file.parent / RUN).is_dir():
             note = json.loads(file.read_text(encoding="utf-8"))
-            record = _record(file.parent / RUN)
+            record = record_of(file.parent / RUN)
             yield Removed(file.parent, Path(note["from"]), note["when"], record)
 
 
@@ -119,10 +119,3 @@ def _free(place: Path) -> Path:
         number += 1
         free = place.with_name(f"{place.name}-{number}")
     return free
-
-
-def _record(folder: Path) -> RunRecord:
-    try:
-        return RunRecord.read(folder)
-    except RecordError as error:
-        raise RunError(str(error)) from error

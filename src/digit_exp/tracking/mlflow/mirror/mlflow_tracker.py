@@ -174,7 +174,6 @@ class MLflowTracker(Tracker):
             self._beat_due = time.monotonic() + BEAT_SECONDS
 
     def _early(self, contents: RunContents) -> list[str]:
-        """Return the files that are sent while the network is trained."""
         files = [name for name in contents.files if not name.startswith(LATE)]
         if self._keeps_checkpoints and contents.epochs and self._checkpoints_due < time.monotonic():
             self._checkpoints_due = time.monotonic() + CHECKPOINT_SECONDS
