@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -72,6 +73,7 @@ def test_a_command_that_is_shown_is_one(words, capsys):
 @pytest.mark.parametrize("page", RUNNABLE)
 @pytest.mark.slow  # half a minute each: whole commands
 def test_what_a_guide_shows_can_be_done(page, tmp_path):
+    shutil.copytree(DOCS.parent / "examples", tmp_path / "examples")
     for mark, language, content in blocks(PAGES[page]):
         if mark and mark.startswith("file: "):
             file = tmp_path / mark.removeprefix("file: ")

@@ -12,6 +12,9 @@ INCLUDED = re.compile(r'^--8<-- "(?P<file>[^"]+)"$', re.MULTILINE)
 PLACES = {"docs/": "", "CODE_OF_CONDUCT.md": "conduct.md", "SECURITY.md": "security.md"}
 """Where the files of the repository are in the site."""
 
+LANGUAGES = {".py": "python", ".yaml": "yaml"}
+"""Of files that are shown as they are."""
+
 EQUATION = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\[(\[](?P<tex>.*?)\\[)\]]</(?P=tag)>', re.DOTALL
 )
@@ -35,8 +38,8 @@ def on_page_markdown(text: str, **_: object) -> str:
 
 def _content(found: re.Match[str]) -> str:
     text = (ROOT / found["file"]).read_text(encoding="utf-8")
-    if found["file"].endswith(".py"):
-        return f"```python\n{text}```"
+    if (language := LANGUAGES.get(Path(found["file"]).suffix)) is not None:
+        return f"```{language}\n{text}```"
     for there, here in PLACES.items():
         text = text.replace(f"]({there}", f"]({here}")
     return text

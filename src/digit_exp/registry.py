@@ -166,6 +166,11 @@ def no_choice(kind: type[Enum], value: object, shown: str) -> str:
     return f"must be one of {known}, got {shown}.{near}".removesuffix(".")
 
 
+def is_own(cls: type) -> bool:
+    """Tell whether a class is not of this package: somebody has registered one of their own."""
+    return cls.__module__.partition(".")[0] != "digit_exp"
+
+
 C = TypeVar("C")
 
 

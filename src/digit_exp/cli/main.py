@@ -219,10 +219,12 @@ def _run(planned: Plan, resume: Path | None = None, longer: Longer | None = None
 
 def _trial(cfg: DictConfig) -> float | None:
     """Run one job of a sweep, in whatever process a launcher starts."""
+    from digit_exp.sweeps.own_script import register_again
     from digit_exp.sweeps.trial import run_trial
 
     environment, context = HydraConfig.get(), current_sweep()
     assert context is not None
+    register_again(context.script)
     with chdir(environment.runtime.cwd):
         return run_trial(plain_mapping(cfg), context, environment.job.num)
 

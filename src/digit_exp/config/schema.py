@@ -12,7 +12,7 @@ from typing import Any
 from digit_exp.config.constraints import MOST_BYTES, conflicts, mentioned, values_of
 from digit_exp.data.augmentations import AUGMENTATIONS, Augmentation
 from digit_exp.data.sources import DATASETS, DataSource
-from digit_exp.nn.models import MODELS, Model
+from digit_exp.nn.models import MODELS, AnyModel
 from digit_exp.optim.optimizers import OPTIMIZERS, Optimizer
 from digit_exp.optim.regularizers import REGULARIZERS, Regularizer
 from digit_exp.optim.schedules import SCHEDULES, Monitor, Schedule
@@ -27,6 +27,7 @@ from digit_exp.registry import (
     Positive,
     Problem,
     Registry,
+    is_own,
 )
 from digit_exp.tracking.mlflow.mirror.entities import refusal
 from digit_exp.tracking.mlflow.uri import locate, masked
@@ -40,6 +41,12 @@ FAMILIES: dict[str, Registry[Any]] = {
     "augmentation": AUGMENTATIONS,
     "pruner": PRUNERS,
 }
+
+
+def own_classes() -> list[type]:
+    """Return the registered classes that are not of this package."""
+    found = (registry[name] for registry in FAMILIES.values() for name in registry.names())
+    return [cls for cls in found if is_own(cls)]
 
 
 class Mode(Enum):
@@ -144,7 +151,7 @@ class RunConfig(Component):
     seed: CountOrZero = 42
     run_name: str | None = None
     data: DataSource
-    model: Model
+    model: AnyModel
     optimizer: Optimizer
     schedule: Schedule
     regularization: Regularizer
@@ -152,6 +159,11 @@ class RunConfig(Component):
     pruner: Pruner
     trainer: TrainerSettings
     tracking: TrackingSettings
+
+    @property
+    def classes(self) -> list[type]:
+        """The registered classes that were chosen."""
+        return [type(getattr(self, family)) for family in FAMILIES]
 
     def conflicts(self) -> Iterator[Problem]:
         return conflicts(values_of(self))

@@ -55,6 +55,7 @@ class Explanation:
 def explain(predictor: Predictor, seen: Pixels, target: int) -> Explanation:
     """Explain the probability of the class `target` for an image of the network's shape."""
     network, temperature = predictor.network, predictor.temperature or 1.0
+    assert isinstance(network, Network)  # the page takes no other model
     x = as_input(network, seen)
     arrays, gradients = log_probability_gradients(network, x, target, temperature)
     gradient = pixel_gradient(network.shift_averaging, gradients[0]).reshape(seen.shape)

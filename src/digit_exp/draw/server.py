@@ -30,6 +30,7 @@ from digit_exp.data.idx import DataError
 from digit_exp.draw.explain import explain
 from digit_exp.draw.guard import Guard
 from digit_exp.draw.one_step import Step
+from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import load_data, train_val_splits
@@ -51,20 +52,21 @@ class DrawnRun:
 
     run: FoundRun
     predictor: Predictor
+    network: Network
 
     @classmethod
     def of(cls, run: FoundRun) -> DrawnRun:
         """Load the network of a run; raises RunError if it cannot be shown."""
-        predictor = Predictor.of(run)
+        predictor, network = Predictor.of(run), run.network()
         if max(predictor.shape) > MOST_SIDE:
             height, width = predictor.shape
             raise RunError(
                 f"{run.label} reads images of {height} × {width} pixels; the page shows images of"
                 f" at most {MOST_SIDE} × {MOST_SIDE}"
             )
-        if not np.isfinite(predictor.network.parameters.storage).all():
+        if not np.isfinite(network.storage).all():
             raise RunError(f"{run.label} has weights that are not finite: it has diverged")
-        return cls(run, predictor)
+        return cls(run, predictor, network)
 
     @cached_property
     def config(self) -> RunConfig:
@@ -78,7 +80,7 @@ class DrawnRun:
 
     def plain(self) -> dict[str, Any]:
         """Return what the page says of the run."""
-        network = self.predictor.network
+        network = self.network
         return {
             "label": self.run.label,
             "data": self.run.data,
@@ -94,7 +96,7 @@ class DrawnRun:
         if not 0 <= index < len(images):
             raise HTTPException(404, f"the training images have the numbers 0 to {len(images) - 1}")
         image, label = images.images[images.rows[index]], int(images.labels[index])
-        network, shape = self.predictor.network, self.predictor.shape
+        network, shape = self.network, self.predictor.shape
         step = Step(network, shape, config.optimizer, config.regularization)
         stages = step.stages(image, label, Rng(config.seed)("dropout"))
         return {
@@ -146,7 +148,7 @@ def application(runs: Sequence[DrawnRun], port: int) -> Guard:
 
     @app.post("/api/read")
     async def read_picture(request: Request, run: int = 0, target: int | None = None) -> Response:
-        classes = chosen(run).predictor.network.classes
+        classes = chosen(run).network.classes
         if target is not None and not 0 <= target < classes:
             raise HTTPException(404, f"the classes have the numbers 0 to {classes - 1}")
         return _json(read(runs, await _body(request), run, target))

@@ -9,6 +9,7 @@ from enum import Enum
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.initializers import Init
+from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 from digit_exp.registry import (
     Component,
@@ -36,7 +37,46 @@ class PixelStatistics:
     std: float
 
 
-class Model(Component):
+class AnyModel(Component):
+    """What `model` can name: a `Model` builds a network, a `LearnerModel` has one of its own."""
+
+    def build(
+        self,
+        inputs: int | tuple[int, int],
+        classes: int,
+        *,
+        seed: int,
+        dropout: float = 0.0,
+        standardize: PixelStatistics | None = None,
+    ) -> Network | Learner:
+        """Return what is trained, for images of `inputs` pixels, as it is before training."""
+        raise NotImplementedError
+
+
+class LearnerModel(AnyModel):
+    """A model of another library: its fields are its configuration, `learner` makes it.
+
+    It reads neither optimizer, schedule nor regularization; augmentation and batches it does.
+    """
+
+    def learner(self, shape: tuple[int, int], classes: int, seed: int) -> Learner:
+        """Return the model before training, for images of `shape`: height and width."""
+        raise NotImplementedError
+
+    def build(
+        self,
+        inputs: int | tuple[int, int],
+        classes: int,
+        *,
+        seed: int,
+        dropout: float = 0.0,
+        standardize: PixelStatistics | None = None,
+    ) -> Learner:
+        """Return the learner; what only a network can use is not given to it."""
+        return self.learner((1, inputs) if isinstance(inputs, int) else inputs, classes, seed)
+
+
+class Model(AnyModel):
     """How to build a network for images of `inputs` pixels and `classes` classes."""
 
     shifts: CountOrZero = 0
@@ -71,7 +111,7 @@ class Model(Component):
         raise NotImplementedError
 
 
-MODELS: Registry[Model] = Registry("model")
+MODELS: Registry[AnyModel] = Registry("model")
 
 
 @MODELS.register("linear")

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.nn import activations, committee, convolution  # noqa: F401 - a spec names layers
@@ -85,6 +85,24 @@ class Network:
     def classes(self) -> int:
         """How many classes the network tells apart."""
         return math.prod(self.shapes[-1])
+
+    @property
+    def size(self) -> int:
+        """How many parameters are trained."""
+        return len(self.parameters)
+
+    @property
+    def storage(self) -> Array:
+        """All parameters and buffers, one vector; whoever writes to it changes the network."""
+        return self.parameters.storage
+
+    def restore(self, storage: NDArray[Any]) -> None:
+        """Take all parameters and buffers from a vector."""
+        self.parameters.storage[:] = storage
+
+    def numbers(self) -> Array:
+        """Return all numbers of the state as one vector, to compare two of them."""
+        return self.parameters.storage
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Give every parameter a fresh value."""

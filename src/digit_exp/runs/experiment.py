@@ -9,22 +9,26 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from digit_exp.config.schema import RunConfig
 from digit_exp.data.dataset import Dataset, Split
 from digit_exp.data.deformations import deformations
 from digit_exp.data.sources import DataSource, Normalize
 from digit_exp.data.splits import pixel_statistics, subset, train_val_split
-from digit_exp.nn.models import PixelStatistics
+from digit_exp.nn.learner import Learner
+from digit_exp.nn.models import Model, PixelStatistics
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
 from digit_exp.runs.failures import WriteFailures, require_free_space
 from digit_exp.runs.folder import DATA_DIGEST, class_tag
 from digit_exp.tracking.base import Status
+from digit_exp.tracking.own_code import own_code
 from digit_exp.tracking.provenance import provenance
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import Checkpoint
+from digit_exp.training.learning import LearnerTrainer
 from digit_exp.training.state import TrainState
 from digit_exp.training.trainer import Trainer
 
@@ -71,7 +75,7 @@ class Experiment:
     dataset: Dataset
     train: Split
     val: Split
-    network: Network
+    network: Network | Learner
     start: TrainState | None
     """The state that a resumed run continues from."""
     epochs: int
@@ -99,6 +103,10 @@ class Experiment:
                 Problem("resume", f"the data set {dataset.name} has changed since the run started")
             )
         network, epochs = checkpoint.state.network, epochs_of(checkpoint, config)
+        if isinstance(network, Learner):
+            saved, network = network, build_network(config, dataset, train)
+            network.restore(saved.storage)
+            checkpoint.state.network = network
         return cls(config, folder, dataset, train, val, network, checkpoint.state, epochs)
 
     @property
@@ -106,28 +114,34 @@ class Experiment:
         """The tags that say how to reproduce the run."""
         return {
             **provenance(self.config.seed),
+            **own_code(self.config.classes),
             "data.name": self.dataset.name,
             DATA_DIGEST: self.dataset.digest,
             **class_tag(self.dataset.named),
             "threads": f"{self.config.trainer.threads}",
         }
 
-    def trainer(self, callbacks: Sequence[Callback]) -> Trainer:
+    def trainer(self, callbacks: Sequence[Callback]) -> Trainer | LearnerTrainer:
         """Return the trainer of this run."""
         config, settings = self.config, self.config.trainer
+        shared: dict[str, Any] = {
+            "augmentation": config.augmentation,
+            "epochs": self.epochs,
+            "batch_size": settings.batch_size,
+            "eval_every": settings.eval_every,
+            "seed": config.seed,
+            "threads": settings.threads,
+            "callbacks": callbacks,
+        }
+        if isinstance(self.network, Learner):
+            return LearnerTrainer(self.network, **shared)
         return Trainer(
             self.network,
             config.optimizer,
             schedule=config.schedule,
             regularizer=config.regularization,
-            augmentation=config.augmentation,
-            epochs=self.epochs,
-            batch_size=settings.batch_size,
-            eval_every=settings.eval_every,
             ema=settings.ema,
-            seed=config.seed,
-            threads=settings.threads,
-            callbacks=callbacks,
+            **shared,
         )
 
 
@@ -159,8 +173,8 @@ def train_val_splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]
     return train, val
 
 
-def build_network(config: RunConfig, dataset: Dataset, train: Split) -> Network:
-    """Return the network of a run with its initial weights."""
+def build_network(config: RunConfig, dataset: Dataset, train: Split) -> Network | Learner:
+    """Return the network of a run, or its learner, with its initial weights."""
     standardize = None
     if config.data.normalize is Normalize.standardize:
         mean, std = pixel_statistics(train)
@@ -172,7 +186,8 @@ def build_network(config: RunConfig, dataset: Dataset, train: Split) -> Network:
         dropout=config.regularization.dropout,
         standardize=standardize,
     )
-    if not (count := config.model.copies):
+    count = config.model.copies if isinstance(config.model, Model) else 0
+    if isinstance(network, Learner) or not count:
         return network
     shape, rng = dataset.image_shape, Rng(config.seed)
     return network.with_copies(deformations(config.augmentation, shape, count, rng))

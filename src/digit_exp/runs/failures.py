@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from digit_exp.arrays import Metrics
+from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.training.callbacks import Callback
@@ -80,9 +81,9 @@ class BestEffort(Callback):
             self._callback.on_epoch_end(state, metrics)
 
 
-def require_free_space(folder: Path, network: Network) -> None:
+def require_free_space(folder: Path, network: Network | Learner) -> None:
     """Raise ConfigError if the disk of `folder` is too full for a run of `network`."""
-    needed = CHECKPOINT_FILES * VECTORS_PER_FILE * network.parameters.storage.nbytes + OTHER_BYTES
+    needed = CHECKPOINT_FILES * VECTORS_PER_FILE * network.storage.nbytes + OTHER_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise ConfigError(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
+from digit_exp.nn.learner import Learner
 from digit_exp.optim.schedules import Clock
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.experiment import Experiment, Result
@@ -86,6 +87,8 @@ def _forget_patience(checkpoint: Checkpoint) -> None:
 def _log_schedule(experiment: Experiment, checkpoint: Checkpoint) -> None:
     """Log how the learning rate goes on: the schedule is that of all epochs of the longer run."""
     config, state = experiment.config, checkpoint.state
+    if isinstance(experiment.network, Learner):
+        return  # it has no schedule
     steps = math.ceil(len(experiment.train) / config.trainer.batch_size)
     clock = Clock(state.step, steps, config.trainer.epochs)
     rate = config.optimizer.lr * config.schedule.factor(clock, state.schedule_memory)

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
+from digit_exp.nn.network import Network
 from digit_exp.pruning.callback import PruneLosing
 from digit_exp.runs.callbacks import callbacks_of
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
@@ -142,19 +143,20 @@ class _Steps:
             record.tags |= {STOP_REASON: state.stop_reason or "completed", **_pruning_tags(state)}
         record.summary = result.summary
         record.tags |= {NOTE: markdown_note(experiment, result, state, record.run_id)}
-        if state.stop_reason == "diverged":
+        if state.stop_reason == "diverged" and isinstance(experiment.network, Network):
             with failures.collect(str(LAST_FINITE), Exception):
                 save_network(experiment.folder / LAST_FINITE, experiment.network)
         temperature = result.summary.get("temperature", 1.0)
         if predictions is not None:
             with failures.collect(PREDICTIONS_FILE, Exception):
                 predictions.write(experiment.folder / PREDICTIONS_FILE)
-        if result.status is Status.FINISHED:
+        network = experiment.network
+        if result.status is Status.FINISHED and isinstance(network, Network):
             with failures.collect(MODEL_FILE, Exception):
                 data, file = experiment.dataset, experiment.folder / MODEL_FILE
                 form = getattr(experiment.config.data, "form", None)
                 reads = picture_kind(data.name, form and form.value, data.named)
-                write_model(file, experiment.network, data.image_shape, temperature, reads)
+                write_model(file, network, data.image_shape, temperature, reads)
         log_end(experiment, result, state)
         log.info("\ndrawing figures ...")
         draw(experiment, state, predictions, temperature)

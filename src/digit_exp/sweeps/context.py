@@ -44,6 +44,9 @@ class SweepContext:
     failed: list[str] = field(default_factory=list)
     """The hashes of the jobs that had failed in the store when the command began."""
 
+    script: str | None = None
+    """The program that registers one's own classes; workers run it too."""
+
     @property
     def is_out_of_time(self) -> bool:
         """Whether no job may begin any more."""

@@ -21,6 +21,7 @@ from digit_exp.config.serialize import read_yaml, resolved
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import COMMITTEE, CONFIG_FILE, DATA_DIGEST, records_below
 from digit_exp.tracking.base import Status
+from digit_exp.tracking.own_code import own_code
 from digit_exp.tracking.provenance import SOURCE, source_digest
 
 LIBRARIES = ("numpy", "numba", "scipy")
@@ -34,7 +35,9 @@ def config_hash(config: RunConfig, data_digest: str | None) -> str:
     """
     values = resolved(config)
     del values["run_name"], values["tracking"]
-    text = json.dumps([values, data_digest, code_version()], sort_keys=True)
+    own = own_code(config.classes)
+    code = [code_version(), own] if own else [code_version()]
+    text = json.dumps([values, data_digest, *code], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -55,6 +58,7 @@ def finished_run(
         DATA_DIGEST: data_digest,
         SOURCE: source_digest(),
         **{f"version.{name}": import_module(name).__version__ for name in LIBRARIES},
+        **own_code(config.classes),
     }
     wanted = config_hash(config, data_digest)
     for folder, record in records_below(outputs):

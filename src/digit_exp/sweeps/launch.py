@@ -27,12 +27,14 @@ from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten, from_flat, read_yaml
 from digit_exp.data.idx import DataError
+from digit_exp.nn.network import Network
 from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.finish import finish_sweep
 from digit_exp.sweeps.outcomes import STOPPED, OutcomeLog
+from digit_exp.sweeps.own_script import own_script, require_main
 from digit_exp.sweeps.progress import ProgressPrinter
 from digit_exp.sweeps.search.check import require_search
 from digit_exp.tracking.base import Status
@@ -46,6 +48,7 @@ Launch = Callable[[], object]
 
 def run_sweep(plan: Plan, launch: Launch) -> int:
     """Run the jobs of `plan`; return 0 if all ended and the report was written, else 1."""
+    require_main()
     if plan.trials is not None:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
@@ -163,6 +166,7 @@ def _context(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Swe
         race=settings["race"],
         deadline=None if minutes is None else time.time() + 60 * minutes,
         failed=[] if sweep is None else sweep.failed(),
+        script=own_script(),
     )
 
 
@@ -235,4 +239,6 @@ def _parameters(config: RunConfig) -> Iterator[int]:
     """Yield how many numbers a job trains, unless data or memory are missing."""
     with suppress(DataError, MemoryError):
         dataset = load_data(config.data)
-        yield len(config.model.build(dataset.image_shape, dataset.classes, seed=0).parameters)
+        model = config.model.build(dataset.image_shape, dataset.classes, seed=0)
+        if isinstance(model, Network):  # others may have no size before the first batch
+            yield model.size

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from digit_exp.arrays import Array, Metrics
+from digit_exp.nn.learner import Learner
 from digit_exp.training.checkpoint import save_checkpoint
 from digit_exp.training.state import TrainState
 
@@ -169,7 +170,7 @@ class EarlyStopping(Callback):
     def on_fit_end(self, state: TrainState) -> None:
         best = self.memory(state).get("best_storage")
         if best is not None and state.stop_reason != DIVERGED:  # else the last finite ones stay
-            state.network.parameters.storage[:] = best
+            state.network.restore(best)
 
 
 @dataclass(eq=False)
@@ -288,8 +289,10 @@ class LastCheckpoint(Callback):
 
 
 def _vectors(state: TrainState) -> list[Array]:
+    if isinstance(state.network, Learner):
+        return []  # it has no vectors that can be kept while it learns
     average = [] if state.average is None else [state.average]
-    return [state.network.parameters.storage, *average]
+    return [state.network.storage, *average]
 
 
 def _is_evaluated(monitor: str, metrics: Metrics) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from digit_exp.arrays import Array
 from digit_exp.nn.deformed_copies import DeformedCopies
 from digit_exp.nn.layers import Layer
+from digit_exp.nn.learner import Learner, SavedLearner
 from digit_exp.nn.network import COPIES, Network
 from digit_exp.training.archive import ArchiveError, Arrays, read_arrays, write_arrays
 from digit_exp.training.state import TrainState
@@ -50,20 +50,23 @@ class Checkpoint:
     version: int = VERSION
 
     @property
-    def network(self) -> Network:
+    def network(self) -> Network | SavedLearner:
         """A copy of the network as it was evaluated, with the averaged weights if there are any."""
         return self._network(self.state.evaluated)
 
     @property
-    def outcome(self) -> Network:
+    def outcome(self) -> Network | SavedLearner:
         """The network at the end of training: that of the best epoch, if a callback restores it."""
         remembered = (memory.get("best_storage") for memory in self.state.callback_memory.values())
         best = next((storage for storage in remembered if storage is not None), None)
         return self.network if best is None else self._network(best)
 
-    def _network(self, storage: Array) -> Network:
-        network = Network.from_spec(self.state.network.spec(), storage.dtype)
-        network.parameters.storage[:] = storage
+    def _network(self, storage: np.ndarray) -> Network | SavedLearner:
+        kept = self.state.network
+        if isinstance(kept, Learner):
+            return SavedLearner(kept.shape, kept.classes, storage)
+        network = Network.from_spec(kept.spec(), storage.dtype)
+        network.restore(storage)
         return network
 
 
@@ -78,7 +81,7 @@ def save_checkpoint(
 
     `version` is that of the checkpoint that the state was read from.
     """
-    arrays = {"storage": state.network.parameters.storage}
+    arrays = {"storage": state.network.storage}
     arrays |= {f"slots/{name}": slot for name, slot in state.slots.items()}
     if state.average is not None:
         arrays["average"] = state.average
@@ -125,14 +128,18 @@ def load_for_resuming(path: str | Path) -> Checkpoint:
     return checkpoint
 
 
-def save_network(path: str | Path, network: Network) -> Path:
+def save_network(path: str | Path, network: Network | Learner) -> Path:
     """Write a network alone, in the same format, for `load_network`."""
     return save_checkpoint(path, TrainState(network, slots={}))
 
 
 def load_network(path: str | Path) -> Network:
     """Return the network of a checkpoint, ready to predict."""
-    return load_checkpoint(path).network
+    network = load_checkpoint(path).network
+    if isinstance(network, SavedLearner):
+        problem = "it holds a model of another library; load it with digit_exp.load_run(...)"
+        raise CheckpointError(Path(path), problem)
+    return network
 
 
 def _meta(path: Path, arrays: Arrays) -> dict[str, Any]:
@@ -157,6 +164,10 @@ def _meta(path: Path, arrays: Arrays) -> dict[str, Any]:
 def _state(meta: Mapping[str, Any], arrays: Arrays) -> TrainState:
     _check_kinds(meta)
     storage = arrays["storage"]
+    plain = {name: meta[name] for name in PLAIN}
+    if "learner" in meta["network"]:
+        learner = _learner(meta["network"]["learner"], storage)
+        return TrainState(learner, {}, callback_memory=_memory(meta, arrays), **plain)
     if storage.dtype not in (np.float32, np.float64):
         raise ValueError(f"storage holds {storage.dtype}, and a network needs real numbers")
     # compared before there is memory for a network of any size
@@ -168,13 +179,25 @@ def _state(meta: Mapping[str, Any], arrays: Arrays) -> TrainState:
         _check_size(arrays, f"slots/{name}", len(network.parameters), storage.dtype)
     if "average" in arrays:
         _check_size(arrays, "average", len(storage), storage.dtype)
+    memory, average = _memory(meta, arrays), arrays.get("average")
+    return TrainState(network, slots, average=average, callback_memory=memory, **plain)
+
+
+def _memory(meta: Mapping[str, Any], arrays: Arrays) -> dict[str, dict[str, Any]]:
+    """Return what the callbacks remember."""
     memory = {name: dict(items) for name, items in meta["callback_memory"].items()}
     for entry in (entry for entry in arrays if entry.startswith("callbacks/")):
         callback, _, key = entry.removeprefix("callbacks/").rpartition("/")
         memory.setdefault(callback, {})[key] = arrays[entry]
-    plain = {name: meta[name] for name in PLAIN}
-    average = arrays.get("average")
-    return TrainState(network, slots, average=average, callback_memory=memory, **plain)
+    return memory
+
+
+def _learner(spec: Mapping[str, Any], storage: np.ndarray) -> SavedLearner:
+    height, width = spec["shape"]
+    whole = all(isinstance(number, int) for number in (height, width, spec["classes"]))
+    if not whole or storage.dtype != np.uint8 or storage.ndim != 1:
+        raise TypeError("the state of a model of another library is bytes, with a shape")
+    return SavedLearner((height, width), spec["classes"], storage)
 
 
 def _check_kinds(meta: Mapping[str, Any]) -> None:

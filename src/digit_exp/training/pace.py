@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from copy import deepcopy
 from dataclasses import replace
 from statistics import median
 
@@ -11,6 +12,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from digit_exp.data.dataset import Split
+from digit_exp.training.learning import LearnerTrainer
 from digit_exp.training.trainer import Trainer
 
 SHARE, LONGEST = 0.02, 30.0
@@ -23,14 +25,17 @@ STEPS, IMAGES = 20, 1024
 """Training steps and validation images of a measurement."""
 
 
-def epochs_that_fit(trainer: Trainer, train: Split, val: Split, seconds: float) -> int:
+def epochs_that_fit(
+    trainer: Trainer | LearnerTrainer, train: Split, val: Split, seconds: float
+) -> int:
     """Return how many epochs with their validations end in `seconds`; it may be 0.
 
     The steps that are measured are forgotten: the network has its weights back. Their time counts,
     that of compiling the kernels does not.
     """
-    storage = trainer.network.parameters.storage
-    before = storage.copy()
+    if isinstance(trainer, LearnerTrainer):  # a new one may have no state to go back to
+        trainer = replace(trainer, network=deepcopy(trainer.network))
+    before = trainer.network.storage.copy()
     try:
         with np.errstate(all="ignore"), threadpool_limits(trainer.threads, "blas"):
             _epoch_seconds(trainer, train, val)  # compiles
@@ -40,11 +45,11 @@ def epochs_that_fit(trainer: Trainer, train: Split, val: Split, seconds: float) 
                 rounds.append(_epoch_seconds(trainer, train, val))
                 spent = time.perf_counter() - started
     finally:
-        storage[:] = before
+        trainer.network.restore(before)
     return math.floor((seconds - spent) / median(rounds))
 
 
-def _epoch_seconds(trainer: Trainer, train: Split, val: Split) -> float:
+def _epoch_seconds(trainer: Trainer | LearnerTrainer, train: Split, val: Split) -> float:
     """Return how long an epoch takes, of which a part is trained and validated."""
     shuffled = trainer.rng("pace").permutation(len(train))
     part = train.select(shuffled[: STEPS * trainer.batch_size])

@@ -52,7 +52,8 @@ class Progress(Callback):
             if name in metrics
         ]
         line = " - ".join([f"Epoch {state.epoch}/{self._epochs}", *shown])
-        more = f" - lr: {metrics['learning_rate']:.3g} - {metrics['epoch_seconds']:.1f} s"
+        rate = f" - lr: {metrics['learning_rate']:.3g}" if "learning_rate" in metrics else ""
+        more = f"{rate} - {metrics['epoch_seconds']:.1f} s"
         is_best = any(m.get("best_epoch") == state.epoch for m in state.callback_memory.values())
         write = self._write_best if is_best else self._write
         write(line + more if len(line + more) <= _width() else line)

@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+
 from digit_exp.arrays import Array
+from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 
 
@@ -19,7 +22,7 @@ from digit_exp.nn.network import Network
 class TrainState:
     """The state of a training run between two steps."""
 
-    network: Network
+    network: Network | Learner
     slots: dict[str, Array]
     """The optimizer's moments, each as long as the network's values."""
     schedule_memory: dict[str, float] = field(default_factory=dict)
@@ -37,9 +40,9 @@ class TrainState:
     """Why training ended before the last epoch; None while it goes on."""
 
     @property
-    def evaluated(self) -> Array:
+    def evaluated(self) -> NDArray[Any]:
         """The storage that evaluation uses: the average if there is one, else the network's."""
-        return self.network.parameters.storage if self.average is None else self.average
+        return self.network.storage if self.average is None else self.average
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -47,10 +50,9 @@ class TrainState:
         if self.average is None:
             yield
             return
-        storage = self.network.parameters.storage
-        raw = storage.copy()
-        storage[:] = self.average
+        raw = self.network.storage.copy()
+        self.network.restore(self.average)
         try:
             yield
         finally:
-            storage[:] = raw
+            self.network.restore(raw)

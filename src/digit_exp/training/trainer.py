@@ -1,17 +1,14 @@
-"""The training loop: order of work, learning rate, metrics, events. It prints nothing."""
+"""Training a network: one epoch of steps, each with its gradient, its rate and its update."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from digit_exp.arrays import Array, Labels
-from digit_exp.data.augmentations import Augmentation
 from digit_exp.data.batches import batches
 from digit_exp.data.dataset import Split
 from digit_exp.nn.losses import cross_entropy
@@ -20,15 +17,13 @@ from digit_exp.optim.kernels import move_towards
 from digit_exp.optim.optimizers import Optimizer
 from digit_exp.optim.regularizers import Regularizer, Unregularized
 from digit_exp.optim.schedules import Clock, Constant, Schedule
-from digit_exp.registry import ConfigError, Problem
-from digit_exp.rng import Rng
-from digit_exp.training.callbacks import Callback
+from digit_exp.training.loop import EpochLoop
 from digit_exp.training.meters import EpochMeter
 from digit_exp.training.state import TrainState
 
 
 @dataclass(eq=False)
-class Trainer:
+class Trainer(EpochLoop[Network]):
     """Trains a network by mini-batch gradient descent.
 
     A run is a function of its arguments and `seed`: shuffling, augmentation and dropout draw from
@@ -37,30 +32,11 @@ class Trainer:
     another number may round sums differently. `ema` is the decay of an average of the weights.
     """
 
-    network: Network
     optimizer: Optimizer
     _: KW_ONLY
     schedule: Schedule = field(default_factory=Constant)
     regularizer: Regularizer = field(default_factory=Unregularized)
-    augmentation: Augmentation | None = None
-    epochs: int = 20
-    batch_size: int = 32
-    eval_every: int = 1
     ema: float = 0.0
-    seed: int = 42
-    threads: int = 1
-    callbacks: Sequence[Callback] = ()
-
-    def __post_init__(self) -> None:
-        least = {"epochs": 0, "batch_size": 1, "eval_every": 1, "threads": 1}
-        problems = [
-            Problem(name, f"must be at least {limit}, got {getattr(self, name)!r}")
-            for name, limit in least.items()
-            if getattr(self, name) < limit
-        ]
-        if problems:
-            raise ConfigError(*problems)
-        self.rng = Rng(self.seed)
 
     def init_state(self) -> TrainState:
         """Return the state before the first step."""
@@ -72,40 +48,6 @@ class Trainer:
             average=parameters.storage.copy() if self.ema else None,
         )
 
-    def fit(
-        self, train: Split, val: Split | None = None, state: TrainState | None = None
-    ) -> TrainState:
-        """Train until the last epoch or until a callback sets `state.stop_reason`.
-
-        Afterwards the network holds the weights that were evaluated: their average if one is
-        kept, and the best epoch's if a callback restores them. Given the `state` of a checkpoint,
-        training goes on where that one ended. Raises ValueError if that is of another network, if
-        there is nothing to train on, if data do not suit the network, or if a callback watches
-        validation and there is none.
-        """
-        if len(train) == 0:
-            raise ValueError("the training set is empty")
-        for name, split in (("training", train), ("validation", val)):
-            _check_data(self.network, name, split)
-        watched = [c.monitor for c in self.callbacks if c.monitor.startswith("val_")]
-        if watched and not val:
-            raise ValueError(f"a callback watches {watched[0]}, but there is no validation set")
-        state = state or self.init_state()
-        if state.network is not self.network:
-            raise ValueError(
-                "the state is that of another network; make the trainer with Trainer(state.network)"
-            )
-        self._emit("on_fit_start", state)
-        try:
-            # A diverging run overflows on its way; callbacks watch the loss, no warning is needed.
-            with np.errstate(all="ignore"), threadpool_limits(self.threads, "blas"):
-                while state.epoch < self.epochs and state.stop_reason is None:
-                    self._run_epoch(state, train, val)
-            self.network.parameters.storage[:] = state.evaluated
-        finally:
-            self._emit("on_fit_end", state)
-        return state
-
     def evaluate(self, split: Split) -> tuple[float, float]:
         """Return mean cross-entropy and accuracy on `split`, without penalty or augmentation."""
         total, correct = 0.0, 0
@@ -115,18 +57,9 @@ class Trainer:
             correct += loss.correct
         return total / len(split), correct / len(split)
 
-    def _run_epoch(self, state: TrainState, train: Split, val: Split | None) -> None:
-        metrics = self._train_epoch(state, train)
-        if state.stop_reason is not None:
-            return  # stopped between two steps: half an epoch is not recorded
-        state.epoch += 1
-        due = state.epoch % self.eval_every == 0 or state.epoch == self.epochs
-        if val is not None and len(val) and due:
-            with state.averaged():
-                metrics["val_loss"], metrics["val_acc"] = self.evaluate(val)
+    def _observe(self, state: TrainState, metrics: dict[str, float]) -> None:
+        """Let the schedule see the metrics of the epoch."""
         self.schedule.observe(state.schedule_memory, metrics)
-        state.history.append(metrics)
-        self._emit("on_epoch_end", state, metrics)
 
     def _train_epoch(self, state: TrainState, train: Split) -> dict[str, float]:
         """Run the steps of one epoch and return their metrics."""
@@ -189,24 +122,3 @@ class Trainer:
             # The first steps count for more, or the random start would stay in the average.
             decay = min(self.ema, (1 + state.step) / (10 + state.step))
             move_towards(state.average, parameters.storage, 1 - decay)
-
-    def _emit(self, event: str, *arguments: object) -> None:
-        for callback in self.callbacks:
-            getattr(callback, event)(*arguments)
-
-
-def _check_data(network: Network, name: str, split: Split | None) -> None:
-    """Raise ValueError unless the network takes these images and knows these labels."""
-    if split is None or not len(split):
-        return
-    pixels = split.images[0].size
-    if pixels != network.inputs:
-        raise ValueError(
-            f"the {name} images have {pixels} pixels, the network takes {network.inputs}"
-        )
-    wrong = [v for v in (split.labels.min(), split.labels.max()) if not 0 <= v < network.classes]
-    if wrong:
-        raise ValueError(
-            f"the {name} labels must be 0 to {network.classes - 1} for a network of"
-            f" {network.classes} classes, got {wrong[0]}"
-        )

@@ -33,6 +33,7 @@ from digit_exp.config.composition.words import (
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.parse import GROUPS, from_mapping, leaves
 from digit_exp.config.schema import FAMILIES, PRESETS, RunConfig
+from digit_exp.config.unread import unread
 from digit_exp.registry import ConfigError, Problem
 
 CHOICES = [*GROUPS, *PRESETS]
@@ -212,7 +213,8 @@ class CommandLine:
         for found in values:
             _set(mapping, found, problems)
         try:
-            return Job(job, from_mapping(mapping, self.is_sweep), mapping, problems)
+            config = from_mapping(mapping, self.is_sweep)
+            return Job(job, config, mapping, [*problems, *unread(config)])
         except ConfigError as error:
             return Job(job, None, mapping, [*problems, *error.problems])
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -43,7 +42,6 @@ OPAQUE = {
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)\s*")
 
 
-@cache
 def publish() -> None:
     """Offer the fields and defaults of every class to Hydra, for the `defaults` of YAML files.
 
@@ -51,14 +49,24 @@ def publish() -> None:
     group without a registry, such as trainer, has one `schema`.
     """
     OmegaConf.clear_resolver("oc.env")  # no file reads the environment
-    store = ConfigStore.instance()
     for group, cls in GROUPS.items():
         if group not in FAMILIES:
-            store.store(group=group, name="schema", package=group, node=_schema(cls))
+            _store(group, "schema", group, cls)
             continue
         for name in FAMILIES[group].names():
-            node = _schema(FAMILIES[group][name], name=name)
-            store.store(group=f"{group}/schema", name=name, package=group, node=node)
+            _store(f"{group}/schema", name, group, FAMILIES[group][name])
+
+
+_stored: dict[tuple[str, str], type] = {}
+"""The classes that Hydra has, by folder and name."""
+
+
+def _store(folder: str, name: str, group: str, cls: type) -> None:
+    if _stored.get((folder, name)) is cls:
+        return
+    _stored[folder, name] = cls
+    named = {} if name == "schema" else {"name": name}
+    ConfigStore.instance().store(group=folder, name=name, package=group, node=_schema(cls, **named))
 
 
 def _schema(cls: type, **extra: str) -> DictConfig:

@@ -9,16 +9,19 @@ from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import whole
 from digit_exp.data.dataset import Split
 from digit_exp.nn.classifier import Classifier
+from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
 
 
-def predict_split(network: Network, split: Split) -> Predictions:
+def predict_split(network: Network | Learner, split: Split) -> Predictions:
     """Return the predictions of a network for the images of a split."""
     return Predictions(split.labels, network.logits(split.images[split.rows]))
 
 
-def evaluate_test_set(network: Network, test: Split) -> tuple[Predictions, dict[str, float]]:
+def evaluate_test_set(
+    network: Network | Learner, test: Split
+) -> tuple[Predictions, dict[str, float]]:
     """Return the predictions, and `test_loss` and `test_acc`."""
     predictions = predict_split(network, test)
     return predictions, {

@@ -15,6 +15,7 @@ from digit_exp.data.batches import batches
 from digit_exp.data.splits import class_counts
 from digit_exp.nn.convolution import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D
 from digit_exp.nn.layers import Dense
+from digit_exp.nn.network import Network
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.results.summary import best_epoch
@@ -48,28 +49,15 @@ def _figures(
     predictions: Predictions | None,
     temperature: float,
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    from digit_exp.plots import calibration, curves, data, weights
+    from digit_exp.plots import calibration, curves, data
     from digit_exp.plots import predictions as errors
 
-    history, shape = state.history, experiment.dataset.image_shape
+    history = state.history
     best = best_epoch(experiment.config, history)
     marked = int(best["best_epoch"]) if best else None
     yield "learning_curves", lambda: curves.learning_curves(history, marked)
-    yield "learning_rate", lambda: curves.learning_rate(history)
-    yield "gradient_norms", lambda: curves.gradient_norms(history)
-    yield "layer_statistics", lambda: curves.layer_statistics(history)
-
-    parameters = experiment.network.parameters
-    layers = {
-        name.removesuffix(".weight"): parameters.value(name) for name in parameters.weight_names
-    }
-    yield "weight_histograms", lambda: weights.weight_histograms(layers)
-    first = next(iter(layers.values()))
-    side = math.isqrt(len(first))
-    seen = shape if len(first) == math.prod(shape) else (side, side)  # of an image, or a filter
-    yield "first_layer_weights", lambda: weights.first_layer_weights(first, seen)
-    if any(isinstance(layer, Conv2D) for layer in experiment.network.layers):
-        yield "feature_maps", lambda: weights.feature_maps(*_maps(experiment))
+    if isinstance(experiment.network, Network):
+        yield from _of_network(experiment.network, experiment, history)
 
     names = experiment.dataset.class_names
     yield "class_distribution", lambda: data.class_distribution(_counts(experiment), names)
@@ -86,14 +74,37 @@ def _figures(
         yield "reliability", lambda: calibration.reliability(labels, calibrated, temperature)
 
 
+def _of_network(
+    network: Network, experiment: Experiment, history: list[dict[str, float]]
+) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """Yield the figures of what only networks have: rates, norms and weights of layers."""
+    from digit_exp.plots import curves, weights
+
+    yield "learning_rate", lambda: curves.learning_rate(history)
+    yield "gradient_norms", lambda: curves.gradient_norms(history)
+    yield "layer_statistics", lambda: curves.layer_statistics(history)
+
+    parameters = network.parameters
+    layers = {
+        name.removesuffix(".weight"): parameters.value(name) for name in parameters.weight_names
+    }
+    yield "weight_histograms", lambda: weights.weight_histograms(layers)
+    first, shape = next(iter(layers.values())), experiment.dataset.image_shape
+    side = math.isqrt(len(first))
+    seen = shape if len(first) == math.prod(shape) else (side, side)  # of an image, or a filter
+    yield "first_layer_weights", lambda: weights.first_layer_weights(first, seen)
+    if any(isinstance(layer, Conv2D) for layer in network.layers):
+        yield "feature_maps", lambda: weights.feature_maps(*_maps(network, experiment))
+
+
 def _counts(experiment: Experiment) -> dict[str, Labels]:
     splits = {"train": experiment.train, "val": experiment.val, "test": experiment.dataset.test}
     return {name: class_counts(split, experiment.dataset.classes) for name, split in splits.items()}
 
 
-def _maps(experiment: Experiment, images: int = 8) -> tuple[Array, Array]:
+def _maps(network: Network, experiment: Experiment, images: int = 8) -> tuple[Array, Array]:
     """Return test images of several classes, and what the first convolution makes of them."""
-    test, layers = experiment.dataset.test, experiment.network.layers
+    test, layers = experiment.dataset.test, network.layers
     _, positions = np.unique(test.labels, return_index=True)
     some = test.select(np.sort(positions)[:images])
     x = pixels = next(iter(batches(some, images)))[0].copy()
@@ -103,7 +114,7 @@ def _maps(experiment: Experiment, images: int = 8) -> tuple[Array, Array]:
     last = next(i for i in range(begun, len(layers)) if isinstance(layers[i], ends))
     for layer in layers[:last]:
         x = layer.forward(x)
-    height, width, filters = experiment.network.shapes[last - 1]
+    height, width, filters = network.shapes[last - 1]
     return pixels, x.reshape(-1, height, width, filters)
 
 

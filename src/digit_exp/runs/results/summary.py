@@ -13,6 +13,8 @@ from digit_exp.config.convert import override_text
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.schema import MonitorSettings, RunConfig
 from digit_exp.config.serialize import as_yaml, differences, flatten, resolved
+from digit_exp.nn.learner import Learner
+from digit_exp.nn.network import Network
 from digit_exp.optim.schedules import Clock
 from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import CONFIG_FILE, TEST_METRIC, relative_to_cwd
@@ -79,7 +81,9 @@ def log_start(experiment: Experiment) -> None:
 
 def multiply_adds(experiment: Experiment) -> int:
     """Return how many multiply-adds the products of a forward pass over one batch have."""
-    return experiment.config.trainer.batch_size * len(experiment.network.parameters.weights)
+    network = experiment.network
+    weights = len(network.parameters.weights) if isinstance(network, Network) else 0
+    return experiment.config.trainer.batch_size * weights
 
 
 def log_end(experiment: Experiment, result: Result, state: TrainState) -> None:
@@ -119,6 +123,9 @@ def divergence_advice(experiment: Experiment, state: TrainState) -> str:
     config = experiment.config
     memory = state.callback_memory[StopOnNonFinite.__name__]
     steps = math.ceil(len(experiment.train) / config.trainer.batch_size)
+    where = f"  at step {memory['step']}, the loss was {memory['loss']}"
+    if isinstance(experiment.network, Learner):
+        return f"{where}; see what the model says of its own learning rate"
     clock = Clock(memory["step"] - 1, steps, experiment.epochs)
     rate = config.optimizer.lr * config.schedule.factor(clock, state.schedule_memory)
     clipped = config.optimizer.clip_norm
@@ -171,7 +178,7 @@ def markdown_note(
     return "\n".join(
         [
             *([f"**{outcome}**", ""] if outcome else []),
-            f"{data.name}, {len(experiment.network.parameters):,} parameters,"
+            f"{data.name}, {experiment.network.size:,} parameters,"
             f" seed {experiment.config.seed}; stopped {stop_text(experiment.config, state)}.",
             f"Changed from the defaults: {', '.join(changed) or 'nothing'}.",
             *([] if run_id is None else ["", _picture(run_id, "learning_curves")]),

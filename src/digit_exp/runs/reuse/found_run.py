@@ -16,6 +16,7 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, flat, read_yaml
 from digit_exp.data.sources import DataSource
+from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import (
@@ -136,10 +137,29 @@ class FoundRun:
         """Return the last checkpoint, or the one that the user named."""
         return load_checkpoint(self.checkpoint_file or self.file(LAST_CHECKPOINT))
 
-    def network(self) -> Network:
-        """Return the network that was tested, or that of the checkpoint that the user named."""
+    def model(self) -> Network | Learner:
+        """Return what was tested, or what is in the checkpoint that the user named.
+
+        Raises ConfigError if it is a model of another library that this program does not know.
+        """
         checkpoint = self.checkpoint()
-        return checkpoint.network if self.checkpoint_file else checkpoint.outcome
+        found = checkpoint.network if self.checkpoint_file else checkpoint.outcome
+        if isinstance(found, Network):
+            return found
+        config = self.run_config()
+        learner = config.model.build(found.shape, found.classes, seed=config.seed)
+        learner.restore(found.storage)
+        return learner
+
+    def network(self) -> Network:
+        """Return the network of `model`; raises RunError if that is of another library."""
+        found = self.model()
+        if isinstance(found, Network):
+            return found
+        raise RunError(
+            f"{self.label} is a {type(found).__name__}, a model of another library: it has no"
+            " layers to draw and cannot be served or promoted; FoundRun.model() returns it"
+        )
 
     def predictions(self) -> Predictions:
         """Return the predictions for the test set; raises RunError if there are none."""

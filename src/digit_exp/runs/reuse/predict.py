@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from digit_exp.arrays import Array, Pixels
+from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 from digit_exp.runs.results.evaluate import picture_kind, write_model
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
@@ -96,7 +97,7 @@ class Prediction:
 class Predictor:
     """The network of a run, with its image shape and temperature."""
 
-    network: Network
+    network: Network | Learner
     shape: tuple[int, int]
     temperature: float | None
     """None if the run has none; the probabilities are then not calibrated."""
@@ -108,7 +109,7 @@ class Predictor:
     @classmethod
     def of(cls, run: FoundRun) -> Predictor:
         """Return the predictor of a run; raises RunError if the image shape is unknown."""
-        network = run.network()
+        network = run.model()
         shape, names = image_shape(run, network), run.class_names(network.classes)
         return cls(network, shape, run.metrics.get("temperature"), names, kind_of(run, names))
 
@@ -211,8 +212,10 @@ def kind_of(run: FoundRun, names: Sequence[str]) -> str:
     return picture_kind(str(config.get("data")), config.get("data.form"), names)
 
 
-def image_shape(run: FoundRun, network: Network) -> tuple[int, int]:
+def image_shape(run: FoundRun, network: Network | Learner) -> tuple[int, int]:
     """Return height and width of the images of a run; raises RunError if they are not known."""
+    if isinstance(network, Learner):
+        return network.shape
     if network.shift_averaging is not None:
         return network.shift_averaging.height, network.shift_averaging.width
     with suppress(RunError, CheckpointError):

@@ -25,6 +25,7 @@ from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
+from digit_exp.tracking.own_code import OWN
 from digit_exp.tracking.provenance import SOURCE
 from digit_exp.training.callbacks import OUT_OF_TIME
 
@@ -43,6 +44,7 @@ PROVENANCE_TAGS = (
     "mlflow.source.git.commit",
     "git.dirty",
     SOURCE,
+    OWN,
     "threads",
 )
 """Tags, or prefixes of tags, that record code, versions and machine."""
@@ -227,7 +229,7 @@ def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple
 
 
 def _weights(original: FoundRun, again: FoundRun) -> float:
-    then, now = (run.network().parameters.storage for run in (original, again))
+    then, now = (run.model().numbers() for run in (original, again))
     return _max_difference(then, now)
 
 

@@ -19,6 +19,7 @@ from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
+from digit_exp.nn.network import Network
 from digit_exp.runs.experiment import epochs_of, load_data
 from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.longer import longer_config
@@ -159,6 +160,9 @@ class _Preview:
         if size is None:
             return PlannedJob(number, shown, epochs, "failing", "not enough memory for its network")
         multiply_adds, parameters = size
+        if not multiply_adds:  # a model of another library, which nobody can time
+            state, remark, done = self._state(config, dataset.digest)
+            return PlannedJob(number, shown, epochs, state, remark, done)
         work = Work(_training_images(config, dataset), multiply_adds, config.trainer.batch_size)
         state, remark, done = self._state(config, dataset.digest)
         time = self._recorded.time_of(config, work)
@@ -215,8 +219,9 @@ class _Preview:
             except MemoryError:
                 self._sizes[key] = None
             else:
-                products = sum(layer.multiply_adds for layer in network.layers)
-                self._sizes[key] = products, len(network.parameters)
+                layers = network.layers if isinstance(network, Network) else []
+                products = sum(layer.multiply_adds for layer in layers)
+                self._sizes[key] = products, network.size
         return self._sizes[key]
 
 

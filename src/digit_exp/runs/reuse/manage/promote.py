@@ -179,7 +179,7 @@ def compare_paired(challenger: FoundRun, champion: FoundRun) -> PairedComparison
     images = dataset.train.images[both]
     labels = np.empty(len(dataset.train.images), np.intp)
     labels[dataset.train.rows] = dataset.train.labels
-    ours, theirs = (run.network().predict(images) == labels[both] for run in (challenger, champion))
+    ours, theirs = (run.model().predict(images) == labels[both] for run in (challenger, champion))
     gained, lost = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
     p = (
         float(binomtest(lost, gained + lost, alternative="greater").pvalue)

@@ -1,0 +1,55 @@
+"""Training a model of another library, which is given the batches that a network would get."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from digit_exp.arrays import Array, Labels
+from digit_exp.data.batches import batches
+from digit_exp.data.dataset import Split
+from digit_exp.nn.learner import Learner
+from digit_exp.nn.losses import cross_entropy
+from digit_exp.training.loop import EpochLoop
+from digit_exp.training.state import TrainState
+
+
+@dataclass(eq=False)
+class LearnerTrainer(EpochLoop[Learner]):
+    """Gives a learner the same batches in the same order as a network would get.
+
+    `train_loss` is the cross-entropy of the logits that it returns, so that the curves of all
+    models can be compared.
+    """
+
+    def _train_epoch(self, state: TrainState, train: Split) -> dict[str, float]:
+        """Give the batches of one epoch and return what the logits come to."""
+        rng = self.rng("learn", state.epoch)
+        total, correct, start = 0.0, 0, time.perf_counter()
+        for x, labels in self._batches(state, train):
+            loss = cross_entropy(self.network.trained_on(x, labels, rng), labels)
+            total += loss.mean * len(labels)
+            correct += loss.correct
+            state.step += 1
+            self._emit("on_step_end", state, loss.mean)
+            if state.stop_reason is not None:
+                break
+        seconds = time.perf_counter() - start
+        return {
+            "epoch": state.epoch + 1,
+            "train_loss": total / len(train),
+            "train_acc": correct / len(train),
+            "epoch_seconds": seconds,
+            "images_per_second": len(train) / seconds,
+        }
+
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        loss = cross_entropy(self.network.logits(split.images[split.rows]), split.labels)
+        return loss.mean, loss.correct / len(split)
+
+    def _batches(self, state: TrainState, train: Split) -> Iterator[tuple[Array, Labels]]:
+        """Yield the batches of an epoch, shuffled and augmented."""
+        shuffle, augment = self.rng("shuffle", state.epoch), self.rng("augment", state.epoch)
+        for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
+            yield (x if self.augmentation is None else self.augmentation(x, augment)), labels
