@@ -9,17 +9,43 @@ from pathlib import Path
 
 import pytest
 
-from digit_exp.runs.folder import RunRecord
+from digit_exp.config.plan import plan
+from digit_exp.runs.folder import LOG_FILE, RunRecord
 from digit_exp.runs.reuse.manage import caches
 from digit_exp.runs.reuse.manage.garbage import garbage, size
 from digit_exp.runs.reuse.manage.trash import TRASH
+from digit_exp.runs.runner import execute
+from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.training.callbacks import ModelCheckpoint
 from digit_exp.training.checkpoint import load_checkpoint, save_checkpoint
+from tiny_runs import WORDS
 
 OLD = 3 * 86_400
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a run that was not tracked."""
+    return run_in(tmp_path_factory.mktemp("once") / "run")
+
+
+def run_in(place):
+    place.mkdir()
+    (place / LOG_FILE).touch()
+    (config,) = plan(WORDS).jobs
+    with Interruption() as interruption:
+        execute(config, place, interruption)
+    return place
+
+
+@pytest.fixture
+def alone(trained, tmp_path, monkeypatch):
+    """A copy of it, two folders below the current one, where there is no store."""
+    monkeypatch.chdir(tmp_path)
+    return shutil.copytree(trained, tmp_path / "outputs" / "day" / "run")
 
 
 def age(path):
@@ -112,21 +138,24 @@ def test_a_run_whose_store_does_not_answer_stays(place, say):
 
 
 @pytest.mark.parametrize("how", ["id", "folder"])
-def test_a_run_that_another_one_began_with_stays(place, say, how):
-    named = {"id": RunRecord.read(place).run_id, "folder": str(place)}[how]
-    other = shutil.copytree(place, place.with_name("other"))
+def test_a_run_that_another_one_began_with_stays(alone, say, how):
+    named = {"id": "0123456789ab", "folder": str(alone)}[how]
+    other = shutil.copytree(alone, alone.with_name("other"))
     record = RunRecord.read(other)
-    record.run_id, record.name = None, "other"
-    record.tags["digit_exp.origin"] = named
+    record.name, record.tags["digit_exp.origin"] = "other", named
     record.write(other)
-    assert say("rm", str(place))[0] == 0
+    assert say("rm", str(alone))[0] == 0
+    (removed,) = TRASH.glob("*/run")
+    record = RunRecord.read(removed)
+    record.run_id = "0123456789abcdef"
+    record.write(removed)
     assert found() == {}
     shutil.rmtree(other)
     assert len(found()) == 1
 
 
-def test_what_was_half_written_goes_when_nobody_can_be_writing(place, monkeypatch):
-    draft = place / ".run.json.123.draft"
+def test_what_was_half_written_goes_when_nobody_can_be_writing(alone):
+    draft = alone / ".run.json.123.draft"
     for path in (draft, Path("outputs/imported/.import-x/run/a"), Path("mlruns/.mlflow.db.new")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -135,9 +164,9 @@ def test_what_was_half_written_goes_when_nobody_can_be_writing(place, monkeypatc
     age(Path("mlruns"))
     paths = {str(draft.relative_to(Path.cwd())), "outputs/imported/.import-x"}
     assert found().keys() == {*paths, "mlruns/.mlflow.db.new"}
-    record = RunRecord.read(place)
+    record = RunRecord.read(alone)
     record.status, record.host = "RUNNING", "another-machine"
-    record.write(place)
+    record.write(alone)
     assert str(draft.relative_to(Path.cwd())) not in found()
 
 
@@ -163,25 +192,25 @@ class Rotation:
         return {str((folder / "01.npz").relative_to(Path.cwd()))}
 
 
-def test_checkpoints_that_rotation_left_over_go(place):
-    left_over = Rotation(place).make()
+def test_checkpoints_that_rotation_left_over_go(alone):
+    left_over = Rotation(alone).make()
     assert found().keys() == left_over
-    record = RunRecord.read(place)
+    record = RunRecord.read(alone)
     record.status, record.host = "RUNNING", "another-machine"  # it may be about to
-    record.write(place)
+    record.write(alone)
     assert found() == {}
 
 
-def test_if_a_kept_checkpoint_is_gone_the_others_stay(place):
-    left_over = Rotation(place).make()
+def test_if_a_kept_checkpoint_is_gone_the_others_stay(alone):
+    left_over = Rotation(alone).make()
     assert found().keys() == left_over
-    (place / "checkpoints" / "03.npz").unlink()
+    (alone / "checkpoints" / "03.npz").unlink()
     assert found() == {}
 
 
-def test_a_checkpoint_that_another_run_began_with_stays(place):
-    (left_over,) = Rotation(place).make()
-    other = shutil.copytree(place, place.with_name("other"))
+def test_a_checkpoint_that_another_run_began_with_stays(alone):
+    (left_over,) = Rotation(alone).make()
+    other = shutil.copytree(alone, alone.with_name("other"))
     record = RunRecord.read(other)
     record.run_id, record.started = None, "2026-01-01T00:00:00+00:00"
     record.write(other)
@@ -190,13 +219,13 @@ def test_a_checkpoint_that_another_run_began_with_stays(place):
     assert found().keys() == {left_over.replace("/run/", "/other/")}
 
 
-def test_a_sweep_without_a_job_goes_and_one_with_anything_stays(place):
+def test_a_sweep_without_a_job_goes_and_one_with_anything_stays(alone):
     sweeps = Path("outputs/sweeps")
     for name in ("empty", "reported", "trashed", "young", "with-job"):
         (sweeps / name).mkdir(parents=True)
         (sweeps / name / "multirun.yaml").touch()
     (sweeps / "reported" / "report.html").touch()
-    place.rename(sweeps / "with-job" / "1")
+    alone.rename(sweeps / "with-job" / "1")
     (TRASH / "x" / "run").mkdir(parents=True)
     shutil.copy(sweeps / "with-job" / "1" / "run.json", TRASH / "x" / "run")
     note = {"from": str((sweeps / "trashed" / "1").absolute()), "when": "2999-01-01T00:00:00+00:00"}
@@ -206,7 +235,7 @@ def test_a_sweep_without_a_job_goes_and_one_with_anything_stays(place):
     assert found() == {"outputs/sweeps/empty": "a sweep without a job"}
 
 
-def test_caches_go_only_when_asked_and_not_what_a_run_here_is_on(place, say, monkeypatch, tmp_path):
+def test_caches_go_only_when_asked_and_not_what_a_run_here_is_on(alone, say, monkeypatch, tmp_path):
     monkeypatch.setenv("DIGIT_EXP_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(caches, "_kernels", list)
     for name in ("fashion_mnist", "synthetic"):

@@ -15,7 +15,7 @@ from digit_exp.config.plan import plan
 from digit_exp.runs.folder import LOG_FILE, RunRecord
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.handover import archive
-from digit_exp.runs.reuse.handover.adopt import import_run
+from digit_exp.runs.reuse.handover.adopt import import_run, unpack
 from digit_exp.runs.reuse.handover.pack import export_run
 from digit_exp.runs.reuse.handover.rewrite import rewrite
 from digit_exp.runs.reuse.handover.verify import limit_of
@@ -174,7 +174,7 @@ def test_a_run_that_is_here_is_refused_and_nothing_is_left(here, handed, capsys,
 @pytest.mark.parametrize("name", ["../out", "a/b", ".hidden", "C:x"])
 def test_a_name_that_is_a_path_is_refused(here, name):
     assert main(["import", "run.zip", "--as", name]) == 2
-    assert list(Path("outputs/imported").iterdir()) == []
+    assert not Path("outputs").exists()
 
 
 def link(name):
@@ -204,32 +204,32 @@ def link(name):
 def test_what_would_harm_or_is_damaged_is_refused(here, entries, named):
     file = changed(entries)
     with pytest.raises(RunError, match=named):
-        import_run(file)
+        unpack(file, here / "work")
     assert [path for path in here.rglob("*") if "escaped" in path.name] == []
-    assert list(Path("outputs/imported").iterdir()) == []
 
 
 def test_what_is_compressed_or_too_large_is_refused(here, monkeypatch):
     bomb = changed([("digit_exp.log", b"0" * 10_000_000)], compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(RunError, match="compressed"):
         import_run(bomb)
+    assert list(Path("outputs/imported").iterdir()) == []
     monkeypatch.setattr(archive, "LARGEST", 1000)
     with pytest.raises(RunError, match="1,000 are the most"):
-        import_run(Path("run.zip"))
+        unpack(Path("run.zip"), here / "large")
 
 
 def test_what_is_no_archive_of_a_run_is_refused(here):
     with pytest.raises(RunError, match="no such file"):
-        import_run(Path("nothing.zip"))
+        unpack(Path("nothing.zip"), here / "1")
     Path("text.zip").write_text("no archive")
     with pytest.raises(RunError, match="not a whole archive"):
-        import_run(Path("text.zip"))
+        unpack(Path("text.zip"), here / "2")
     whole = Path("run.zip").read_bytes()
     Path("half.zip").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(RunError, match="not a whole archive"):
-        import_run(Path("half.zip"))
+        unpack(Path("half.zip"), here / "3")
     with pytest.raises(RunError, match="manifest"):
-        import_run(changed(left_out=[archive.MANIFEST]))
+        unpack(changed(left_out=[archive.MANIFEST]), here / "4")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_a_record_that_is_none_is_refused(here, values):
     (work / "run.json").write_text(json.dumps(record | values))
     archive.write(Path("run.zip"), work, {})
     with pytest.raises(RunError, match="record of a run"):
-        import_run(Path("run.zip"))
+        unpack(Path("run.zip"), here / "taken")
 
 
 def test_no_address_of_a_store_is_handed_over(handed, tmp_path, monkeypatch):
@@ -325,4 +325,6 @@ def test_data_that_are_not_there_are_named_by_their_digest(here, capsys):
     assert main(["verify", "run.zip"]) == 2
     assert manifest_of("run.zip").keys() >= {"files"}
     assert RunRecord.read(work).tags["data.digest"] in capsys.readouterr().err
-    assert main(["verify", "run.zip", "optimizer.lr=1"]) == 2
+    for word in ("optimizer.lr=1", "data.dir=/there"):  # another configuration; no key of its data
+        assert main(["verify", "run.zip", word]) == main(["import", "run.zip", word]) == 2
+    assert list(Path("outputs/imported").iterdir()) == []

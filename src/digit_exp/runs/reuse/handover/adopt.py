@@ -55,13 +55,14 @@ def import_run(
     `name` is what it is to be called here, `changes` says where its data are. Raises RunError if
     the archive is not whole or the run is here already; nothing is left of it then.
     """
+    called = None if name is None else _folder_name(name)
     store, known = locate(uri, Path.cwd()), Runs.of_folder(uri=uri).all
     FOLDER.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".import-", dir=FOLDER) as work:
         folder = Path(work) / "run"
         found = unpack(file, folder, changes)
         _refuse_known(known, found)
-        target = FOLDER / _folder_name(name or (found.run_id or digest(file))[:12])
+        target = FOLDER / (called or (found.run_id or digest(file))[:12])
         if target.exists():
             raise RunError(f"{target} exists already; choose another name: --as NAME")
         _settle(folder, file, name)

@@ -49,4 +49,8 @@ def rewrite(folder: Path, changes: Changes) -> None:
 
 
 def _changed(values: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    for group, new in changes.items():
+        if unknown := new.keys() - values[group].keys():
+            key = f"{group}.{min(unknown)}"
+            raise ConfigError(Problem(key, "is not a key of this run; see its config.yaml"))
     return {**values, **{group: {**values[group], **new} for group, new in changes.items()}}
