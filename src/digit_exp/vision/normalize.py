@@ -26,6 +26,7 @@ from .segmentation import (
     require_strokes,
 )
 from .sheet import lay_out
+from .strokes import widened
 from .threshold import Mask, find_inks
 
 Pixels = NDArray[np.uint8]
@@ -130,7 +131,8 @@ def glyphs(levels: Grey) -> list[Glyph]:
             (columns.stop * scale + left + across) / width,
             (rows.stop * scale + top + down) / height,
         )
-        result.append(Glyph(_strength(found.ink.depth, mask), box, _problem(mask[rows, columns])))
+        strength = widened(_strength(found.ink.depth, mask))
+        result.append(Glyph(strength, box, _problem(mask[rows, columns])))
     return result
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -24,16 +24,17 @@ SURE = 0.25
 """Confidence below which a reading is unsure."""
 NO_DIGIT = 0.95
 """Probability that a shape is no digit, from which on it is called so."""
-TURNS = (-30, -15, 15, 30)
-"""Degrees by which a shape is turned if it is not clearly a digit as it stands."""
 CLEAR = 0.8
 """Confidence from which on no turn and no split is tried."""
-CUT, TURNED = 0.7, 0.85
-"""Confidence that two parts or a turned shape must have to be taken,"""
+TURNS = {0: 0.7, -15: 0.08, 15: 0.08, -30: 0.07, 30: 0.07}
+"""Degrees by which the digits that people show are turned, and the probability of each."""
+CUT = 0.7
+"""Confidence that two parts must have to be taken for two digits,"""
 GAIN = 2.0
 """and how many times that of the shape as it stands."""
 WIDE = 0.8
 """Ratio of width to height from which on a shape may be two digits that touch."""
+TINY = 1e-6
 CUTS = 7
 """Places at which such a shape is cut, between a quarter and three quarters of its width."""
 
@@ -111,17 +112,15 @@ class _Reader:
     digits: bool
 
     def read(self, glyph: Glyph) -> list[Reading]:
-        """Read a shape as it stands; or turned or cut, if that is much more confident."""
+        """Read a shape as it stands; if that is doubtful, as two digits, or by several turns."""
         (plain,) = self._views([glyph])
         if glyph.problem or not self.digits or plain.confidence >= CLEAR:
             return [plain]
         parts = self._cut(glyph)
         if parts and min(part.confidence for part in parts) > max(CUT, GAIN * plain.confidence):
             return parts
-        turned = self._views([glyph.turned(degrees) for degrees in TURNS])
-        best = max(turned, key=lambda reading: reading.confidence)
-        is_better = best.confidence > max(TURNED, GAIN * plain.confidence)
-        return [best if is_better else plain]
+        turned = self._views([glyph.turned(degrees) for degrees in TURNS if degrees])
+        return [_mixture([plain, *turned], list(TURNS.values()))]
 
     def _views(self, some: list[Glyph]) -> list[Reading]:
         seen = np.stack([glyph.pixels(self.shape) for glyph in some])
@@ -145,6 +144,22 @@ class _Reader:
             return []
         pairs = [self._views(list(parts)) for parts in _parts(glyph, width)]
         return max(pairs, key=lambda pair: min(part.confidence for part in pair), default=[])
+
+
+def _mixture(turned: list[Reading], shares: list[float]) -> Reading:
+    """Return what is read if each turn has its share of all digits; its picture is the likeliest.
+
+    The probabilities of each turn are odds against what is no digit, and these add up.
+    """
+    others = [max(1 - float(each.probabilities.sum()), TINY) for each in turned]
+    odds = [
+        share / other * each.probabilities
+        for share, other, each in zip(shares, others, turned, strict=True)
+    ]
+    best = turned[int(np.argmax([each.max() for each in odds]))]
+    total = np.sum(odds, axis=0)
+    other = 1 / (1 + total.sum())
+    return replace(best, probabilities=total * other, problem=_problem(other))
 
 
 def _parts(glyph: Glyph, width: int) -> Iterator[tuple[Glyph, Glyph]]:

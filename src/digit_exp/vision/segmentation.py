@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from . import strokes
 from .threshold import MIN_CONTRAST, Ink, Mask
 
 Box = tuple[slice, slice]
@@ -249,11 +250,8 @@ def require_strokes(mask: Mask) -> None:
     height, width = mask.shape
     if width > MAX_FLATNESS * height:
         raise NoDigit("the shape is too flat for a digit")
-    steps = sum(np.diff(mask, axis=axis, prepend=False, append=False).sum() for axis in (0, 1))
-    outline = math.pi / 4 * float(steps)  # a slanting edge in steps is longer than it really is
-    if outline / 2 > MAX_STROKE_LENGTH * math.hypot(height, width):
+    if strokes.outline(mask) / 2 > MAX_STROKE_LENGTH * math.hypot(height, width):
         raise NoDigit("the shape is too complex for a digit")
-    area = int(mask.sum())
-    is_wide = 2 * area / outline > MAX_STROKE_WIDTH * min(height, width)
-    if height < SLENDER * width and (is_wide or area > MAX_FILL * mask.size):
+    is_wide = strokes.width(mask) > MAX_STROKE_WIDTH * min(height, width)
+    if height < SLENDER * width and (is_wide or mask.mean() > MAX_FILL):
         raise NoDigit("the shape is a filled area")
