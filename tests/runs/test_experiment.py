@@ -1,6 +1,7 @@
 """The recipe of a run, without MLflow: what it refuses, what it leaves, what it concludes."""
 
 import logging
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -159,7 +160,22 @@ def test_a_run_is_named_for_what_is_special_about_it():
     keys = ["data.train_size", "model.hidden"]
     assert run_name(from_mapping(usual), keys) == "train_size=null hidden=[128,64]"
     assert run_name(config(run_name="mine")) == "mine"
-    assert len(run_name(config())) <= 80
+
+
+def test_a_long_name_is_cut_in_the_middle_and_at_the_end_but_not_in_a_sweep(tmp_path):
+    place = tmp_path / ("x" * 40) / "digits"
+    place.mkdir(parents=True)
+    name = run_name(config(data={"name": "idx", "dir": str(place)}))
+    assert "…" in name
+    assert "digits " in name
+    settings = {"enabled": False, "patience": 9, "min_delta": 0.5, "restore_best": False}
+    long = config(trainer={"epochs": 3, "batch_size": 7, "early_stopping": settings})
+    assert len(run_name(long)) <= 80
+    assert run_name(long).startswith("data=synthetic ")
+    assert re.search(r" \+\d$", run_name(long))
+    monitors = ["trainer.early_stopping.monitor", "trainer.checkpoint.monitor", "data.dir"]
+    varied = run_name(config(data={"name": "idx", "dir": str(place)}), monitors)
+    assert varied == f"early_stopping.monitor=val_acc checkpoint.monitor=val_acc dir={place}"
 
 
 @pytest.mark.parametrize(

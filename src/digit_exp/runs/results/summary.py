@@ -6,7 +6,6 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
 
 from digit_exp.atomic import write_text
 from digit_exp.config.convert import override_text
@@ -40,6 +39,9 @@ STOP_TEXTS = {
 
 LAST_FINITE = Path("checkpoints") / "last_finite.npz"
 """The network of a diverged run, saved shortly before it diverged."""
+
+LONGEST_NAME, LONGEST_OF_SWEEP, LONGEST_WORD = 80, 250, 36
+"""Characters of the name of a run, of one of a sweep (as MLflow has it), and of a word in it."""
 
 WORTH_TWO_THREADS = 7_000_000
 """Multiply-adds of a forward pass from which a second thread was measured to pay."""
@@ -142,16 +144,43 @@ def divergence_advice(experiment: Experiment, state: TrainState) -> str:
 def run_name(config: RunConfig, keys: Sequence[str] = ()) -> str:
     """Return a name such as `lr=0.01 hidden=[256,128]`.
 
-    It lists the values of `keys`, or without keys everything that differs from the defaults.
+    It has the values of `keys`, whole if MLflow takes so much, as other runs of the sweep differ in
+    nothing else; without keys it has what differs from the defaults, and is short.
     """
     if config.run_name is not None:
         return config.run_name
     values = flatten(config)
     named = keys or [key for key in differences(config) if not key.startswith("tracking")]
-    words = [
-        f"{key.rpartition('.')[2]}={_short_text(values[key])}" for key in named if key in values
-    ]
-    return shorten(" ".join(words) or "defaults", width=80, placeholder=" …")
+    named = [key for key in named if key in values]
+    words = [f"{_short_key(key, named)}={_short_text(values[key])}" for key in named]
+    return _fitting(words, LONGEST_OF_SWEEP if keys else LONGEST_NAME) or "defaults"
+
+
+def _fitting(words: Sequence[str], longest: int) -> str:
+    """Return the words; if there are too many, those that fit, and the number of the others."""
+    if len(" ".join(words)) <= longest:
+        return " ".join(words)
+    some = [_without_middle(word) for word in words]
+    texts = (
+        " ".join([*some[:count], f"+{len(some) - count}"]) for count in range(len(some), 0, -1)
+    )
+    return next(text for text in texts if len(text) <= longest).removesuffix(" +0")
+
+
+def _short_key(key: str, others: Sequence[str]) -> str:
+    """Return the end of a key from a dot on, so long that no other key has it."""
+    parts = key.split(".")
+    ends = (".".join(parts[start:]) for start in range(len(parts) - 1, 0, -1))
+    is_unique = (
+        end for end in ends if sum(f".{other}".endswith(f".{end}") for other in others) == 1
+    )
+    return next(is_unique, key)
+
+
+def _without_middle(word: str) -> str:
+    """Return a word without its middle if it is long: the ends of a path tell most."""
+    half = LONGEST_WORD // 2
+    return word if len(word) <= LONGEST_WORD else f"{word[:half]}…{word[-half:]}"
 
 
 def _short_text(value: object) -> str:
