@@ -126,6 +126,7 @@ class TrackingSettings(Component):
     backend: Backend = Backend.mlflow
     uri: str | None = None
     experiment: str = "digits"
+    system_metrics: Positive | None = 5.0
     tags: dict[str, str] = field(default_factory=dict)
 
     def conflicts(self) -> Iterator[Problem]:

@@ -5,8 +5,6 @@ Epochs that a full disk refuses stay in memory, so that the tracker gets them.
 
 from __future__ import annotations
 
-import json
-import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -16,6 +14,7 @@ from typing import Any
 from digit_exp.arrays import Metrics
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flat, flatten, read_yaml
+from digit_exp.runs import series
 from digit_exp.runs.failures import WriteFailures
 from digit_exp.runs.folder import (
     CONFIG_FILE,
@@ -29,6 +28,7 @@ from digit_exp.runs.folder import (
     VAL_PREDICTIONS_FILE,
     RunRecord,
 )
+from digit_exp.runs.system_metrics import SYSTEM_METRICS, SystemMonitor, read_samples
 from digit_exp.tracking.base import Epoch, RunContents, Tracker
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
@@ -67,6 +67,8 @@ class OpenRun:
         is_known = (folder / METRICS).is_file()
         self._epochs = {epoch.number: epoch for epoch in read_epochs(folder) if is_known}
         self._unwritten: list[Epoch] = []
+        every, started = config.tracking.system_metrics, _milliseconds(self.record.started)
+        self._monitor = None if every is None else SystemMonitor(folder, every, started)
 
     def write_epochs(self, history: Sequence[Metrics]) -> None:
         """Write those epochs of a history that are not written. Raises OSError; then later."""
@@ -77,7 +79,7 @@ class OpenRun:
                 self._unwritten.append(epoch)
         self.tracker.changed()
         if self._unwritten:
-            _append(self.folder / METRICS, "".join(map(line_of, self._unwritten)))
+            series.append(self.folder / METRICS, self._unwritten)
             self._unwritten.clear()
 
     def save(self) -> None:
@@ -87,7 +89,15 @@ class OpenRun:
 
     def contents(self) -> RunContents:
         """Return the contents of the folder at this moment."""
-        return _contents(self.folder, self.record, self._params, list(self._epochs.values()))
+        samples = read_samples(self.folder) if self._monitor is None else self._monitor.samples
+        epochs = list(self._epochs.values())
+        return _contents(self.folder, self.record, self._params, epochs, list(samples))
+
+    def observed(self) -> RunContents:
+        """Return the same, after a look at what the machine does if it is time for one."""
+        if self._monitor is not None:
+            self._monitor.measure()
+        return self.contents()
 
 
 class WriteEpochs(Callback):
@@ -121,6 +131,7 @@ def discard_outcome(folder: Path) -> None:
     """
     names = (
         METRICS,
+        SYSTEM_METRICS,
         NETWORK_FILE,
         DIFF_FILE,
         TRACEBACK,
@@ -135,25 +146,16 @@ def discard_outcome(folder: Path) -> None:
 def read_contents(folder: Path) -> RunContents:
     """Return what a folder holds of its run. Raises OSError or ValueError if that is no run."""
     params = flat(read_yaml(folder / CONFIG_FILE))
-    return _contents(folder, RunRecord.read(folder), params, read_epochs(folder))
+    epochs, samples = read_epochs(folder), read_samples(folder)
+    return _contents(folder, RunRecord.read(folder), params, epochs, samples)
 
 
 def read_epochs(folder: Path) -> list[Epoch]:
     """Return the epochs of a run, the first one first. A line that was cut off is left out."""
     try:
-        lines = (folder / METRICS).read_bytes().splitlines()
+        return series.read(folder / METRICS)
     except (FileNotFoundError, NotADirectoryError):
         return _epochs_of_checkpoint(folder / LAST_CHECKPOINT)
-    found: dict[int, Epoch] = {}
-    for line in lines:
-        try:
-            values = json.loads(line)
-            number, at = values.pop("epoch"), values.pop("time")
-        except (ValueError, KeyError):
-            continue
-        metrics = {name: math.nan if value is None else value for name, value in values.items()}
-        found[number] = Epoch(number, at, metrics)
-    return [found[number] for number in sorted(found)]
 
 
 def _epochs_of_checkpoint(file: Path) -> list[Epoch]:
@@ -172,26 +174,12 @@ def epoch_of(metrics: Metrics, at: int) -> Epoch:
     return Epoch(int(metrics["epoch"]), at, values)
 
 
-def line_of(epoch: Epoch) -> str:
-    """Return the line of METRICS for an epoch."""
-    finite = {
-        name: float(value) if math.isfinite(value) else None
-        for name, value in epoch.metrics.items()
-    }
-    return json.dumps({"epoch": epoch.number, "time": epoch.time, **finite}) + "\n"
-
-
-def _append(file: Path, lines: str) -> None:
-    with file.open("ab+") as opened:
-        if opened.tell() > 0:
-            opened.seek(-1, 2)
-            if opened.read() != b"\n":  # half a line, of a process that was killed or a full disk
-                lines = f"\n{lines}"
-        opened.write(lines.encode())
-
-
 def _contents(
-    folder: Path, record: RunRecord, params: Mapping[str, Any], epochs: list[Epoch]
+    folder: Path,
+    record: RunRecord,
+    params: Mapping[str, Any],
+    epochs: list[Epoch],
+    samples: list[Epoch],
 ) -> RunContents:
     return RunContents(
         folder=folder,
@@ -204,6 +192,7 @@ def _contents(
         tags=record.all_tags,
         params=params,
         epochs=epochs,
+        samples=samples,
         summary=dict(record.summary),
         dataset=record.dataset,
         files=files_of(folder),

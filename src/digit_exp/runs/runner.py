@@ -124,9 +124,10 @@ def open_run(
         uri=settings.uri,
         experiment=settings.experiment,
         keeps_checkpoints=identity is not None,
+        every=settings.system_metrics,
     )
     record.run_id = run.tracker.run_id or record.run_id
-    run.tracker.follow(run.contents)
+    run.tracker.follow(run.observed)
     patience = PATIENCE
     try:
         with keep_record(folder, record):

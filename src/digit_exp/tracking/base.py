@@ -52,6 +52,8 @@ class RunContents:
     params: Mapping[str, object] = field(default_factory=dict)
     """The configuration: dotted keys, numbers as numbers."""
     epochs: Sequence[Epoch] = ()
+    samples: Sequence[Epoch] = ()
+    """What the machine did, by the second since the start: `system/disk_usage_percentage`, ..."""
     summary: Metrics = field(default_factory=dict)
     """The final metrics: `best_val_acc`, `test_acc`, ..."""
     dataset: Mapping[str, Any] | None = None

@@ -16,7 +16,7 @@ from sick import Refusing, Sick
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.classifier import Classifier
 from digit_exp.runs.folder import MODEL_FILE
-from digit_exp.tracking.base import RunContents
+from digit_exp.tracking.base import Epoch, RunContents
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.mirror import mirror as mirror_module
 from digit_exp.tracking.mlflow.mirror import mlflow_tracker
@@ -36,6 +36,7 @@ WHOLE = (
         "train_loss": [(1, "1.0"), (2, "0.5"), (3, str(1 / 3))],
         "val_acc": [(1, "nan"), (2, "nan"), (3, "nan")],
         "test_acc": [(0, "0.5")],
+        "system/cpu_utilization_percentage": [(3, "50.0"), (8, "25.0")],
     },
     ["loss.png", "note.txt"],
     1,
@@ -70,6 +71,10 @@ def contents(tmp_path):
         tags={"note": "x"},
         params={"seed": 1, "model.hidden": [8]},
         epochs=epochs(*({"train_loss": 1 / n, "val_acc": float("nan")} for n in (1, 2, 3))),
+        samples=[
+            Epoch(second, 1000 * second, {"system/cpu_utilization_percentage": share})
+            for second, share in ((3, 50.0), (8, 25.0))
+        ],
         summary={"test_acc": 0.5},
         dataset={"name": "tiny", "digest": "0123" * 16, "train": [7, 4, 5], "test": [3, 4, 5]},
         files=FILES,
@@ -87,7 +92,7 @@ def mirror_of(client, run_id, contents):
 
 def follow(client, run_id, contents, store):
     """Mirror in the background, as a run does."""
-    tracker = MLflowTracker(mirror_of(client, run_id, contents), store, "1")
+    tracker = MLflowTracker(mirror_of(client, run_id, contents), store)
     tracker.follow(lambda: contents)
     return tracker
 
@@ -389,7 +394,7 @@ def test_checkpoints_are_sent_during_training_where_the_run_may_go_on_elsewhere(
 
     sick = Refusing(client, update_run=update_run)
     mirror = mirror_of(sick, run_id, contents)
-    tracker = MLflowTracker(mirror, store, "1", keeps_checkpoints=keeps)
+    tracker = MLflowTracker(mirror, store, keeps_checkpoints=keeps)
     client.set_terminated(run_id, "KILLED")  # so that a pass ends with a call that is seen here
     tracker.follow(lambda: held[0])
     assert sent.wait(60)

@@ -214,7 +214,7 @@ def search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iter
             info.status,
             data.tags,
             data.params,
-            data.metrics,
+            {name: value for name, value in data.metrics.items() if not name.startswith("system/")},
             name=info.run_name or "",
             experiment_id=str(info.experiment_id),
             started=(info.start_time or 0) / 1000,

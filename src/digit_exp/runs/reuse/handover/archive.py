@@ -20,6 +20,7 @@ from digit_exp.atomic import whole
 from digit_exp.runs.folder import CONFIG_FILE, MODEL_FILE, RECORD_FILE
 from digit_exp.runs.open_run import FILES, FOLDERS, METRICS
 from digit_exp.runs.reuse.found_run import RunError
+from digit_exp.runs.system_metrics import SYSTEM_METRICS
 from digit_exp.training.archive import ArchiveError, refuse_harm
 
 FORMAT, VERSION = "digit-exp run", 1
@@ -31,7 +32,7 @@ MOST_FILES = 10_000
 CHUNK = 1 << 20
 DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive: the first that a zip can hold."""
-NAMES = {RECORD_FILE, METRICS, MODEL_FILE, REQUIREMENTS, *FILES}
+NAMES = {RECORD_FILE, METRICS, SYSTEM_METRICS, MODEL_FILE, REQUIREMENTS, *FILES}
 FOLDER_NAMES = [
     re.compile(rf"{folder}/[^./\\:\x00-\x1f][^/\\:\x00-\x1f]*{re.escape(pattern[1:])}")
     for folder, pattern in FOLDERS.items()

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from digit_exp.registry import ConfigError, Problem
+from digit_exp.runs import series
 from digit_exp.runs.folder import (
     DATA_DIGEST,
     LAST_CHECKPOINT,
@@ -17,11 +18,12 @@ from digit_exp.runs.folder import (
     STOP_REASON,
     RunRecord,
 )
-from digit_exp.runs.open_run import METRICS, epoch_of, files_of, line_of
+from digit_exp.runs.open_run import METRICS, epoch_of, files_of
 from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
 from digit_exp.runs.reuse.handover.archive import REQUIREMENTS, is_of_a_run, write
 from digit_exp.runs.reuse.handover.rewrite import rewrite
 from digit_exp.runs.reuse.predict import write_model_of
+from digit_exp.runs.system_metrics import SYSTEM_METRICS
 from digit_exp.tracking import ownership
 from digit_exp.tracking.provenance import SOURCE
 
@@ -86,7 +88,8 @@ def _copy_files(run: FoundRun, folder: Path) -> None:
     """Copy the files of a run, from its folder or from the store."""
     names = [] if run.folder is None else files_of(run.folder)
     if run.folder is not None:
-        names += [name for name in (METRICS, MODEL_FILE) if (run.folder / name).is_file()]
+        others = METRICS, SYSTEM_METRICS, MODEL_FILE
+        names += [name for name in others if (run.folder / name).is_file()]
     elif run.store is not None and run.run_id is not None:
         names += [name for name in run.store.files(run.run_id) if is_of_a_run(name)]
     for name in names:
@@ -97,10 +100,11 @@ def _copy_files(run: FoundRun, folder: Path) -> None:
 def _write_from_store(run: FoundRun, folder: Path, record: RunRecord) -> None:
     """Write what is in a run's folder and not among the files of its store."""
     at = run.started.timestamp()
-    with (folder / METRICS).open("w", encoding="utf-8", newline="\n") as file:
-        for metrics in run.history():
-            at += metrics.get("epoch_seconds", 0.0)
-            file.write(line_of(epoch_of(metrics, math.floor(1000 * at))))
+    epochs = []
+    for metrics in run.history():
+        at += metrics.get("epoch_seconds", 0.0)
+        epochs.append(epoch_of(metrics, math.floor(1000 * at)))
+    series.append(folder / METRICS, epochs)
     if record.status == "FINISHED" and (folder / LAST_CHECKPOINT).is_file():
         write_model_of(run, folder / MODEL_FILE)
 

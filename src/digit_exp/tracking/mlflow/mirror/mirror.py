@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from digit_exp.tracking import ownership
-from digit_exp.tracking.base import RunContents, TrackingError
+from digit_exp.tracking.base import Epoch, RunContents, TrackingError
 from digit_exp.tracking.mlflow.errors import Refusal, reason, refusal
 from digit_exp.tracking.mlflow.mirror import entities
 from digit_exp.tracking.mlflow.mirror.stored import SentFiles, StoredRun, active, look, version_of
@@ -45,13 +45,12 @@ class Mirror:
     """
 
     def __init__(self, client: MlflowClient, run_id: str, experiment_id: str, folder: Path) -> None:
-        self.run_id = run_id
+        self.run_id, self.experiment_id = run_id, experiment_id
         self.sent: list[str] = []
         self.refused: dict[str, str] = {}
         self.progress = time.monotonic()
         """When MLflow last took something."""
         self._client = client
-        self._experiment_id = experiment_id
         self._tries: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
         self._sent_files = SentFiles(folder, run_id)
@@ -121,13 +120,8 @@ class Mirror:
         params = [Param(key, text) for key, text in texts.items() if key not in stored.params]
         stored.params |= {item.key: item.value for item in self._send_items("params", params)}
         self._send_dataset(contents, stored)
-        lacking = [epoch for epoch in contents.epochs if epoch.number not in stored.epochs]
-        most = max((len(epoch.metrics) for epoch in lacking), default=0)
-        at_once = max(POINTS_PER_CALL // max(most, 1), 1)
-        for start in range(0, len(lacking), at_once):
-            points = entities.epoch_points(lacking[start : start + at_once])
-            sent = self._send_batch("metrics", points)
-            stored.epochs |= {point.step for point in sent}
+        self._send_series(contents.epochs, stored.epochs)
+        self._send_series(contents.samples, stored.samples)
         summary = {
             name: value
             for name, value in contents.summary.items()
@@ -135,6 +129,14 @@ class Mirror:
         }
         points = entities.points(summary, 0, contents.ended)
         stored.metrics |= {item.key: item.value for item in self._send_items("metrics", points)}
+
+    def _send_series(self, series: Sequence[Epoch], known: set[int]) -> None:
+        lacking = [epoch for epoch in series if epoch.number not in known]
+        most = max((len(epoch.metrics) for epoch in lacking), default=0)
+        at_once = max(POINTS_PER_CALL // max(most, 1), 1)
+        for start in range(0, len(lacking), at_once):
+            points = entities.epoch_points(lacking[start : start + at_once])
+            known |= {point.step for point in self._send_batch("metrics", points)}
 
     def _send_tags(self, texts: dict[str, str], stored: StoredRun) -> None:
         from mlflow.entities import RunTag
@@ -181,7 +183,7 @@ class Mirror:
         network = contents.network
         if network is None or not contents.is_over or stored.has_model:
             return
-        run = self._client, self.run_id, self._experiment_id
+        run = self._client, self.run_id, self.experiment_id
         stored.has_model = self._try("the model", partial(log.log_model, *run, network))
 
     def _send_status(self, contents: RunContents, stored: StoredRun) -> None:

@@ -39,18 +39,23 @@ class MLflowTracker(Tracker):
     """Keeps one run in MLflow equal to its folder, from `follow` to `close`.
 
     `keeps_checkpoints`: send checkpoints during training too, so that the run can go on where the
-    folder is not.
+    folder is not. `every`: look at the folder after so many seconds, even if nothing has changed.
     """
 
     def __init__(
-        self, mirror: Mirror, store: Store, experiment_id: str, *, keeps_checkpoints: bool = False
+        self,
+        mirror: Mirror,
+        store: Store,
+        *,
+        keeps_checkpoints: bool = False,
+        every: float | None = None,
     ) -> None:
         self.run_id: str = mirror.run_id
         self.mirror = mirror
         self._store = store
-        self._experiment_id = experiment_id
         self._keeps_checkpoints = keeps_checkpoints
         self._checkpoints_due = time.monotonic()
+        self._every = every or BEAT_SECONDS
         self._beat_due = time.monotonic() + BEAT_SECONDS
         self._changes = Condition()
         self._has_changed = False
@@ -76,7 +81,7 @@ class MLflowTracker(Tracker):
             raise TrackingError(self._taken_over)
 
     def where(self) -> list[str]:
-        return links.lines(self._store, self._experiment_id, self.run_id)
+        return links.lines(self._store, self.mirror.experiment_id, self.run_id)
 
     def close(self, patience: float) -> bool:
         self.mirror.progress = time.monotonic()
@@ -133,7 +138,7 @@ class MLflowTracker(Tracker):
         elif self._changes.wait_for(lambda: self._is_closing, PAUSE if pause is None else pause):
             return
         elif pause is None:
-            left = self._beat_due - time.monotonic()
+            left = min(self._beat_due - time.monotonic(), self._every)
             self._changes.wait_for(lambda: self._has_changed or self._is_closing, max(left, 0))
 
     def _send(self, *, is_last: bool) -> float | None:

@@ -47,6 +47,7 @@ def open_tracker(
     experiment: str = "digits",
     folder: Path | None = None,
     keeps_checkpoints: bool = False,
+    every: float | None = None,
 ) -> Tracker:
     """Return the tracker of a new run or, if it has a `run_id`, of a resumed one.
 
@@ -63,7 +64,8 @@ def open_tracker(
             run = _create(client, experiment_id(client, store, experiment), contents)
         else:
             run = _reopen(client, store, contents.run_id, contents)
-    return _tracker(client, store, run, contents, keeps_checkpoints=keeps_checkpoints)
+    mirror = _mirror(client, run, contents)
+    return MLflowTracker(mirror, store, keeps_checkpoints=keeps_checkpoints, every=every)
 
 
 def mirror_once(
@@ -84,7 +86,7 @@ def mirror_once(
             run = _create(client, experiment_id(client, store, experiment), contents)
         if run.info.lifecycle_stage == "deleted":
             raise TrackingError(f"the MLflow run {run.info.run_id} was deleted; restore it to sync")
-    tracker = _tracker(client, store, run, contents)
+    tracker = MLflowTracker(_mirror(client, run, contents), store)
     tracker.follow(lambda: contents)
     return tracker
 
@@ -102,17 +104,8 @@ def author() -> dict[str, str]:
     }
 
 
-def _tracker(
-    client: MlflowClient,
-    store: Store,
-    run: Run,
-    contents: RunContents,
-    *,
-    keeps_checkpoints: bool = False,
-) -> MLflowTracker:
-    experiment = str(run.info.experiment_id)
-    mirror = Mirror(client, str(run.info.run_id), experiment, contents.folder)
-    return MLflowTracker(mirror, store, experiment, keeps_checkpoints=keeps_checkpoints)
+def _mirror(client: MlflowClient, run: Run, contents: RunContents) -> Mirror:
+    return Mirror(client, str(run.info.run_id), str(run.info.experiment_id), contents.folder)
 
 
 def _create(client: MlflowClient, experiment: str, contents: RunContents) -> Run:

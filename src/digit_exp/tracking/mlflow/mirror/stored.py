@@ -30,6 +30,8 @@ Version = list[int]
 
 EVERY_EPOCH = "train_loss"
 """A metric of every epoch: an epoch that has it has all its metrics, as they come in one call."""
+EVERY_SAMPLE = "system/cpu_utilization_percentage"
+"""The same of the samples of the machine."""
 
 
 @dataclass
@@ -42,6 +44,7 @@ class StoredRun:
     metrics: dict[str, float]
     """The latest value of each."""
     epochs: set[int]
+    samples: set[int]
     datasets: set[tuple[str, str]]
     """Name and digest of each."""
     files: dict[str, int | None]
@@ -52,7 +55,11 @@ class StoredRun:
 def look(client: MlflowClient, run_id: str, folders: Iterable[str]) -> StoredRun:
     """Ask MLflow what it has of a run, and of the files in these folders of its artifacts."""
     run = active(client, run_id)
-    history = client.get_metric_history(run_id, EVERY_EPOCH)
+    steps = {
+        name: {point.step for point in client.get_metric_history(run_id, name)}
+        for name in (EVERY_EPOCH, EVERY_SAMPLE)
+        if name in run.data.metrics
+    }
     artifacts = [
         item for folder in folders for item in client.list_artifacts(run_id, folder or None)
     ]
@@ -62,7 +69,8 @@ def look(client: MlflowClient, run_id: str, folders: Iterable[str]) -> StoredRun
         params=dict(run.data.params),
         tags=dict(run.data.tags),
         metrics=dict(run.data.metrics),
-        epochs={point.step for point in history},
+        epochs=steps.get(EVERY_EPOCH, set()),
+        samples=steps.get(EVERY_SAMPLE, set()),
         datasets={(item.dataset.name, item.dataset.digest) for item in inputs},
         files={item.path: item.file_size for item in artifacts if not item.is_dir},
         has_model=bool(run.outputs and run.outputs.model_outputs),
