@@ -26,7 +26,7 @@ NO_DIGIT = 0.95
 """Probability that a shape is no digit, from which on it is called so."""
 CLEAR = 0.8
 """Confidence from which on no turn and no split is tried."""
-TURNS = {0: 0.7, -15: 0.08, 15: 0.08, -30: 0.07, 30: 0.07}
+TURNS = {0: 0.6, -15: 0.1, 15: 0.1, -30: 0.1, 30: 0.1}
 """Degrees by which the digits that people show are turned, and the probability of each."""
 CUT = 0.7
 """Confidence that two parts must have to be taken for two digits,"""
@@ -34,9 +34,12 @@ GAIN = 2.0
 """and how many times that of the shape as it stands."""
 WIDE = 0.8
 """Ratio of width to height from which on a shape may be two digits that touch."""
-TINY = 1e-6
 CUTS = 7
 """Places at which such a shape is cut, between a quarter and three quarters of its width."""
+
+
+TINY = 1e-6
+"""The least probability that a shape is no digit."""
 
 
 @dataclass(frozen=True)
