@@ -56,13 +56,13 @@ def main() -> None:
         started = time.perf_counter()
         outcomes = np.array([outcome(classifier, *each) for each in made]).T
         milliseconds = (time.perf_counter() - started) / count * 1000
-        read = outcomes[[0, -1]][:, outcomes[-1] > 0]
+        answered = outcomes[[0, -1]][:, outcomes[-1] > 0]
         numbers = [f"{each.sum():.0f}" for each in outcomes[:-1]]
-        numbers += [f"{100 * each.mean():.1f}" for each in read]
+        numbers += [f"{100 * each.mean():.1f}" for each in answered]
         name = scene.__name__.replace("_", " ")
         print(f"| {' | '.join([name, *numbers, f'{milliseconds:.0f}'])} |", flush=True)
         if scene not in NONE:
-            (unseen if scene in UNSEEN else known).append(read)
+            (unseen if scene in UNSEEN else known).append(answered)
     for name, some in (("all digits", [*known, *unseen]), ("unseen scenes", unseen)):
         error = 100 * calibration_error(*np.concatenate(some, axis=1))
         print(f"expected calibration error, {name}: {error:.1f} %")

@@ -5,7 +5,7 @@ import photographs
 import pytest
 from scenes import DIGITS, scan
 
-from digit_exp.vision import detector
+from digit_exp.vision import detector, reader
 from digit_exp.vision.decode import decode
 from digit_exp.vision.reader import CHARACTERS, WHOLE, answer, read
 from digit_exp.vision.reader import DIGITS as TEN
@@ -36,6 +36,20 @@ def test_digits_are_read_and_few_are_lost():
 def test_letters_and_drawings_are_unsure_or_no_digit(draw):
     found = [readings(draw(np.random.default_rng(k), 1)) for k in range(40)]
     assert sum(not all(each.is_sure for each in some) for some in found) >= 30
+
+
+def test_digits_that_are_turned_are_read_by_adding_up_turns(monkeypatch):
+    pictures = [
+        photographs.turned_by_30(DIGITS.images[k], np.random.default_rng(k)) for k in range(40)
+    ]
+
+    def right():
+        found = [readings(picture) for picture in pictures]
+        return sum(each[0].digit == k for each, k in zip(found, DIGITS.labels, strict=False))
+
+    by_turns = right()
+    monkeypatch.setattr(reader, "TURNS", {0: 1.0, 15: 0.0})
+    assert by_turns > right() + 3
 
 
 def test_letters_are_read_by_a_network_of_other_characters():
