@@ -65,7 +65,7 @@ class SystemMonitor:
             with suppress(OSError):  # a full disk: the store has the sample
                 series.append(self._file, [sample], COUNTER)
 
-    def _percentages(self) -> Metrics:
+    def _percentages(self) -> dict[str, float]:
         """Return the share of processor time since the last call: of all cores, and of one."""
         import psutil
 
