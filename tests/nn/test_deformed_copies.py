@@ -6,9 +6,9 @@ import pytest
 from digit_exp.data.augmentations import Affine, Full, Noise, Rotate, Shift, Unchanged
 from digit_exp.data.deformations import deformations
 from digit_exp.nn.classifier import Classifier
-from digit_exp.nn.deformed_copies import deformed
 from digit_exp.nn.losses import softmax
 from digit_exp.nn.models import MLP
+from digit_exp.nn.prediction_averaging import deformed
 from digit_exp.registry import ConfigError
 from digit_exp.rng import Rng
 from digit_exp.training.checkpoint import load_network, save_network

@@ -6,7 +6,7 @@ import pytest
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.models import MLP, MODELS, PixelStatistics
 from digit_exp.nn.network import Network
-from digit_exp.nn.shift_averaging import ShiftAveraging
+from digit_exp.nn.prediction_averaging import ShiftAveraging
 from digit_exp.registry import ConfigError
 
 HEIGHT, WIDTH, CLASSES = 5, 4, 5

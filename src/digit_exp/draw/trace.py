@@ -11,7 +11,7 @@ from digit_exp.arrays import Array
 from digit_exp.nn.layers import BatchNorm
 from digit_exp.nn.losses import log_softmax
 from digit_exp.nn.network import Network
-from digit_exp.nn.shift_averaging import SHIFTS, ShiftAveraging
+from digit_exp.nn.prediction_averaging import SHIFTS, ShiftAveraging
 
 
 def forward(network: Network, x: Array, rng: np.random.Generator | None = None) -> list[Array]:

@@ -19,7 +19,7 @@ from digit_exp.nn.convolution import (
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Shape, Standardize
 from digit_exp.nn.network import Network, spec_of
-from digit_exp.nn.shift_averaging import ShiftAveraging
+from digit_exp.nn.prediction_averaging import ShiftAveraging
 from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng
 

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array
-from digit_exp.nn.deformed_copies import DeformedCopies
 from digit_exp.nn.layers import Layer
 from digit_exp.nn.losses import softmax
 from digit_exp.nn.network import Network
-from digit_exp.nn.shift_averaging import ShiftAveraging
+from digit_exp.nn.prediction_averaging import DeformedCopies, ShiftAveraging
 
 
 @dataclass(frozen=True)

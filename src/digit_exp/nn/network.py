@@ -12,11 +12,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.nn import activations, committee, convolution  # noqa: F401 - a spec names layers
-from digit_exp.nn.deformed_copies import MAPS, DeformedCopies, deformed
 from digit_exp.nn.layers import Layer, Shape, numbered
 from digit_exp.nn.losses import log_softmax, softmax
 from digit_exp.nn.parameters import Kind, Parameters
-from digit_exp.nn.shift_averaging import SHIFTS, ShiftAveraging
+from digit_exp.nn.prediction_averaging import (
+    MAPS,
+    SHIFTS,
+    DeformedCopies,
+    ShiftAveraging,
+    deformed,
+)
 from digit_exp.registry import ConfigError, Problem
 
 PREDICTION_BATCH = 1024

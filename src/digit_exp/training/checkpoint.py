@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from digit_exp.nn.deformed_copies import DeformedCopies
 from digit_exp.nn.layers import Layer
 from digit_exp.nn.learner import Learner, SavedLearner
 from digit_exp.nn.network import COPIES, Network
+from digit_exp.nn.prediction_averaging import DeformedCopies
 from digit_exp.training.archive import ArchiveError, Arrays, read_arrays, write_arrays
 from digit_exp.training.state import TrainState
 

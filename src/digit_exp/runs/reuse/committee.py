@@ -14,8 +14,8 @@ import numpy as np
 from digit_exp.analysis.objective import Objective
 from digit_exp.config.schema import RunConfig
 from digit_exp.nn.committee import Committee
-from digit_exp.nn.deformed_copies import MAPS
 from digit_exp.nn.network import Network
+from digit_exp.nn.prediction_averaging import MAPS
 from digit_exp.optim.optimizers import SGD
 from digit_exp.runs.experiment import Experiment, Result, load_data, train_val_splits
 from digit_exp.runs.folder import COMMITTEE, TEST_METRIC
