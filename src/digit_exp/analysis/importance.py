@@ -36,7 +36,7 @@ Terms = dict[tuple[str, ...], Array]
 
 RESAMPLES = 100
 MIN_CONFIGURATIONS = 10
-"""Of a search: of fewer, the best are too few to compare with the rest."""
+"""A search with fewer configurations is too small to compare the best with the rest."""
 TOP, MIN_TOP = 0.1, 5
 """PED-ANOVA compares the best tenth with all, but at least the best five."""
 LARGE = 1e4
@@ -45,7 +45,7 @@ LARGE = 1e4
 
 @dataclass(frozen=True)
 class Importance:
-    """What a parameter, or two together, explain of the objective."""
+    """The share of the objective that a parameter, or two together, explain."""
 
     parameters: tuple[str, ...]
     """One, or two for their interaction."""

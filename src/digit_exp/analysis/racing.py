@@ -27,17 +27,17 @@ from digit_exp.analysis.statistics import ROUNDING, Mask
 from digit_exp.arrays import Array
 
 RISK = 0.02
-"""Of dropping the truly best candidate of a race, as the tests share it out among themselves."""
+"""The probability of dropping the truly best candidate, divided among all tests of a race."""
 
 
 @dataclass(frozen=True)
 class Deficit:
-    """How far candidates are behind the one ahead, and how far they may be. NaN: not known."""
+    """The distance of candidates from the leader, and its limit. NaN: not known."""
 
     behind: Array
     limit: Array
     seeds: Array
-    """On how many both were compared."""
+    """The number of common seeds."""
 
     @property
     def is_too_large(self) -> Mask:

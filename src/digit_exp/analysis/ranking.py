@@ -20,9 +20,9 @@ class Place:
 
     group: Group
     summary: Summary | None
-    """Of the objective; None if no replicate has a score."""
+    """Mean and spread of the objective; None if no replicate has a score."""
     comparison: SignificanceTest | None = None
-    """Of the winner with this one; None for itself, and where they cannot be compared."""
+    """The test against the winner; None for the winner, and if they cannot be compared."""
     not_compared: str | None = None
     """Why there is no comparison, if one was tried."""
 

@@ -59,9 +59,9 @@ class PairedTest:
     """Accuracy of the first minus that of the second."""
     interval: Interval
     p: float
-    """Of McNemar's test, corrected for the number of pairs."""
+    """The p-value of McNemar's test, corrected for the number of pairs."""
     uncorrected: float
-    """The same for this pair alone."""
+    """The p-value of this pair without the correction."""
 
 
 def accuracy_interval(predictions: Predictions) -> Interval:

@@ -37,7 +37,7 @@ class SignificanceTest:
     n: int
     """Common seeds of a t-test, validation images of McNemar's."""
     advantage: float
-    """How much better the winner is, in what was tested; less than 0 if it is worse."""
+    """The winner's score minus the other's, in what was tested; positive if it is better."""
     p: float
     corrected: float = np.nan
     """p after Holm's correction for all comparisons of the sweep."""
@@ -51,7 +51,7 @@ class SignificanceTest:
 
     @property
     def verdict(self) -> str:
-        """What may be said of the other configuration; of one seed, only of its network."""
+        """The outcome in words; with one seed, it concerns the network only."""
         if self.outcome == "no difference shown":
             return self.outcome
         if self.test == MCNEMAR:

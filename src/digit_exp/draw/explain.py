@@ -24,7 +24,7 @@ MOST_UNITS = 8
 
 @dataclass(frozen=True)
 class HiddenLayer:
-    """What a hidden layer passes on, after its activation and pooling."""
+    """The output of a hidden layer, after its activation and pooling."""
 
     name: str
     values: Array  # (units,), or (maps, height, width)
@@ -36,7 +36,7 @@ class Unit:
 
     number: int
     output: float
-    """Of a filter the largest in its map."""
+    """For a filter: the largest in its map."""
     share: float
     """h · ∂ log p / ∂h, to first order what it adds to log p."""
     weights: Array  # (height, width)

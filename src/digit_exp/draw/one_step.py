@@ -48,7 +48,7 @@ EQUATIONS = {
     "tanh": ["dx = dy · (1 − y²)"],
     "sigmoid": ["dx = dy · y (1 − y)"],
 }
-"""What the docstrings of layers leave to their code."""
+"""Equations that are not in the docstrings of layers."""
 SYMBOLS = {"weight": "W", "bias": "b", "gamma": "γ", "beta": "β"}
 """The kinds of parameters, as equations name them."""
 

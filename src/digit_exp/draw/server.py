@@ -41,7 +41,7 @@ STATIC = Path(__file__).parent / "static"
 HOST = "127.0.0.1"
 MOST_RUNS = 4
 MOST_BYTES = 10_000_000
-"""Of a picture: a large photo."""
+"""The largest upload: a large photo."""
 MOST_SIDE = 128
 """Pixels of a side of a network's image: more cannot be told apart on the page."""
 

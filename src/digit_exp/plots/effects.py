@@ -15,8 +15,8 @@ from digit_exp.plots.parts.scale import Scale
 from digit_exp.plots.parts.values import MOST_TICKS, numbers, set_axis
 
 INTERVAL_FACTOR = 2
-"""How far beyond the means intervals are drawn, in parts of the distance between the means; an
-arrow says that one goes on."""
+"""Intervals are drawn up to this many times the range of the means; an arrow marks one that is
+cut off."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Effect:
     lows: Sequence[float]
     highs: Sequence[float]
     is_log: bool | None = None
-    """Of values drawn from a range, whether by their logarithm; None of values that were listed."""
+    """Whether values from a range were drawn by their logarithm; None for listed values."""
 
     @property
     def rows(self) -> Iterator[tuple[float, float, float]]:
@@ -44,7 +44,7 @@ def main_effects(effects: Sequence[Effect], scale: Scale) -> Figure:
         return message("Main effects", "There is nothing to draw: no parameter was varied.")
     columns = min(len(effects), 3)
     rows = math.ceil(len(effects) / columns)
-    note = "mean of all jobs with the value, and its 95 % interval; an arrow: it goes on"
+    note = "mean of all jobs with the value, and its 95 % interval; an arrow: it is cut off"
     figure = sheet(HEADER + 3.2 * rows, f"Main effects on {scale.label}", note)
     grid = panels(figure, len(effects), columns)
     low, high = _window(effects, scale)

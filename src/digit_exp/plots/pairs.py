@@ -45,7 +45,7 @@ class Pair:
     means: Array
     """Shape `(y_values, x_values)`."""
     is_log: Mapping[str, bool] = field(default_factory=dict)
-    """Of parameters drawn from a range, whether by their logarithm."""
+    """For parameters drawn from a range: whether by their logarithm."""
 
     @property
     def is_grid(self) -> bool:
@@ -130,7 +130,7 @@ def _depth(norm: Normalize, mean: float, scale: Scale) -> float:
 
 
 def _color_bar(grid: Sequence[Axes], norm: Normalize, scale: Scale, means: Array) -> None:
-    """Draw the scale of colours at the right edge; an arrow says that values go on beyond."""
+    """Draw the scale of colours at the right edge; an arrow marks values beyond it."""
     beyond = {(True, False): "min", (False, True): "max"}
     outside = (bool(means.min() < norm.vmin), bool(means.max() > norm.vmax))
     bar = grid[0].figure.colorbar(

@@ -24,7 +24,7 @@ class SweepContext:
     command: str
     """Unique to this start of the sweep."""
     folder: str
-    """Where its jobs have their folders."""
+    """The folder with those of its jobs."""
     jobs: int
     varied: list[str]
     """The keys in which its jobs differ."""
@@ -49,7 +49,7 @@ class SweepContext:
 
     @property
     def is_out_of_time(self) -> bool:
-        """Whether no job may begin any more."""
+        """Whether `sweep.minutes` are over, so that no job may start."""
         return self.deadline is not None and time.time() >= self.deadline
 
     @property

@@ -25,7 +25,7 @@ from digit_exp.tracking.own_code import own_code
 from digit_exp.tracking.provenance import SOURCE, source_digest
 
 LIBRARIES = ("numpy", "numba", "scipy")
-"""What computes the result beside the package itself."""
+"""Libraries that influence results, beside the package itself."""
 
 
 def config_hash(config: RunConfig, data_digest: str | None) -> str:

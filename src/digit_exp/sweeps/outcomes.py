@@ -20,13 +20,13 @@ FOLDER = "jobs"
 FAILED = ".failed"
 """In the name of an entry of a job that failed."""
 STOPPED = "stopped at the end of sweep.minutes"
-"""How a job has ended that goes on with the next command."""
+"""The outcome of a job that the next command continues."""
 ENTRY = re.compile(r"(\d+)(\.failed)?\.json")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job has ended."""
+    """The outcome of a job."""
 
     number: int
     name: str

@@ -1,4 +1,4 @@
-"""What the other jobs of a sweep have measured so far, for the pruner of a job that trains."""
+"""The metrics that the other jobs of a sweep have so far, for the pruner of a running job."""
 
 from __future__ import annotations
 

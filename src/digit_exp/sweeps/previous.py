@@ -33,7 +33,7 @@ class PreviousRun:
     summary: Mapping[str, float] = field(default_factory=dict)
     """Its results; empty if it diverged."""
     is_here: bool = True
-    """Whether that was done in this folder."""
+    """Whether it was run in this folder."""
     runner: str | None = None
     """The process that runs it now."""
     trial: Trial | None = None

@@ -22,7 +22,7 @@ MIN_SECONDS, MAX_SECONDS = 0.2, 2.0
 """Seconds between two looks."""
 
 NOT_RUN = ("was done", "is running", "dropped")
-"""How the words begin of jobs that took no time."""
+"""The first words of outcomes that took no training time."""
 
 SHARE = 50
 """Between these, looking takes one part in so many of a core."""

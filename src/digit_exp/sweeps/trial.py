@@ -89,10 +89,10 @@ def _joined(config: RunConfig, context: SweepContext) -> Sweep | None:
 
 @dataclass(frozen=True)
 class JobOutcome:
-    """What is known of a job that has ended."""
+    """The outcome of a job in this command."""
 
     word: str
-    """How it ended, in this command."""
+    """A few words, such as `done` or `was done before`."""
     summary: Mapping[str, float] = field(default_factory=dict)
     is_dropped: bool = False
 
@@ -124,7 +124,7 @@ class SweepJob:
 
 @dataclass(frozen=True)
 class _JobLocation:
-    """Where a job is kept, in the store and in a folder, under the hash of what it is."""
+    """The place of a job in the store and in a folder, named by its hash."""
 
     job: SweepJob
     identity: str

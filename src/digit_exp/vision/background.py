@@ -22,7 +22,7 @@ SAMPLES = 16
 PAPER = 0.55
 """Share of the way around the picture over which the median brightness is that of paper."""
 ROUNDS = 4
-"""Of reweighting, when the surface is fitted."""
+"""Iterations of reweighting when the surface is fitted."""
 NOISE = 0.02
 """Deviations from a fitted surface that a clean picture has too; 1 is black to white."""
 

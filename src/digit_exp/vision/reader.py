@@ -51,7 +51,7 @@ class Reading:
     seen: Pixels
     """The input of the network."""
     probabilities: Array
-    """Of each class; what is missing to 1 is the probability that it is no digit."""
+    """One for each class; the rest to 1 is the probability that it is no digit."""
     problem: str = ""
     """Why it is no digit, if it is none."""
 

@@ -44,7 +44,7 @@ LARGE = 0.5, 0.15
 OVERLAP = 0.3
 """Share of the smaller box from which on components that overlap are one digit."""
 MAX_DIGITS = 24
-"""Of a picture; more shapes are a text or a pattern."""
+"""A picture with more shapes is a text or a pattern."""
 MAX_STROKE_LENGTH = 6.0
 """In diagonals of the digit's box; an 8 has about 2.5."""
 MAX_STROKE_WIDTH = 0.62

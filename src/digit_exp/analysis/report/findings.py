@@ -15,7 +15,7 @@ SUBJECTS = {
         "the network of any other",
     ),
 }
-"""What a test compares, and what all others are called."""
+"""For each test: the subject of a sentence, and the words for all other configurations."""
 
 MOST_NAMED = 8
 """Configurations that a sentence lists one by one."""

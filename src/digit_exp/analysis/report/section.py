@@ -1,4 +1,4 @@
-"""What a report is made of: results go in, sections come out."""
+"""The parts of a report: the results that go in, and the sections that come out."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Results:
 
     ranking: Ranking | None = None
     runs: Sequence[ComparedRun] = ()
-    """Of a ranking, a run of each of the first configurations."""
+    """With a ranking: one run of each of the first configurations."""
     images: Pixels | None = None
     """Those of the test set, shape `(n, height, width)`, if they are available."""
     class_names: Sequence[str] = ()

@@ -18,7 +18,7 @@ from digit_exp.plots.parts.values import text
 SEEN = Objective("test_acc")
 
 UNFINISHED = ("DIVERGED", "PRUNED", "FAILED", "KILLED", DROPPED)
-"""How a job can end that did not finish."""
+"""The statuses of jobs that did not finish."""
 
 RESERVED = {"#", "n", "runs", "std", "test", "job", "status", "reason", "value", "jobs"}
 """Titles of a table's own columns, which no parameter may take."""

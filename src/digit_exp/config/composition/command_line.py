@@ -209,9 +209,7 @@ class CommandLine:
             return Job(job, None, {}, [*problems, _reason(error)])
         if self.composed is not None and not self.problems:
             problems += differing(self.composed.hydra, composed.hydra)
-        mapping = _values(composed)
-        for found in values:
-            _set(mapping, found, problems)
+        mapping = _values(composed, values, problems)
         try:
             config = from_mapping(mapping, self.is_sweep)
             return Job(job, config, mapping, [*problems, *unread(config)])
@@ -222,10 +220,7 @@ class CommandLine:
         """Return the values of a job, unchecked."""
         self.settings.words = list(settings)
         choices, values = self.choose(job, [])
-        mapping = _values(self._compose(choices))
-        for found in values:
-            _set(mapping, found, [])
-        return mapping
+        return _values(self._compose(choices), values, [])
 
     def choose(
         self, job: Sequence[Override], problems: list[Problem]
@@ -260,10 +255,14 @@ class CommandLine:
         return self._cache[key]
 
 
-def _values(composed: DictConfig) -> dict[str, Any]:
-    """Return what was composed, without Hydra's own part."""
+def _values(
+    composed: DictConfig, values: Sequence[Override], problems: list[Problem]
+) -> dict[str, Any]:
+    """Return what was composed, without Hydra's own part, with these values set."""
     found = plain_mapping(composed)
     del found["hydra"]
+    for value in values:
+        _set(found, value, problems)
     return found
 
 

@@ -43,7 +43,7 @@ class Scale:
 
     @property
     def formatter(self) -> FuncFormatter:
-        """How an axis writes it."""
+        """The formatter of its axis."""
         return PERCENT if self.is_share else NUMBER
 
     @property

@@ -44,11 +44,11 @@ State = Literal["new", "resumed", "done", "running", "failing"]
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """What would become of one job."""
+    """What would be done for one job."""
 
     number: int
     values: Mapping[str, object]
-    """Of the keys in which jobs differ."""
+    """The values of the keys in which jobs differ."""
     epochs: int
     """As configured."""
     state: State = "new"
@@ -60,7 +60,7 @@ class PlannedJob:
 
     @property
     def seconds(self) -> float | None:
-        """How long it would train, if its epochs can be timed; nothing stops it early."""
+        """Estimated training time without early stopping; None if epochs cannot be timed."""
         if self.state not in ("new", "resumed"):
             return 0.0
         return None if self.epoch is None else self.epoch.seconds * (self.epochs - self.epochs_done)
@@ -78,14 +78,14 @@ class DryRun:
     space: Mapping[str, Any] = field(default_factory=dict)
     """What a search chooses from, by key."""
     trials: int | None = None
-    """How many candidates a search has; `jobs` then has one, with what they have in common."""
+    """The number of candidates of a search; `jobs` then has one, with their common values."""
     trials_done: int = 0
     replicates: int = 1
-    """How many seeds a search trains each of them with."""
+    """The number of seeds with which each candidate is trained."""
 
     @property
     def seconds(self) -> float | None:
-        """How long all jobs would train; None if one cannot be timed."""
+        """Estimated training time of all jobs; None if one cannot be timed."""
         times = [job.seconds for job in self.jobs]
         if any(time is None for time in times):
             return None

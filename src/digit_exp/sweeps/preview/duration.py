@@ -37,7 +37,7 @@ SECONDS_PER_STEP = 20e-6
 SECONDS_PER_WEIGHT = 1e-9
 
 MOST_RUNS = 200
-"""How many runs are looked at, the latest."""
+"""The number of latest runs that are read."""
 
 SAME = ("data", "model", "augmentation")
 """The groups in which a run must agree with another one for its epochs to take as long."""
@@ -45,7 +45,7 @@ SAME = ("data", "model", "augmentation")
 
 @dataclass(frozen=True)
 class Work:
-    """What an epoch of a network is: its images, multiply-adds of an image, and batches."""
+    """The size of an epoch: images, multiply-adds of one image, and batch size."""
 
     images: int
     multiply_adds: int
@@ -53,7 +53,7 @@ class Work:
 
     @property
     def seconds(self) -> float:
-        """What the model says of an epoch."""
+        """The time of an epoch by the model."""
         steps = math.ceil(self.images / self.batch_size)
         products = 6 * self.multiply_adds * self.images / PRODUCTS_PER_SECOND
         return products + steps * (SECONDS_PER_STEP + SECONDS_PER_WEIGHT * self.multiply_adds)
@@ -66,7 +66,7 @@ class EpochTime:
     seconds: float
     basis: Basis
     runs: int
-    """How many runs were measured."""
+    """The number of runs that were measured."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class RecordedEpochs:
 
     @cached_property
     def _ratios(self) -> list[float]:
-        """How much longer epochs took than the model says."""
+        """Measured times of epochs, divided by those of the model."""
         return [seconds / work.seconds for _, seconds, work in self._runs]
 
 

@@ -1,4 +1,4 @@
-"""Whether a search can be run, before anything is made for it."""
+"""Checks the sampler and the space of a search before anything is created for it."""
 
 from __future__ import annotations
 

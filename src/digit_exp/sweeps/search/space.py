@@ -26,7 +26,7 @@ FIELDS = {
     "int": ("low", "high", "log", "step"),
     "categorical": ("choices",),
 }
-"""What may be said of each type; `low` and `high`, or `choices`, must be."""
+"""The keys that an entry of each type may have; `low` and `high`, or `choices`, are required."""
 
 
 def distributions(space: Mapping[str, Any]) -> dict[str, BaseDistribution]:

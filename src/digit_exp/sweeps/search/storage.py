@@ -1,4 +1,4 @@
-"""Where the trials of a search are kept: a database by its address, held by one process."""
+"""The database with the trials of a search: its address, its lock, its errors."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ PLACE, FAILED, SEARCH = "digit_exp.place", "digit_exp.failed", "digit_exp.search
 
 @dataclass(frozen=True)
 class Candidate:
-    """What a job is to try."""
+    """The values that a job is to try."""
 
     place: int
     values: Mapping[str, Value]
@@ -78,7 +78,7 @@ class Study:
 
     @property
     def left(self) -> int:
-        """How many places have had no job that ended."""
+        """The number of places without a job that ended."""
         return len(self._left)
 
     def __enter__(self) -> Self:

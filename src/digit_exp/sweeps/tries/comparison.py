@@ -23,7 +23,7 @@ BOTH = ("tracking", "run_name", "seed")
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is compared: the two sides, with the seed of the first pair."""
+    """The two configurations that are compared, with the seed of the first pair."""
 
     change: RunConfig
     baseline: RunConfig

@@ -28,16 +28,16 @@ class Pair:
 
     @property
     def difference(self) -> float:
-        """How much better the change is."""
+        """Score of the change minus that of the baseline."""
         return (self.change or 0.0) - (self.baseline or 0.0)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What may be said of a change, and what that took."""
+    """The decision on a change, with the pairs that led to it."""
 
     name: str
-    """Of the sweep that holds the runs."""
+    """The name of the sweep with the runs."""
     verdict: Decision
     change: list[str]
     """The words that make it."""
@@ -45,12 +45,12 @@ class Verdict:
     effect: float | None
     """The mean difference of the best validation accuracy, change − baseline."""
     interval: tuple[float | None, float | None]
-    """Of the mean difference; None: without an end."""
+    """The interval of the mean difference; None for an end that is not known."""
     pairs: Sequence[Pair]
     alpha: float
     indifference: float
     seconds: float
-    """Of training, in all runs of the pairs, those that were there before included."""
+    """Training time of all runs of the pairs, reused runs included."""
     decided: str
     """When, in UTC."""
     remark: str | None = None
