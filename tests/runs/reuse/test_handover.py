@@ -12,6 +12,7 @@ import pytest
 from digit_exp.cli.entry import main
 from digit_exp.cli.main import main as train_line
 from digit_exp.config.plan import plan
+from digit_exp.optim.optimizers import Adam
 from digit_exp.runs.folder import LOG_FILE, RunRecord
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.handover import archive
@@ -277,6 +278,17 @@ def test_an_archive_is_verified_to_the_bit(here, capsys):
     found = json.loads(capsys.readouterr().out)
     assert (found["verdict"], found["first_difference"]) == ("bit-identical", None)
     assert found["data_digest"] == manifest_of("run.zip")["data"]["digest"]
+
+
+def test_a_little_rounding_is_the_same_within_seeds(here, capsys, monkeypatch):
+    update = Adam.update
+    monkeypatch.setattr(
+        Adam, "update", lambda self, v, g, s, lr, step: update(self, v, g, s, lr * (1 + 1e-5), step)
+    )
+    assert main(["verify", "run.zip"]) == 0
+    printed = capsys.readouterr().out
+    assert "epoch 1 is the first to differ" in printed
+    assert "verdict: same within seeds" in printed
 
 
 def test_a_result_that_was_written_by_hand_is_not_reproduced(here, capsys):
