@@ -67,8 +67,11 @@ def run(
     seed: int | None = None,
     name: str | None = None,
     folder: str | Path | None = None,
+    start_from: str | FoundRun | None = None,
 ) -> FoundRun:
     """Train a network as the command does, and return the run, with metrics, folder and network.
+
+    `start_from` is a run whose best weights this one begins with.
 
     Its log goes to its folder; a program that configures `logging` sees it as well. A run that
     diverges is returned with the status FAILED. Raises ConfigError with all that is wrong with the
@@ -77,16 +80,18 @@ def run(
     from digit_exp.config.plan import plan
     from digit_exp.runs.folder import LOG_FILE
     from digit_exp.runs.log_file import info_level, logging_to
+    from digit_exp.runs.reuse.start_from import initial_weights, pin_plan
     from digit_exp.runs.runner import execute
     from digit_exp.runs.signals import Interruption
 
-    fixed = {"seed": seed, "run_name": name}
+    fixed = {"seed": seed, "run_name": name, "start_from": _handle(start_from)}
     named = {key: value for key, value in fixed.items() if value is not None}
-    (config,) = plan(_overrides([*words, named])).jobs
+    (config,) = pin_plan(plan(_overrides([*words, named]))).jobs
+    initial = initial_weights(config)
     place = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}" if folder is None else Path(folder)
     place.mkdir(parents=True)
     with info_level(), logging_to(place / LOG_FILE), Interruption() as interruption:
-        execute(config, place, interruption)
+        execute(config, place, interruption, initial=initial)
     return Runs().find(str(place))
 
 
@@ -108,6 +113,7 @@ def sweep(
     from digit_exp.cli.main import launch_sweep
     from digit_exp.config.overrides import written
     from digit_exp.config.plan import plan
+    from digit_exp.runs.reuse.start_from import pin_plan
     from digit_exp.sweeps.launch import FOLDER, sweep_name
 
     varied = {**parameters, **({"seed": seeds} if seeds else {})}
@@ -115,7 +121,7 @@ def sweep(
     named = [] if name is None else [f"sweep.name={written(name)}"]
     named += [] if replicates is None else [f"sweep.replicates={replicates}"]
     named += ["sweep.race=true"] if race else []
-    planned = plan([*_overrides(words), *swept, *named], multirun=True)
+    planned = pin_plan(plan([*_overrides(words), *swept, *named], multirun=True))
     name = sweep_name(planned)
     with _kept_logging():
         code = launch_sweep(planned)
@@ -174,6 +180,13 @@ def _overrides(words: Sequence[str | Values]) -> list[str]:
         else:
             overrides += [f"{key}={written(value)}" for key, value in word.items()]
     return overrides
+
+
+def _handle(run: str | FoundRun | None) -> str | None:
+    """Return what finds a run again."""
+    if not isinstance(run, FoundRun):
+        return run
+    return run.run_id or str(run.checkpoint_file or run.folder)
 
 
 @contextmanager

@@ -76,6 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             mark_dead_runs(OUTPUTS)
             if planned.launch["resume"] is not None:
                 return _resume(planned, line)
+            planned = _pinned(planned)
             return launch_sweep(planned) if planned.is_sweep else _run(planned)
     except EXPECTED as error:
         return _report(error)
@@ -141,6 +142,13 @@ def _show(planned: Plan, line: Namespace) -> int:
     return 0
 
 
+def _pinned(planned: Plan) -> Plan:
+    """Return the jobs with the weights that `start_from` names."""
+    from digit_exp.runs.reuse.start_from import pin_plan  # imports Numba
+
+    return pin_plan(planned)
+
+
 def launch_sweep(planned: Plan) -> int:
     """Run the jobs of a sweep, through Hydra's launcher, and return the exit code."""
     from digit_exp.sweeps.launch import run_sweep  # SciPy and matplotlib: a second to import
@@ -159,7 +167,7 @@ def _dry_run(planned: Plan, line: Namespace) -> int:
 
     resume = planned.launch["resume"]
     if resume is None:
-        return show_dry_run(dry_run(planned), line.json)
+        return show_dry_run(dry_run(_pinned(planned)), line.json)
     epochs = _epochs(planned, line)
     try:
         if epochs is not None:
@@ -202,12 +210,16 @@ def _run(planned: Plan, resume: Path | None = None, longer: Longer | None = None
     failed: list[bool] = []
 
     def job(_: DictConfig) -> None:
+        from digit_exp.runs.reuse.start_from import initial_weights
         from digit_exp.runs.runner import run_job  # the trainer and all it needs
+
+        config = planned.jobs[0]
 
         runtime = HydraConfig.get().runtime
         with chdir(runtime.cwd):  # paths are those of the folder where the command was started
             try:
-                result = run_job(planned.jobs[0], Path(runtime.output_dir), resume, longer)
+                initial = initial_weights(config)
+                result = run_job(config, Path(runtime.output_dir), resume, longer, initial)
             except JobFailed:  # the log has said why
                 failed.append(True)
             else:

@@ -151,6 +151,7 @@ class RunConfig(Component):
 
     seed: CountOrZero = 42
     run_name: str | None = None
+    start_from: str | None = None
     data: DataSource
     model: AnyModel
     optimizer: Optimizer

@@ -23,6 +23,7 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
 from digit_exp.runs.failures import WriteFailures, require_free_space
 from digit_exp.runs.folder import DATA_DIGEST, class_tag
+from digit_exp.runs.initial_weights import InitialWeights, origin_tags
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.own_code import own_code
 from digit_exp.tracking.provenance import provenance
@@ -83,21 +84,35 @@ class Experiment:
     last_epoch: int | None = None
     """Where to stop, if a run is trained again that stopped there."""
     write_failures: WriteFailures = field(default_factory=WriteFailures)
+    initial: InitialWeights | None = None
+    """The weights that the run begins with, if it draws none and is not resumed."""
 
     @classmethod
     def prepare(
-        cls, config: RunConfig, folder: Path, checkpoint: Checkpoint | None = None
+        cls,
+        config: RunConfig,
+        folder: Path,
+        checkpoint: Checkpoint | None = None,
+        initial: InitialWeights | None = None,
     ) -> Experiment:
         """Load and split the data and build the network, or take it from `checkpoint`.
+
+        `initial` are the weights that `config.start_from` names.
 
         Raises ConfigError or DataError if they cannot be had.
         """
         dataset = load_data(config.data)
         train, val = train_val_splits(config, dataset)
         if checkpoint is None:
+            assert (initial is None) == (config.start_from is None)
             network = build_network(config, dataset, train)
+            if initial is not None:
+                initial.copy_into(network)
             require_free_space(folder, network)
-            return cls(config, folder, dataset, train, val, network, None, config.trainer.epochs)
+            epochs = config.trainer.epochs
+            return cls(
+                config, folder, dataset, train, val, network, None, epochs, initial=initial
+            )
         if checkpoint.config["data_digest"] != dataset.digest:
             raise ConfigError(
                 Problem("resume", f"the data set {dataset.name} has changed since the run started")
@@ -119,6 +134,7 @@ class Experiment:
             DATA_DIGEST: self.dataset.digest,
             **class_tag(self.dataset.named),
             "threads": f"{self.config.trainer.threads}",
+            **origin_tags(self.config.start_from),
         }
 
     def trainer(self, callbacks: Sequence[Callback]) -> Trainer | LearnerTrainer:
@@ -158,10 +174,14 @@ def load_data(source: DataSource) -> Dataset:
     return source.load()
 
 
+def split_seed(config: RunConfig) -> int:
+    """Return the seed by which validation images are chosen."""
+    return config.seed if config.data.split_seed is None else config.data.split_seed
+
+
 def train_val_splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]:
     """Return the training and the validation split of a run."""
-    data = config.data
-    rng = Rng(config.seed if data.split_seed is None else data.split_seed)("split")
+    rng, data = Rng(split_seed(config))("split"), config.data
     train, val = train_val_split(
         dataset.train, val_ratio=data.val_ratio, rng=rng, stratified=data.stratified
     )

@@ -25,6 +25,7 @@ from digit_exp.runs.folder import (
     keep_record,
     relative_to_cwd,
 )
+from digit_exp.runs.initial_weights import InitialWeights
 from digit_exp.runs.open_run import OpenRun, discard_outcome
 from digit_exp.runs.results.summary import log_start, run_name, write_config
 from digit_exp.runs.signals import Interruption
@@ -46,11 +47,16 @@ Longer = Callable[[Path, Interruption], tuple[Result, list[str]]]
 
 
 def run_job(
-    config: RunConfig, folder: Path, resume: Path | None = None, longer: Longer | None = None
+    config: RunConfig,
+    folder: Path,
+    resume: Path | None = None,
+    longer: Longer | None = None,
+    initial: InitialWeights | None = None,
 ) -> Result:
     """Run a configuration in `folder`, or resume the run of the checkpoint `resume`.
 
-    `longer` runs it in another way: as a longer run of one that has ended.
+    `longer` runs it in another way: as a longer run of one that has ended. `initial` are the
+    weights that it begins with, if not random ones.
 
     Raises JobFailed for whatever goes wrong.
     """
@@ -63,7 +69,7 @@ def run_job(
             if longer is not None:
                 result, where = longer(folder, interruption)
             else:
-                result, where = execute(config, folder, interruption, checkpoint)
+                result, where = execute(config, folder, interruption, checkpoint, initial=initial)
     except JobFailed:
         raise
     except Exception as error:
@@ -80,14 +86,17 @@ def execute(
     interruption: Interruption,
     checkpoint: Checkpoint | None = None,
     last_epoch: int | None = None,
+    initial: InitialWeights | None = None,
 ) -> tuple[Result, list[str]]:
     """Run and track an experiment; return its result, and how to view it.
 
-    `last_epoch` is where a run stopped that is trained again.
+    `last_epoch` is where a run stopped that is trained again, `initial` what `config.start_from`
+    names.
 
     Errors of the configuration and the data are raised before the run is opened.
     """
-    experiment = replace(Experiment.prepare(config, folder, checkpoint), last_epoch=last_epoch)
+    prepared = Experiment.prepare(config, folder, checkpoint, initial)
+    experiment = replace(prepared, last_epoch=last_epoch)
     log_start(experiment)  # opening a tracked run takes seconds
     with open_run(config, folder, checkpoint=checkpoint) as run:
         result = train_and_evaluate(experiment, run, interruption)

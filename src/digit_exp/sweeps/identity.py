@@ -20,6 +20,7 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import read_yaml, resolved
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import COMMITTEE, CONFIG_FILE, DATA_DIGEST, records_below
+from digit_exp.runs.initial_weights import unpinned
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.own_code import own_code
 from digit_exp.tracking.provenance import SOURCE, source_digest
@@ -31,10 +32,13 @@ LIBRARIES = ("numpy", "numba", "scipy")
 def config_hash(config: RunConfig, data_digest: str | None) -> str:
     """Return 16 hexadecimal digits that two runs share if they must have the same result.
 
-    None stands for data that could not be read. How a run is named and tracked does not count.
+    None stands for data that could not be read. How a run is named and tracked does not count, and
+    of the weights that it begins with only their digest.
     """
     values = resolved(config)
     del values["run_name"], values["tracking"]
+    if config.start_from is not None:
+        values["start_from"] = unpinned(config.start_from)[1]
     own = own_code(config.classes)
     code = [code_version(), own] if own else [code_version()]
     text = json.dumps([values, data_digest, *code], sort_keys=True)

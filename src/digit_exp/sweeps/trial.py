@@ -24,6 +24,7 @@ from digit_exp.runs.folder import LOG_FILE
 from digit_exp.runs.log_file import logging_to
 from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.results import summary as report
+from digit_exp.runs.reuse.start_from import initial_weights, pin
 from digit_exp.runs.runner import log_failure, open_run
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
@@ -48,6 +49,8 @@ def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> 
     of any process that would start after it are not started.
     """
     config = from_mapping(values)
+    if context.is_search:  # it has chosen the values, so that no plan has seen them
+        config = pin(config)
     sweep = _joined(config, context)
     outcomes = OutcomeLog(context, sweep)
     if context.fail_fast and outcomes.has_failures():
@@ -175,7 +178,8 @@ class _JobLocation:
         with self._opened(checkpoint) as run:
             if self._is_taken(run):
                 return JobOutcome("is running elsewhere")
-            experiment = Experiment.prepare(self.job.config, self.folder, checkpoint)
+            initial = initial_weights(self.job.config) if checkpoint is None else None
+            experiment = Experiment.prepare(self.job.config, self.folder, checkpoint, initial)
             report.log_start(experiment)
             result = train_and_evaluate(experiment, run, interruption, self._pruning_context())
         if result.stop_reason == SWEEP_OUT_OF_TIME:

@@ -37,10 +37,12 @@ DECIDED = {
 }
 """Settings of Hydra that this program sets."""
 
-SEED = (
-    "a search would choose among seeds. To train every candidate with several, write"
-    " sweep.replicates=3 or seed=1,2,3"
-)
+UNSEARCHABLE = {
+    "seed": "a search would choose among seeds. To train every candidate with several, write"
+    " sweep.replicates=3 or seed=1,2,3",
+    "start_from": "the runs must be known before the search begins; write start_from=RUN,RUN",
+}
+"""Keys that have no place in a search space, and why."""
 
 COUNTS = ("sweeper.n_trials", "sweeper.n_jobs", "sweeper.max_batch_size", "launcher.n_jobs")
 
@@ -134,8 +136,9 @@ class Settings:
             is_part = isinstance(entry, dict) and len(entry) == 1
             with open_dict(space):
                 space[key] = {**space[key], **entry} if is_part and key in space else entry
-        if "seed" in (space or {}):
-            yield Problem(f"{SPACE}seed", SEED)
+        for key, why in UNSEARCHABLE.items():
+            if key in (space or {}):
+                yield Problem(f"{SPACE}{key}", why)
 
     def _unknown_choice(self, group: str, choice: object) -> Problem | None:
         if choice in (options := self.options(group)):

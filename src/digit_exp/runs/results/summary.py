@@ -17,6 +17,7 @@ from digit_exp.nn.network import Network
 from digit_exp.optim.schedules import Clock
 from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import CONFIG_FILE, TEST_METRIC, relative_to_cwd
+from digit_exp.runs.initial_weights import unpinned
 from digit_exp.tracking.base import Status
 from digit_exp.training.callbacks import (
     OUT_OF_TIME,
@@ -77,6 +78,11 @@ def log_start(experiment: Experiment) -> None:
     elif config.trainer.batch_size > len(experiment.train):
         size, images = config.trainer.batch_size, len(experiment.train)
         log.info("trainer.batch_size=%d: each batch has all %d training images", size, images)
+    if experiment.initial is not None:
+        log.info("begins with the weights of %s", experiment.initial.source)
+        log.info("optimizer and random numbers are new, and the schedule begins at its first step")
+        if experiment.initial.remark is not None:
+            log.warning("%s", experiment.initial.remark)
     if experiment.start is not None:
         log.info("resuming after epoch %d", experiment.start.epoch)
 
@@ -152,7 +158,7 @@ def run_name(config: RunConfig, keys: Sequence[str] = ()) -> str:
     values = flatten(config)
     named = keys or [key for key in differences(config) if not key.startswith("tracking")]
     named = [key for key in named if key in values]
-    words = [f"{_short_key(key, named)}={_short_text(values[key])}" for key in named]
+    words = [f"{_short_key(key, named)}={_short_text(values[key], key)}" for key in named]
     return _fitting(words, LONGEST_OF_SWEEP if keys else LONGEST_NAME) or "defaults"
 
 
@@ -183,8 +189,10 @@ def _without_middle(word: str) -> str:
     return word if len(word) <= LONGEST_WORD else f"{word[:half]}…{word[-half:]}"
 
 
-def _short_text(value: object) -> str:
+def _short_text(value: object, key: str) -> str:
     """Return a short text of a value: a search produces numbers with seventeen digits."""
+    if key == "start_from" and isinstance(value, str):
+        return unpinned(value)[0]
     return f"{value:.4g}" if isinstance(value, float) else override_text(value)
 
 

@@ -23,6 +23,7 @@ from digit_exp.runs.folder import COMMITTEE, STOP_REASON
 from digit_exp.runs.longer import ORIGIN
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.start_from import initial_weights
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.own_code import OWN
@@ -151,10 +152,17 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
         raise RunError(f"{original.label} is a committee. Make it again: committee {members}")
     config = original.run_config()
     _require_data(original, config)
+    initial = initial_weights(config)
     folder.mkdir(parents=True)
     with Interruption() as interruption:
         again = _reproduction_config(config, original, track)
-        execute(again, folder, interruption, last_epoch=_last_epoch(original))
+        execute(
+            again,
+            folder,
+            interruption,
+            last_epoch=_last_epoch(original),
+            initial=initial,
+        )
     return compare_runs(original, Runs().find(str(folder)), tolerance)
 
 

@@ -15,6 +15,7 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, flatten, resolved
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.reuse.start_from import pin_plan, seen_images
 
 DEFAULTS = "defaults"
 BOTH = ("tracking", "run_name", "seed")
@@ -66,6 +67,8 @@ def comparison(
     baseline = _single([*_words(known), *seed, *both, *shared])
     change = _single([*_words(kept), *seed, *both, *words])
     change = replace(change, run_name=None)
+    if change.start_from is not None and not {"data", "data.split_seed"} & own:
+        baseline = replace(baseline, data=replace(baseline.data, split_seed=change.data.split_seed))
     found = Comparison(change, replace(baseline, run_name=None), words, against)
     problems = _problems(found, own)
     if problems:
@@ -84,6 +87,8 @@ def _problems(found: Comparison, said: set[str]) -> list[Problem]:
         return [Problem("", f"{message} configuration as the baseline, {found.against}")]
     if not found.baseline.data.val_ratio:
         return [Problem("data.val_ratio", "is 0, but runs are compared on validation images")]
+    if (seen := seen_images(found.change)) is not None:
+        return [Problem("start_from", f"would look better than it is: {seen}")]
     return [
         Problem(key, "must be the same on both sides: they are compared on the same images")
         for key in differing
@@ -106,7 +111,7 @@ def _of_run(text: str, words: Sequence[str], uri: str | None) -> tuple[Mapping[s
 
 
 def _single(words: Sequence[str]) -> RunConfig:
-    planned = plan(words)
+    planned = pin_plan(plan(words))
     if planned.is_sweep or planned.launch["resume"] is not None:
         key = "sweep" if planned.is_sweep else "resume"
         raise ConfigError(Problem(key, "cannot be tried: a change is one configuration"))
