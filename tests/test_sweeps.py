@@ -4,8 +4,10 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
+import optuna
 import pytest
 
 import digit_exp
@@ -306,3 +308,34 @@ def test_a_race_in_several_processes_drops_candidates_that_are_too_far_behind(
     printed = fresh_command.run(tmp_path, *RACE, *JOBLIB).stdout
     assert all("1e-05" in row for row in beyond_hope(reading, printed))
     assert printed.count("done: ") + printed.count(" dropped, ") == 18
+
+
+SEARCH = [
+    *("sweep=random", "data=synthetic", "trainer.epochs=2", "model.hidden=[32]", "sweep.name=s"),
+    *("sweep.replicates=3", "sweep.race=true", "hydra.sweeper.n_trials=4"),
+    "optimizer.lr=0.000001,0.000002,0.003,0.004",
+]
+
+
+@pytest.mark.slow
+def test_a_search_with_a_race_goes_on_after_a_kill_and_is_told_the_same_means(
+    tmp_path, command, reading
+):
+    code, _ = command.interrupt(tmp_path, *SEARCH, after="[ 5/12]", by=signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    before = {run.info.run_id for run in reading.runs(tmp_path) if run.info.status == "FINISHED"}
+    command.run(tmp_path, *SEARCH)
+    scores = {}
+    for run in reading.runs(tmp_path):
+        assert run.info.status == "FINISHED"
+        candidate = scores.setdefault(run.data.params["optimizer.lr"], {})
+        assert run.data.params["seed"] not in candidate  # no job was run twice
+        candidate[run.data.params["seed"]] = run.data.metrics["best_val_acc"]
+        before.discard(run.info.run_id)
+    assert not before
+    assert len(scores) == 4
+    assert {"1e-06", "2e-06"} & {lr for lr, candidate in scores.items() if len(candidate) < 3}
+    study = optuna.load_study(study_name="s", storage=f"sqlite:///{tmp_path}/mlruns/optuna.db")
+    told = sorted(trial.value for trial in study.trials if trial.state.name == "COMPLETE")
+    assert told == pytest.approx(sorted(fmean(each.values()) for each in scores.values()))
+    assert len(reading.runs(tmp_path, "sweep")) == 1

@@ -1,16 +1,21 @@
 """Tables and figures for papers: numbers, marks and formats."""
 
 import json
+from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import digit_exp
 from digit_exp.analysis import export
 from digit_exp.analysis.ranking import rank
 from digit_exp.analysis.results import JobResult
 from digit_exp.cli.entry import main
 from digit_exp.registry import ConfigError
+from digit_exp.tracking.mlflow.queries import identity
+from tracked_runs import epochs, tracked
 
 SCORES = {
     "sgd_1": [0.980, 0.982, 0.984, 0.981],
@@ -107,6 +112,50 @@ def test_the_command_writes_tables_and_figures(two_runs, tmp_path, capsys):
     svg = (tmp_path / "f" / "scores.svg").read_text()
     assert 'width="241.2pt"' in svg  # 3.35 inches of 72 points
     assert "adam</text>" in svg  # text stays text
+
+
+@pytest.fixture
+def stored(folder, monkeypatch):
+    """Make a sweep whose runs are in the store of the folder and nowhere else."""
+    monkeypatch.chdir(folder)
+    for number, (name, seed) in enumerate(product(["sgd", "adam"], [1, 2])):
+        score = 0.9 + 0.01 * number
+        with tracked(
+            folder,
+            name=f"{name} {seed}",
+            tags=identity("far", str(number)),
+            params={"optimizer": name, "model.hidden": [8, 4], "seed": seed},
+            epochs=epochs({"val_loss": 0.5}, {"val_loss": 0.4}),
+            summary={"best_val_acc": score, "test_acc": score - 0.1},
+        ):
+            pass
+    assert not (folder / "outputs").exists()
+
+
+def test_a_sweep_that_is_only_in_a_store_is_written_in_every_format(stored, capsys):
+    names = [f"t{kind}" for kind in (*export.TABLES, *export.FIGURES)]
+    for name in names:
+        assert main(["export", "far", "--to", name]) == 0
+    assert main(["export", "far", "--figures", "f"]) == 0
+    assert capsys.readouterr().out.split() == [*names, *_files("f")]
+    found = pd.read_parquet("t.parquet")
+    np.testing.assert_allclose(found["best_val_acc"].astype(float), [0.925, 0.905])
+    assert found["optimizer"].tolist() == ["adam", "sgd"]
+    assert found["best_val_acc_n"].tolist() == [2, 2]
+    assert "adam</text>" in Path("f/curves.svg").read_text()
+
+
+def test_without_curves_they_are_refused_and_nothing_is_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = [
+        *("tracking=none", "data=synthetic", "data.samples=99", "data.val_ratio=0"),
+        *("trainer.early_stopping.enabled=false", "trainer.checkpoint.monitor=train_loss"),
+    ]
+    digit_exp.run(*words, "trainer.epochs=1", "model.hidden=[2]", folder="outputs/blind")
+    ranked = ["--objective", "training_seconds"]
+    assert main(["export", "outputs/blind", *ranked, "--figures", "f"]) == 2
+    assert "val_loss" in capsys.readouterr().err
+    assert not Path("f").exists()
 
 
 def _files(folder):

@@ -28,6 +28,7 @@ Examples
   digit-exp -m seed=1,2,3 regularization=none,dropout      six runs, one for each combination
   digit-exp sweep=tpe pruner=asha                          a search, whose losing runs stop early
   digit-exp resume=latest                                  go on with an interrupted run
+  digit-exp start_from=best optimizer.lr=1e-4              begin with the weights of another run
 
 Results go below the folder it is started in: log, checkpoints and figures to outputs/, metrics and
 everything to compare runs with to mlruns/.

@@ -110,9 +110,7 @@ class Experiment:
                 initial.copy_into(network)
             require_free_space(folder, network)
             epochs = config.trainer.epochs
-            return cls(
-                config, folder, dataset, train, val, network, None, epochs, initial=initial
-            )
+            return cls(config, folder, dataset, train, val, network, None, epochs, initial=initial)
         if checkpoint.config["data_digest"] != dataset.digest:
             raise ConfigError(
                 Problem("resume", f"the data set {dataset.name} has changed since the run started")

@@ -15,6 +15,7 @@ from digit_exp.config.plan import plan
 from digit_exp.runs import train_and_evaluate
 from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.folder import RunRecord
+from digit_exp.runs.reuse import start_from
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 from digit_exp.runs.reuse.start_from import pin, pin_plan
@@ -159,9 +160,11 @@ def test_it_is_reproduced_unless_the_weights_are_gone_or_others():
     again = reproduce(run, Path("again"), track=False, tolerance=0)
     assert again.verdict is Verdict.identical
     save_network(Path(ORIGIN) / BEST, run.network())
+    start_from._find_again.cache_clear()  # as in another process
     with pytest.raises(digit_exp.ConfigError, match="others than those"):
         reproduce(run, Path("changed"), track=False, tolerance=0)
     shutil.rmtree(ORIGIN)
+    start_from._find_again.cache_clear()
     with pytest.raises(digit_exp.ConfigError, match="start_from"):
         reproduce(run, Path("gone"), track=False, tolerance=0)
     assert not Path("changed").exists() | Path("gone").exists()
@@ -178,6 +181,7 @@ def test_an_interrupted_run_goes_on_without_the_other_one():
     run = begun(START)
     interrupt(run)
     shutil.rmtree(ORIGIN)
+    start_from._find_again.cache_clear()
     assert main.main([f"resume={run.folder}"]) == 0
     assert Runs().find(str(run.folder)).status == "FINISHED"
 
@@ -197,6 +201,7 @@ def test_a_sweep_over_runs_goes_on_with_its_own_checkpoints(capsys):
     (one,) = (run for run in jobs if ORIGIN in run.name)
     interrupt(one)
     shutil.rmtree(ORIGIN)
+    start_from._find_again.cache_clear()
     assert main.main(words) == 0
     assert Runs().find(str(one.folder)).status == "FINISHED"
     shutil.rmtree(one.folder)  # killed before its first checkpoint

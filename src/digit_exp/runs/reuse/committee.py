@@ -151,7 +151,7 @@ def _together(members: Sequence[FoundRun], name: str) -> RunConfig:
     _require_alike(members, held_out, "validation images (data.val_ratio, data.split_seed, seed)")
     first = configs[0]
     trainer = replace(first.trainer, epochs=0, ema=0.0, minutes=None, fit_minutes=None)
-    return replace(first, run_name=name, trainer=trainer, optimizer=SGD())
+    return replace(first, run_name=name, start_from=None, trainer=trainer, optimizer=SGD())
 
 
 def _require_alike(members: Sequence[FoundRun], values: Sequence[object], what: str) -> None:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from digit_exp.analysis.export import FIGURES, require_format, write_table
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report.tables import label
+from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.reuse import compare
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 
 if TYPE_CHECKING:
     from digit_exp.plots.parts.canvas import Drawing
 
+LOSS = "val_loss"
 MOST_CURVES = 5
 """Configurations whose curves are drawn, the best."""
 
@@ -37,12 +39,13 @@ def export(ranking: Ranking, to: Path | None, figures: Path | None) -> list[Path
 def _written(ranking: Ranking, to: Path | None, figures: Path | None) -> Iterator[Path]:
     from digit_exp.plots.publication import write
 
+    drawings = {} if figures is None else {"scores": _scores(ranking), "curves": _curves(ranking)}
     if to is not None and to.suffix.lower() in FIGURES:
         yield write(_scores(ranking), to)
     elif to is not None:
         yield write_table(ranking, to)
     if figures is not None:
-        for name, make in (("scores", _scores(ranking)), ("curves", _curves(ranking))):
+        for name, make in drawings.items():
             for kind in FIGURES:
                 yield write(make, figures / f"{name}{kind}")
 
@@ -69,4 +72,7 @@ def _curves(ranking: Ranking) -> Drawing:
         ]
         for place in ranking.with_numbers[:MOST_CURVES]
     }
-    return lambda: curves(runs, "val_loss", "validation loss")
+    if not any(LOSS in row for histories in runs.values() for one in histories for row in one):
+        message = f"no curves can be drawn: neither here nor in the store a run has {LOSS} by epoch"
+        raise ConfigError(Problem("--figures", f"{message}. Write the scores: --to FILE.pdf"))
+    return lambda: curves(runs, LOSS, "validation loss")

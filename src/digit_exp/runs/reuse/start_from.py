@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
@@ -57,7 +57,7 @@ def pin_plan(plan: Plan) -> Plan:
     """
     if all(job.start_from is None for job in plan.jobs):
         return plan
-    jobs = [pin(job) for job in plan.jobs]
+    jobs = list(_pinned_once(plan.jobs))
     for words, job in zip(plan.loader.planned, jobs, strict=False):  # none of a search
         values = plan.loader.jobs[tuple(words)]
         values["start_from"], values["data"]["split_seed"] = job.start_from, job.data.split_seed
@@ -67,6 +67,16 @@ def pin_plan(plan: Plan) -> Plan:
         plan.set_hydra({"hydra.overrides.task": [*said, f"{KEY}{','.join(texts)}"]})
     _require_fitting(jobs)
     return replace(plan, jobs=jobs, launch={**plan.launch, "start_from": jobs[0].start_from})
+
+
+def _pinned_once(jobs: Sequence[RunConfig]) -> Iterator[RunConfig]:
+    """Yield the jobs pinned, those that say the same to the same weights."""
+    known: dict[str | None, str | None] = {}
+    for job in jobs:
+        said = job.start_from
+        found = pin(replace(job, start_from=known.get(said, said)))
+        known[said] = found.start_from
+        yield found
 
 
 def pin(config: RunConfig) -> RunConfig:
@@ -212,7 +222,7 @@ def _images(source: DataSource) -> DataSource:
     return replace(source, **standard)  # type: ignore[arg-type]
 
 
-def _require_fitting(jobs: list[RunConfig]) -> None:
+def _require_fitting(jobs: Sequence[RunConfig]) -> None:
     """Refuse jobs whose networks cannot take the weights, as far as their data are here."""
     for job in _different(jobs):
         try:
@@ -225,7 +235,7 @@ def _require_fitting(jobs: list[RunConfig]) -> None:
                 weights.copy_into(build_network(job, dataset, dataset.train))
 
 
-def _different(jobs: list[RunConfig]) -> Iterator[RunConfig]:
+def _different(jobs: Sequence[RunConfig]) -> Iterator[RunConfig]:
     """Yield one job of each origin, data set and model."""
     seen = []
     for job in jobs:
