@@ -198,7 +198,7 @@ def test_a_sweep_over_runs_goes_on_with_its_own_checkpoints(capsys):
     assert main.main(words) == 0
     jobs = [run for run in Runs().all if run.sweep == "s"]
     assert len({run.tags.get("digit_exp.start_digest") for run in jobs}) == 3
-    (one,) = (run for run in jobs if ORIGIN in run.name)
+    (one,) = (run for run in jobs if run.tags.get("digit_exp.start_from") == ORIGIN)
     interrupt(one)
     shutil.rmtree(ORIGIN)
     start_from._find_again.cache_clear()
