@@ -37,8 +37,10 @@ class InitialWeights:
     remark: str | None = None
     """What must be known of a run that begins with them."""
 
-    def copy_into(self, network: Network) -> None:
-        """Give a network these weights; raise ConfigError if it has other layers."""
+    def copy_into(self, network: object) -> None:
+        """Give a network these weights; raise ConfigError if it has other layers, or none."""
+        if not isinstance(network, Network):
+            raise refusal("needs a model that is a network; this one trains in its own way")
         if problems := [*differences(network, self.network)]:
             more = len(problems) - MOST_SHOWN
             shown = [*problems[:MOST_SHOWN], *([f"and {more} more"] if more > 0 else [])]

@@ -17,6 +17,7 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import read_yaml
 from digit_exp.data.idx import DataError
 from digit_exp.data.sources import DataSource
+from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import build_network, load_data, split_seed
 from digit_exp.runs.folder import CONFIG_FILE, LAST_CHECKPOINT, records_below, relative_to_cwd
@@ -182,6 +183,8 @@ def _best_weights(run: FoundRun) -> InitialWeights:
             restored = (each["best_epoch"] for each in memories if "best_storage" in each)
             epoch = next(restored, epoch)
     source = f"{run.label}, epoch {epoch} ({file.name})"
+    if not isinstance(network, Network):
+        raise RunError(f"{source} is no network: it has no weights that another run can begin with")
     if not np.isfinite(network.parameters.storage).all():
         raise RunError(f"the weights of {source} are not finite; choose an earlier checkpoint")
     return InitialWeights(network, source)
