@@ -5,8 +5,8 @@ python docs/make/from_runs.py PICTURE=RUN [PICTURE=RUN ...]
 Start it in the folder that has the runs. PICTURE is a name below without its ending; RUN is what a
 command takes: the name of a sweep, the id of a run, or for `disagreements` the folder of a
 comparison. The commands that make the runs stand on the page that shows the picture. The other
-pictures: `pictures.py` and `power.py` beside this file, `benchmarks/growth.py`, and
-`benchmarks/drawing_pictures.py`, which makes draw.png, draw_phone.png, one_step_forward.png and
+pictures: `pictures.py` and `power.py` beside this file, `growth.py` and `board.py` in benchmarks/,
+and `drawing_pictures.py` there, which makes draw.png, draw_phone.png, one_step_forward.png and
 one_step_backward.png.
 """
 
