@@ -52,6 +52,17 @@ def test_digits_that_are_turned_are_read_by_adding_up_turns(monkeypatch):
     assert by_turns > right() + 3
 
 
+def test_a_shape_that_only_a_turn_makes_a_digit_must_be_clearer_to_be_sure(monkeypatch):
+    shapes = [photographs.other_shape(np.random.default_rng(k), 1) for k in range(40)]
+
+    def sure():
+        return sum(all(each.is_sure for each in readings(shape)) for shape in shapes)
+
+    found = sure()
+    monkeypatch.setattr(reader, "SURE_TURNED", reader.SURE)
+    assert found < sure()
+
+
 def test_letters_are_read_by_a_network_of_other_characters():
     found = readings(photographs.letter(np.random.default_rng(0), 1), CHARACTERS)
     assert found[0].digit is not None

@@ -21,7 +21,9 @@ Classify = Callable[[Pixels], Array]
 DIGITS, CHARACTERS, WHOLE = "digits", "characters", "whole"
 
 SURE = 0.25
-"""Confidence below which a reading is unsure."""
+"""Confidence below which a reading is unsure,"""
+SURE_TURNED = 0.5
+"""and that of a shape that is doubtful as it stands, and read by turning it."""
 NO_DIGIT = 0.95
 """Probability that a shape is no digit, from which on it is called so."""
 CLEAR = 0.8
@@ -54,6 +56,8 @@ class Reading:
     """One for each class; the rest to 1 is the probability that it is no digit."""
     problem: str = ""
     """Why it is no digit, if it is none."""
+    least: float = SURE
+    """The confidence from which on it is sure."""
 
     @property
     def digit(self) -> int | None:
@@ -68,7 +72,7 @@ class Reading:
     @property
     def is_sure(self) -> bool:
         """Whether the confidence is high enough to rely on."""
-        return self.confidence >= SURE
+        return self.confidence >= self.least
 
     def plain(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -162,7 +166,8 @@ def _mixture(turned: list[Reading], shares: list[float]) -> Reading:
     best = turned[int(np.argmax([each.max() for each in odds]))]
     total = np.sum(odds, axis=0)
     other = 1 / (1 + total.sum())
-    return replace(best, probabilities=total * other, problem=_problem(other))
+    least = SURE if turned[0].is_sure else SURE_TURNED
+    return replace(best, probabilities=total * other, problem=_problem(other), least=least)
 
 
 def _parts(glyph: Glyph, width: int) -> Iterator[tuple[Glyph, Glyph]]:
