@@ -183,6 +183,8 @@ def test_a_network_of_pytorch_resumes_with_the_same_bits(tmp_path):
     load(EXAMPLES / "torch_mlp.py", "own_torch_mlp")
     try:
         config = planned(["model=torch_mlp", "model.hidden=8", *WORDS])
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
         stopped, whole = (Experiment.prepare(config, tmp_path / name) for name in ("a", "b"))
         state = stopped.trainer([StopAfter(1)]).fit(stopped.train, stopped.val)
         learner = config.model.build((28, 28), 10, seed=0)

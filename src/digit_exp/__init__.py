@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from digit_exp.data.sources import IdxFolder as IdxFolder
     from digit_exp.data.sources import Mnist as Mnist
     from digit_exp.data.splits import train_val_split as train_val_split
+    from digit_exp.jobs.job import job as job
+    from digit_exp.jobs.job import job_folder as job_folder
+    from digit_exp.jobs.job import report as report
     from digit_exp.nn.builder import NetworkBuilder as NetworkBuilder
     from digit_exp.nn.network import Network as Network
     from digit_exp.optim.optimizers import SGD as SGD
@@ -71,6 +74,7 @@ _HOMES = {
     "digit_exp.api": ("SweepResult", "compare", "load_run", "run", "sweep", "try_change"),
     "digit_exp.data.sources": ("IdxFolder", "Mnist"),
     "digit_exp.data.splits": ("train_val_split",),
+    "digit_exp.jobs.job": ("job", "job_folder", "report"),
     "digit_exp.nn.builder": ("NetworkBuilder",),
     "digit_exp.nn.network": ("Network",),
     "digit_exp.optim.optimizers": (

@@ -27,19 +27,29 @@ NO_VALUE = "–"
 
 @dataclass(frozen=True)
 class Objective:
-    """A metric of a job's summary. More is better of an accuracy; of all else, less."""
+    """A metric of a job's summary. More is better of an accuracy; of all else, less.
+
+    Of another application's metric, `maximize` says it, and its values may be any numbers.
+    """
 
     metric: str = "best_val_acc"
+    maximize: bool | None = None
+    name: str | None = None
 
     @property
     def is_share(self) -> bool:
         """Whether it is an accuracy, in [0, 1]."""
-        return self.metric.endswith("acc")
+        return self.maximize is None and self.metric.endswith("acc")
+
+    @property
+    def rises(self) -> bool:
+        """Whether more is better."""
+        return self.is_share if self.maximize is None else self.maximize
 
     @property
     def label(self) -> str:
         """What it is called in a sentence."""
-        return LABELS.get(self.metric, self.metric)
+        return self.name or LABELS.get(self.metric, self.metric)
 
     def score(self, job: JobResult) -> float | None:
         """Return the score of a job, if it has one.
@@ -56,7 +66,7 @@ class Objective:
 
     def loss(self, score: float) -> float:
         """Return a score such that less is better."""
-        return -score if self.is_share else score
+        return -score if self.rises else score
 
     def summarize(self, scores: Sequence[float]) -> Summary | None:
         """Return mean and interval, which lies within 0 and 1 for an accuracy, else above 0.
@@ -67,6 +77,8 @@ class Objective:
         from digit_exp.analysis.statistics import bounded, summarize
 
         found = summarize(scores)
+        if self.maximize is not None:
+            return found
         return None if found is None else bounded(found, 1.0 if self.is_share else math.inf)
 
     def text(self, score: float) -> str:

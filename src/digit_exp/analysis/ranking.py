@@ -63,6 +63,7 @@ def rank(
     results: Sequence[JobResult],
     objective: str = "best_val_acc",
     searched: Mapping[str, bool] | None = None,
+    goal: Objective | None = None,
 ) -> Ranking:
     """Rank by the mean over the seeds.
 
@@ -71,8 +72,10 @@ def rank(
     come those without a number. A pruned job counts with what it had reached; one that failed or
     was killed says nothing about its configuration.
     """
-    goal = Objective(objective)
-    places = [Place(group, group.summary(objective)) for group in grouped(results)]
+    goal = goal or Objective(objective)
+    places = [
+        Place(group, goal.summarize([*group.scores(goal).values()])) for group in grouped(results)
+    ]
     places.sort(key=lambda place: _order(place, goal))
     jobs = sorted(results, key=lambda job: job.number)
     ranking = Ranking(goal, varied(results), places, jobs, searched or {})

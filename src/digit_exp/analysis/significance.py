@@ -23,6 +23,7 @@ PAIRED_T = "paired t-test"
 MCNEMAR = "McNemar's exact test"
 
 NO_SEED = "no common seed"
+ONE_SEED = "one common seed"
 NO_PREDICTIONS = "no validation predictions"
 OTHER_IMAGES = "other validation images"
 
@@ -82,6 +83,8 @@ def _pair(winner: Group, other: Group, objective: Objective) -> SignificanceTest
     seeds = [seed for seed in ours if seed in theirs]
     if not seeds:
         return NO_SEED
+    if len(seeds) == 1 and objective.maximize is not None:
+        return ONE_SEED
     if len(seeds) == 1:
         return _on_images(ours[seeds[0]][0], theirs[seeds[0]][0])
     a, b = [ours[seed][1] for seed in seeds], [theirs[seed][1] for seed in seeds]

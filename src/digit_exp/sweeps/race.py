@@ -41,20 +41,8 @@ class Race:
         if not self.context.race or config.seed == seeds[0]:
             return None
         mine = JobResult(number, None, "PLANNED", flatten(config), {})
-        groups = grouped([*self._results(), mine])
-        place = next(
-            n for n, group in enumerate(groups) if any(job is mine for job in group.results)
-        )
         objective = Objective(self.context.objective)
-        if groups[place].count("DIVERGED") and any(not g.count("DIVERGED") for g in groups):
-            return "it diverged with another seed"
-        scores = _scores(groups, seeds, objective, max(self._candidates, len(groups)))
-        found = deficit(scores, place)
-        if not found.is_too_large:
-            return None
-        behind, limit = (objective.spread(float(x)) for x in (found.behind, found.limit))
-        seen = f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
-        return f"behind the best by {behind} after {seen}; the limit is {limit}"
+        return reason_to_drop(self._results(), mine, seeds, objective, self._candidates)
 
     def drop(self, identity: str, config: RunConfig, number: int, reason: str) -> None:
         """Note that a job is not run."""
@@ -85,6 +73,27 @@ class Race:
         if self.sweep is None:
             return results_in_folders(self.context.path)
         return results_in_store(self.sweep, self.context.path)
+
+
+def reason_to_drop(
+    results: Sequence[JobResult],
+    mine: JobResult,
+    seeds: Sequence[int],
+    objective: Objective,
+    candidates: int,
+) -> str | None:
+    """Return why a job is dropped in view of the results of others, None if it is to be run."""
+    groups = grouped([*results, mine])
+    place = next(n for n, group in enumerate(groups) if any(job is mine for job in group.results))
+    if groups[place].count("DIVERGED") and any(not g.count("DIVERGED") for g in groups):
+        return "it diverged with another seed"
+    scores = _scores(groups, seeds, objective, max(candidates, len(groups)))
+    found = deficit(scores, place)
+    if not found.is_too_large:
+        return None
+    behind, limit = (objective.spread(float(x)) for x in (found.behind, found.limit))
+    seen = f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
+    return f"behind the best by {behind} after {seen}; the limit is {limit}"
 
 
 def _scores(

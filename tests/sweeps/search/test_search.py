@@ -257,6 +257,13 @@ def test_a_list_on_the_command_line_is_searched_instead_of_the_range(search):
     }
 
 
+def test_a_range_on_the_command_line_takes_the_place_of_that_of_the_space(search):
+    jobs = search(arguments=["optimizer.lr=tag(log,interval(0.5,0.6))"])
+    words = [word for job in jobs.values() for word in job if word.startswith("optimizer.lr=")]
+    assert words
+    assert all(0.5 <= float(word.partition("=")[2]) <= 0.6 for word in words)
+
+
 def test_what_the_chosen_model_does_not_have_is_not_searched(search):
     config = {**CONFIG, "model": {"name": "linear"}}
     jobs = search(arguments=["model=linear"], config=config)
@@ -274,7 +281,6 @@ def test_what_the_chosen_model_does_not_have_is_not_searched(search):
         ([], {"direction": "up"}, "must be maximize or minimize, got 'up'"),
         ([], {"space": {"optimzer.lr": SPACE["optimizer.lr"]}}, "optimzer.lr: is in the search"),
         ([], {"space": {}}, "nothing is searched"),
-        (["optimizer.lr=interval(0,1)"], {}, "needs values that can be listed"),
     ],
 )
 def test_a_search_that_cannot_be_is_refused_before_its_first_job(

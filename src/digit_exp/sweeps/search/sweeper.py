@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.sweeper import Sweeper
@@ -166,17 +166,21 @@ class SearchSweeper(Sweeper):
         overrides = parser.parse_overrides(list(arguments))
         swept = {each.key_or_group: each for each in overrides if each.is_sweep_override()}
         fixed = {each.key_or_group: each for each in overrides if not each.is_sweep_override()}
-        listed = elements(swept.pop("seed"), parser) if "seed" in swept else []
+        listed = self.elements(swept.pop("seed"), parser) if "seed" in swept else []
         space = self._searchable(fixed, swept)
         for key, each in swept.items():
-            if not each.is_discrete_sweep():
-                message = "needs values that can be listed; a range is written in the search space"
-                raise ConfigError(Problem(key, message))
-            space[key] = categorical([one.value() for one in elements(each, parser)])
+            if isinstance(drawn := each.value(), IntervalSweep):
+                space[key] = _range(drawn)
+                continue
+            space[key] = categorical([one.value() for one in self.elements(each, parser)])
         if not space:
             raise ConfigError(Problem("hydra.sweeper.space", "is empty: nothing is searched"))
         seeds = list(dict.fromkeys(int(str(one.value())) for one in listed))
         return [str(each.input_line) for each in fixed.values()], space, seeds
+
+    def elements(self, found: Override, parser: OverridesParser) -> list[Override]:
+        """Return the values of a sweep one by one."""
+        return elements(found, parser)
 
     def _searchable(
         self, fixed: Mapping[str, Override], swept: Mapping[str, Override]
@@ -222,6 +226,13 @@ class SearchSweeper(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(self.config, folder / "multirun.yaml")
+
+
+def _range(said: IntervalSweep) -> dict[str, Any]:
+    """Return the entry of a space for a range such as `tag(log,interval(0.1,10))`."""
+    is_whole = all(isinstance(end, int) for end in (said.start, said.end))
+    kind = "int" if is_whole else "float"
+    return {"type": kind, "low": said.start, "high": said.end, "log": "log" in said.tags}
 
 
 def _plain(mapping: Mapping[str, Any]) -> dict[str, Any]:
