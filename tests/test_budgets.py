@@ -207,6 +207,8 @@ def test_a_run_with_fitted_epochs_is_that_of_so_many_to_the_bit(
 def test_fitted_epochs_have_bounds(train, tmp_path, steps, words, epochs):
     folder = train(tmp_path / "run", *FIT, "trainer.epochs=9", FOUR, *words)
     assert RunRecord.read(folder).tags["fitted_epochs"] == epochs
+    setting = "2" if "trainer.epochs=2" in words else "9"  # which is what a sweep knows a job by
+    assert f"epochs: {setting}\n" in (folder / "config.yaml").read_text()
     assert load_checkpoint(folder / LAST_CHECKPOINT).state.epoch == int(epochs)
 
 
