@@ -115,7 +115,14 @@ def test_a_search_says_how_many_of_its_jobs_are_done(tmp_path, command, dry):
     command.run(tmp_path, *search, "hydra.sweeper.n_trials=2")
     found = dry(*search, "hydra.sweeper.n_trials=5")
     assert (found["trials"], found["trials_done"]) == (5, 2)
-    assert "model.hidden" in found["space"]
+    assert "trainer.batch_size" in found["space"]
+
+
+def test_of_a_search_the_space_is_what_the_command_line_leaves_open(dry):
+    space = dry("sweep=tpe", "data=synthetic", "model.hidden=[4]", "optimizer.lr=0.1,0.2")["space"]
+    assert space["optimizer.lr"] == {"type": "categorical", "choices": [0.1, 0.2]}
+    assert "trainer.batch_size" in space
+    assert "model.hidden" not in space
 
 
 def test_what_is_wrong_is_refused_as_without_it(tmp_path, monkeypatch, capsys):

@@ -53,7 +53,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
     sweep = _open(plan.jobs[0], name)
-    keys = list(dict.fromkeys([*_space(plan), *swept_keys(plan)]))  # jobs are named by these
+    keys = list(dict.fromkeys([*search_space(plan), *swept_keys(plan)]))  # jobs are named by these
     context = _context(plan, name, keys, sweep)
     plan.set_hydra(_settings(context, plan))
     plan.loader.rounds = len(plan.seeds) if context.race else 1
@@ -142,10 +142,17 @@ def swept_keys(plan: Plan) -> list[str]:
     return [*varied(planned), *(["seed"] if len(seeds) > 1 else [])]
 
 
-def _space(plan: Plan) -> Mapping[str, Mapping[str, Any]]:
-    """Return what a search varies, and how; nothing for a grid."""
-    found: Mapping[str, Mapping[str, Any]] = plan.hydra["sweeper"].get("space", {})
-    return found
+def search_space(plan: Plan) -> Mapping[str, Mapping[str, Any]]:
+    """Return the ranges of a search that its command line leaves open; none of a grid."""
+    space: Mapping[str, Mapping[str, Any]] = plan.hydra["sweeper"].get("space", {})
+    said = {word.partition("=")[0] for word in plan.hydra["overrides"]["task"]}
+    known = {key for config in plan.jobs for key in flatten(config)}
+    groups = {key for key in space if "." not in key}  # whose fields are not known yet
+    return {
+        key: entry
+        for key, entry in space.items()
+        if key not in said and (key in known or key.partition(".")[0] in groups)
+    }
 
 
 def _context(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> SweepContext:
@@ -205,7 +212,7 @@ def _announce(plan: Plan, planned: Sequence[JobResult], context: SweepContext) -
     for key in swept_keys(plan):
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")
-    for key, entry in _space(plan).items():
+    for key, entry in search_space(plan).items():
         print(f"  {key}: {_range(entry)}")
     if plan.seeds:
         race = ", unless it falls too far behind" if context.race else ""
@@ -226,7 +233,7 @@ def _range(entry: Mapping[str, Any]) -> str:
 
 def _architectures(plan: Plan) -> Iterator[RunConfig]:
     """Yield configurations with all networks that the jobs may have; none if they are not known."""
-    space = dict(_space(plan))
+    space = dict(search_space(plan))
     widths = space.pop("model.hidden", {"choices": [None]}).get("choices")
     if widths is None or any(key.partition(".")[0] in ("model", "data") for key in space):
         return

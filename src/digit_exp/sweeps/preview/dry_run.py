@@ -25,7 +25,7 @@ from digit_exp.runs.folder import LAST_CHECKPOINT
 from digit_exp.runs.longer import longer_config
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.sweeps.identity import config_hash
-from digit_exp.sweeps.launch import FOLDER, sweep_name, swept_keys
+from digit_exp.sweeps.launch import FOLDER, search_space, sweep_name, swept_keys
 from digit_exp.sweeps.preview.duration import EpochTime, RecordedEpochs, Work
 from digit_exp.sweeps.previous import (
     PreviousRun,
@@ -34,6 +34,7 @@ from digit_exp.sweeps.previous import (
     previous_trial,
 )
 from digit_exp.sweeps.search.check import require_search
+from digit_exp.sweeps.search.space import categorical
 from digit_exp.sweeps.search.study import count_ended
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, find_sweep
 from digit_exp.training.checkpoint import Checkpoint
@@ -107,7 +108,7 @@ def dry_run(plan: Plan) -> DryRun:
         return replace(
             found,
             jobs=[_Preview().at(0, plan.jobs[0], [])],
-            space=sweeper["space"],
+            space={**_listed(plan), **search_space(plan)},
             trials=plan.trials,
             trials_done=count_ended(sweeper["storage"], name),
             replicates=max(1, len(plan.seeds)),
@@ -116,6 +117,17 @@ def dry_run(plan: Plan) -> DryRun:
     varied = swept_keys(plan)
     jobs = [preview.at(number, config, varied) for number, config in enumerate(plan.jobs)]
     return replace(found, jobs=jobs, varied=varied)
+
+
+def _listed(plan: Plan) -> dict[str, Any]:
+    """Return the values that a command line lists, among which a search chooses, too."""
+    values = [flatten(config) for config in plan.jobs]
+    found = {key: [one[key] for one in values if key in one] for key in swept_keys(plan)}
+    return {
+        key: categorical([value for place, value in enumerate(each) if value not in each[:place]])
+        for key, each in found.items()
+        if key != "seed"
+    }
 
 
 def dry_resume(checkpoint: Checkpoint, epochs: int | None = None) -> DryRun:
