@@ -313,6 +313,7 @@ def test_a_race_in_several_processes_drops_candidates_that_are_too_far_behind(
 SEARCH = [
     *("sweep=random", "data=synthetic", "trainer.epochs=2", "model.hidden=[32]", "sweep.name=s"),
     *("sweep.replicates=3", "sweep.race=true", "hydra.sweeper.n_trials=4"),
+    *("trainer.batch_size=32", "regularization.l2=0.0001", "regularization.dropout=0.2"),
     "optimizer.lr=0.000001,0.000002,0.003,0.004",
 ]
 

@@ -58,14 +58,18 @@ def pin_plan(plan: Plan) -> Plan:
     """
     if all(job.start_from is None for job in plan.jobs):
         return plan
-    jobs = list(_pinned_once(plan.jobs))
+    jobs = _on_one_split(list(_pinned_once(plan.jobs)))
     for words, job in zip(plan.loader.planned, jobs, strict=False):  # none of a search
         values = plan.loader.jobs[tuple(words)]
         values["start_from"], values["data"]["split_seed"] = job.start_from, job.data.split_seed
     if plan.trials is not None:
         texts = dict.fromkeys(written(job.start_from) for job in jobs)
         said = [word for word in plan.hydra["overrides"]["task"] if not word.startswith(KEY)]
-        plan.set_hydra({"hydra.overrides.task": [*said, f"{KEY}{','.join(texts)}"]})
+        seeds = {job.data.split_seed for job in jobs}
+        split = [
+            f"data.split_seed={seed}" for seed in seeds if len(seeds) == 1 and seed is not None
+        ]
+        plan.set_hydra({"hydra.overrides.task": [*said, f"{KEY}{','.join(texts)}", *split]})
     _require_fitting(jobs)
     return replace(plan, jobs=jobs, launch={**plan.launch, "start_from": jobs[0].start_from})
 
@@ -78,6 +82,22 @@ def _pinned_once(jobs: Sequence[RunConfig]) -> Iterator[RunConfig]:
         found = pin(replace(job, start_from=known.get(said, said)))
         known[said] = found.start_from
         yield found
+
+
+def _on_one_split(jobs: list[RunConfig]) -> list[RunConfig]:
+    """Return the jobs, those that draw their weights with the validation images of the others.
+
+    Only so are they compared on the same images, and only if the runs they start from agree.
+    """
+    first, *others = {job.data.split_seed for job in jobs if job.start_from is not None}
+    if others:
+        return jobs
+    return [
+        replace(job, data=replace(job.data, split_seed=first))
+        if job.start_from is None and job.data.split_seed is None
+        else job
+        for job in jobs
+    ]
 
 
 def pin(config: RunConfig) -> RunConfig:
