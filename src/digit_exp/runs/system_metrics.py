@@ -61,6 +61,8 @@ class SystemMonitor:
             self._due = time.monotonic() + self._every
             at = time.time_ns() // 1_000_000
             sample = Epoch((at - self._started) // 1000, at, self._metrics())
+            if self.samples and self.samples[-1].number >= sample.number:
+                return  # one a second; and a clock that was set back
             self.samples.append(sample)
             with suppress(OSError):  # a full disk: the store has the sample
                 series.append(self._file, [sample], COUNTER)
