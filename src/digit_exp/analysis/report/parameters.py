@@ -12,7 +12,7 @@ from digit_exp.analysis.effects import Level, main_effect, pair_means, values_of
 from digit_exp.analysis.importance import Importance, importances
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Ranking
-from digit_exp.analysis.report.section import Results, Section
+from digit_exp.analysis.report.section import Section
 from digit_exp.analysis.report.tables import scale
 from digit_exp.plots.effects import Effect, main_effects
 from digit_exp.plots.pairs import Pair, pair_maps
@@ -22,10 +22,9 @@ MOST_LEVELS = 12
 """Values of a parameter that are listed; of more, those of a search, the figure is enough."""
 
 
-def effects(results: Results) -> Iterator[Section]:
+def effects(found: Ranking) -> Iterator[Section]:
     """Yield the mean objective for each value of every parameter."""
-    found = results.ranking
-    if found is None or not found.parameters:
+    if not found.parameters:
         return
     goal = found.objective
     levels = {key: main_effect(found.groups, key, goal) for key in found.parameters}
@@ -55,10 +54,9 @@ def effects(results: Results) -> Iterator[Section]:
     yield Section("effects", "Main effects", [line], figure, tables)
 
 
-def pairs(results: Results) -> Iterator[Section]:
+def pairs(found: Ranking) -> Iterator[Section]:
     """Yield the mean objective for each pair of values of two parameters."""
-    found = results.ranking
-    if found is None or len(found.parameters) < 2:
+    if len(found.parameters) < 2:
         return
     maps = [_pair(found, a, b) for a, b in combinations(found.parameters, 2)]
     figure = partial(pair_maps, maps, scale(found.objective))

@@ -8,7 +8,7 @@ from functools import partial
 import pandas as pd
 
 from digit_exp.analysis.ranking import Ranking
-from digit_exp.analysis.report.section import Results, Section
+from digit_exp.analysis.report.section import Section
 from digit_exp.analysis.report.tables import (
     head,
     ranking_table,
@@ -20,10 +20,8 @@ from digit_exp.analysis.statistics import pareto_front
 from digit_exp.plots import sweeps
 
 
-def ranking(results: Results) -> Iterator[Section]:
+def ranking(found: Ranking) -> Iterator[Section]:
     """Yield the ranking of the configurations."""
-    if (found := results.ranking) is None:
-        return
     diverged = any(place.group.count("DIVERGED") for place in found.places)
     lines = ["Configurations of which a job diverged come after all others."] if diverged else []
     if any(job.folder or job.page for job in found.results):
@@ -31,10 +29,8 @@ def ranking(results: Results) -> Iterator[Section]:
     yield Section("ranking", "Ranking", lines, tables=[ranking_table(found)])
 
 
-def replicates(results: Results) -> Iterator[Section]:
+def replicates(found: Ranking) -> Iterator[Section]:
     """Yield the score of every job, a column for each seed."""
-    if (found := results.ranking) is None:
-        return
     if max((len(place.group.results) for place in found.places), default=0) < 2:
         line = (
             "Each configuration was trained once. How much of a difference is due to the seed is"
@@ -46,10 +42,8 @@ def replicates(results: Results) -> Iterator[Section]:
     yield Section("replicates", "Replicates", [line], tables=[replicates_table(found)])
 
 
-def trade_off(results: Results) -> Iterator[Section]:
+def trade_off(found: Ranking) -> Iterator[Section]:
     """Yield the objective against training time, with the Pareto front."""
-    if (found := results.ranking) is None:
-        return
     goal, timed = found.objective, list(_timed(found))
     costs = [seconds for *_, seconds in timed]
     scores = [score for _, score, _ in timed]
@@ -80,10 +74,8 @@ def _timed(ranking: Ranking) -> Iterator[tuple[int, float, float]]:
             yield position, score.mean, seconds.mean
 
 
-def unfinished(results: Results) -> Iterator[Section]:
+def unfinished(found: Ranking) -> Iterator[Section]:
     """Yield the jobs that did not finish, and why."""
-    if (found := results.ranking) is None:
-        return
     table, title = unfinished_table(found), "Jobs that did not finish"
     if table.empty:
         yield Section("unfinished", title, ["None: all jobs finished."])

@@ -14,7 +14,7 @@ from digit_exp.analysis.importance import Importance, importances
 from digit_exp.analysis.objective import NO_VALUE
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.replicates import identity
-from digit_exp.analysis.report.section import Results, Section
+from digit_exp.analysis.report.section import Section
 from digit_exp.analysis.report.tables import label, scale, short_names
 from digit_exp.arrays import Array
 from digit_exp.plots.parts.values import MOST_TICKS, is_logarithmic, numbers, text
@@ -35,10 +35,8 @@ MOST_TERMS = 10
 """Parameters and interactions that are listed."""
 
 
-def progress(results: Results) -> Iterator[Section]:
+def progress(found: Ranking) -> Iterator[Section]:
     """Yield the best value so far against the jobs."""
-    if (found := results.ranking) is None:
-        return
     goal = found.objective
     scored = [
         (job.number + 1, score) for job in found.results if (score := goal.score(job)) is not None
@@ -82,10 +80,9 @@ def _progress_chart(ranking: Ranking, jobs: Sequence[int], scores: Array) -> Map
     }
 
 
-def importance(results: Results) -> Iterator[Section]:
+def importance(ranking: Ranking) -> Iterator[Section]:
     """Yield how much of the objective each parameter explains."""
-    ranking = results.ranking
-    if ranking is None or not (found := importances(ranking)[:MOST_TERMS]):
+    if not (found := importances(ranking)[:MOST_TERMS]):
         return
     shown = [one for one in found if math.isfinite(one.share)]
     figure = partial(
@@ -130,10 +127,9 @@ def explanation(ranking: Ranking) -> str:
     )
 
 
-def parallel(results: Results) -> Iterator[Section]:
+def parallel(found: Ranking) -> Iterator[Section]:
     """Yield the configurations as lines through their values."""
-    found = results.ranking
-    if found is None or len(found.parameters) < 2 or len(found.with_numbers) < MIN_JOBS:
+    if len(found.parameters) < 2 or len(found.with_numbers) < MIN_JOBS:
         return
     goal, places = found.objective, found.with_numbers[:MOST_LINES]
     names = short_names(found.parameters)

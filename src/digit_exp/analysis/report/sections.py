@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
+from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report import parameters, ranked, runs, search
 from digit_exp.analysis.report.findings import method
 from digit_exp.analysis.report.section import Results, Section
@@ -13,6 +14,9 @@ from digit_exp.plots.curves import History
 from digit_exp.plots.sweeps import CURVES, best_curves
 
 TITLE = "Learning curves"
+
+Make = Callable[[Results], Iterator[Section]]
+"""Makes sections of results, none if it has nothing to say about them."""
 
 
 def sections(results: Results) -> Iterator[Section]:
@@ -50,19 +54,23 @@ def how(results: Results) -> Iterator[Section]:
     yield Section("method", "Method", [*lines, *(runs.METHOD if results.runs else ())])
 
 
-SECTIONS: Sequence[Callable[[Results], Iterator[Section]]] = (
-    ranked.ranking,
-    ranked.replicates,
+def _if_ranked(make: Callable[[Ranking], Iterator[Section]]) -> Make:
+    return lambda results: iter(()) if results.ranking is None else make(results.ranking)
+
+
+SECTIONS: Sequence[Make] = (
+    _if_ranked(ranked.ranking),
+    _if_ranked(ranked.replicates),
     runs.metrics,
     runs.configuration,
-    search.progress,
-    search.importance,
-    parameters.effects,
-    parameters.pairs,
-    search.parallel,
+    _if_ranked(search.progress),
+    _if_ranked(search.importance),
+    _if_ranked(parameters.effects),
+    _if_ranked(parameters.pairs),
+    _if_ranked(search.parallel),
     curves,
-    ranked.trade_off,
+    _if_ranked(ranked.trade_off),
     runs.predictions,
-    ranked.unfinished,
+    _if_ranked(ranked.unfinished),
     how,
 )
