@@ -1,7 +1,6 @@
 """The search, with jobs that are a formula: what is asked, told, kept and taken up again."""
 
 import math
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,6 @@ from composing import composed, configured
 from digit_exp.cli.main import main
 from digit_exp.config.plan import job_loader
 from digit_exp.registry import ConfigError
-from digit_exp.sweeps.search.storage import open_storage
 from digit_exp.sweeps.search.study import Study
 from digit_exp.sweeps.search.sweeper import SearchSettings, SearchSweeper
 from digit_exp.tracking.base import TrackingError
@@ -72,24 +70,12 @@ class Launcher:
         return result
 
 
-@pytest.fixture(scope="module")
-def tables(tmp_path_factory):
-    """A database without a study, whose tables take Optuna a quarter of a second to make."""
-    file = tmp_path_factory.mktemp("tables") / "optuna.db"
-    with open_storage(f"sqlite:///{file}"):
-        pass
-    return file
-
-
 @pytest.fixture
-def search(tmp_path, tables):
+def search(tmp_path):
     """Return a function that searches with a launcher and returns what its jobs were given."""
 
     def run(launcher=None, arguments=(), folder="first", config=CONFIG, **settings):
         launcher = launcher or Launcher()
-        if folder != "new" and not (tmp_path / folder).exists():
-            (tmp_path / folder).mkdir()
-            shutil.copy(tables, tmp_path / folder)
         settings = {
             "storage": f"sqlite:///{tmp_path}/{folder}/optuna.db",
             "study_name": "study",
@@ -122,8 +108,8 @@ Groups.__abstractmethods__ = frozenset()
 
 
 def test_a_search_has_as_many_jobs_as_it_was_told(search, tmp_path):
-    assert sorted(search(n_trials=5, folder="new")) == [0, 1, 2, 3, 4]
-    assert (tmp_path / "new" / "optuna.db").is_file()
+    assert sorted(search(n_trials=5)) == [0, 1, 2, 3, 4]
+    assert (tmp_path / "first" / "optuna.db").is_file()
 
 
 def test_the_storage_is_there_before_the_first_job(search, tmp_path):

@@ -33,6 +33,7 @@ def served(folder):
         yield drawn
 
 
+@pytest.mark.slow  # ten seconds: a server and a browser, twice
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 def test_the_page_opens_for_training_runs_without_the_assistant(folder):
     losses = [{"train_loss": 2.0 / n, "val_loss": 2.5 / n} for n in (1, 2, 3)]
