@@ -130,7 +130,7 @@ def test_what_needs_layers_is_refused_with_a_sentence(finished):
 
 def test_a_program_that_does_not_know_it_says_so(finished, monkeypatch):
     monkeypatch.delitem(MODELS._classes, "linear_sgd")
-    with pytest.raises(ValueError, match="unknown model 'linear_sgd'"):
+    with pytest.raises(RunError, match="unknown model 'linear_sgd'"):
         finished.model()
     assert finished.config["model"] == "linear_sgd"  # what `list` and `compare` show
 

@@ -39,7 +39,8 @@ def call(tmp_path, monkeypatch):
             sweeper={"metric": "height", "direction": "minimize", **(sweeper or {})},
         )
         HydraConfig.instance().set_config(OmegaConf.create({"hydra": hydra}))
-        return digit_exp.job(task)(OmegaConf.create({"seed": 1, **values}))
+        task = task if hasattr(task, "__wrapped__") else digit_exp.job(task)
+        return task(OmegaConf.create({"seed": 1, **values}))
 
     return call
 
@@ -66,6 +67,19 @@ def test_other_code_is_another_job(call, monkeypatch):
     monkeypatch.setattr(jobs, "code_of", lambda task: {"digest": "another"})
     call(lambda cfg: ran.append(cfg.x), x=1)
     assert ran == [1, 1]
+
+
+def test_a_job_is_the_same_in_a_worker_that_has_the_function_without_its_file(
+    call, tmp_path, monkeypatch
+):
+    (tmp_path / "app.py").write_text("def task(cfg):\n    return 1.0\n")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(Path("app.py").read_text(), "app.py", "exec"), names)
+    task = digit_exp.job(names["task"])
+    monkeypatch.chdir(tmp_path.parent)
+    call(task)
+    assert "digest" in read_record(only_job(tmp_path)).code
 
 
 def test_a_job_that_failed_says_why_and_is_tried_again(call, tmp_path):

@@ -76,6 +76,7 @@ def job(task: Task) -> Task:
     the same score. That is what the function returns, or else the best value that it reported.
     A single run, or a call without Hydra, just runs.
     """
+    code = code_of(task)  # here, for workers get the function without its file
 
     @wraps(task)
     def run(config: DictConfig | None = None) -> float | None:
@@ -84,7 +85,7 @@ def job(task: Task) -> Task:
         if not HydraConfig.initialized():
             return task(config)
         hydra = HydraConfig.get()
-        values, code = flattened(_plain(config)), code_of(task)
+        values = flattened(_plain(config))
         is_swept = hydra.mode == RunMode.MULTIRUN
         record = JobRecord(hydra.job.num if is_swept else 0, values, code=code)
         if not is_swept:

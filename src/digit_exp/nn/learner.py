@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.nn.losses import softmax
@@ -95,9 +95,9 @@ class Learner:
         """Learn from a batch and return its logits, in an array that may be overwritten."""
         return self._checked("learn", self.learn(x, labels, rng), len(x))
 
-    def _checked(self, method: str, logits: object, images: int) -> Array:
+    def _checked(self, method: str, logits: ArrayLike, images: int) -> Array:
         """Return a copy in float32; raise ValueError if the logits have another shape."""
-        found = np.array(logits, np.float32)
+        found = np.asarray(logits).astype(np.float32)
         if found.shape != (wanted := (images, self.classes)):
             name = f"{type(self).__name__}.{method}"
             raise ValueError(f"{name} must return logits of shape {wanted}, got {found.shape}")

@@ -140,13 +140,17 @@ class FoundRun:
     def model(self) -> Network | Learner:
         """Return what was tested, or what is in the checkpoint that the user named.
 
-        Raises ConfigError if it is a model of another library that this program does not know.
+        Raises RunError if it is a model of another library that this program does not know.
         """
         checkpoint = self.checkpoint()
         found = checkpoint.network if self.checkpoint_file else checkpoint.outcome
         if isinstance(found, Network):
             return found
-        config = self.run_config()
+        try:
+            config = self.run_config()
+        except ConfigError as error:
+            advice = "Give the command to the program that registers it: python FILE.py predict ..."
+            raise RunError(f"{self.label} cannot be loaded: {error}. {advice}") from error
         learner = config.model.build(found.shape, found.classes, seed=config.seed)
         learner.restore(found.storage)
         return learner
