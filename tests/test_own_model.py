@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from digit_exp.cli.entry import main
+from digit_exp.config.json_schema import schemas
 from digit_exp.config.plan import check, plan
 from digit_exp.nn.learner import Learner, packed, unpacked
 from digit_exp.nn.models import MODELS
@@ -83,6 +85,13 @@ def test_what_it_does_not_read_is_refused_by_name(words):
     assert [problem.path for problem in problems] == ["optimizer.lr"]
     problems = check([*words, "model.alpha=0"], config_dir=str(EXAMPLES / "conf"))
     assert [problem.path for problem in problems] == ["model.alpha"]
+
+
+def test_help_and_schemas_know_it(own, capsys):
+    assert main(["--help", "--config-dir", str(EXAMPLES / "conf")]) == 0
+    assert "linear_sgd          A linear classifier of scikit-learn" in capsys.readouterr().out
+    titles = [choice["title"] for choice in schemas()["model"]["anyOf"]]
+    assert "model=linear_sgd" in titles
 
 
 def test_a_resumed_run_ends_with_the_bits_of_one_that_was_not_interrupted(

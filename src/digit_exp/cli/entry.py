@@ -54,8 +54,17 @@ def _answer(words: Sequence[str]) -> int | None:
     if {"-h", "--help"} & {*words}:
         from digit_exp.cli.help import help_text
 
-        print(help_text())
+        print(help_text(_config_dir(words)))
         return 0
+    return None
+
+
+def _config_dir(words: Sequence[str]) -> str | None:
+    """Return what `--config-dir` says, or its short form."""
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        flag, _, value = word.partition("=")
+        if flag in ("--config-dir", "-cd"):
+            return value or following
     return None
 
 

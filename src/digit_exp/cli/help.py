@@ -43,9 +43,12 @@ version of digit-exp; --hydra-help explains Hydra's own options, train --version
 """
 
 
-def help_text() -> str:
-    """Return what the program does, its groups with a line for each choice, and examples."""
-    groups = "\n".join(_group(group, default) for group, default in _defaults().items())
+def help_text(config_dir: str | None = None) -> str:
+    """Return what the program does, its groups with a line for each choice, and examples.
+
+    The choices in the folder `config_dir` are among them.
+    """
+    groups = "\n".join(_group(*group, config_dir) for group in _defaults().items())
     return f"{INTRODUCTION}\n{_commands()}\n{groups}\n{EXAMPLES}"
 
 
@@ -55,9 +58,9 @@ def _commands() -> str:
     return "\n".join(["Commands, each with its own --help", "", *lines, ""])
 
 
-def _group(group: str, default: str | None) -> str:
+def _group(group: str, default: str | None, config_dir: str | None) -> str:
     lines = [group]
-    for name, purpose in choices(group):
+    for name, purpose in choices(group, config_dir):
         lines.append(f"  {name:<19} {purpose}{' [default]' if name == default else ''}")
     return "\n".join([*lines, ""])
 

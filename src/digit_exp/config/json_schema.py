@@ -204,11 +204,9 @@ def _dotted(properties: Schema, place: str, prefix: str = "") -> Iterator[tuple[
 
 def _said(group: str, name: str | None = None) -> dict[str, str]:
     names = [name] if name else [choice for choice, _ in choices(group)]
-    return {
-        key: words
-        for each in reversed(names)
-        for key, words in comments(conf_dir() / group / f"{each}.yaml").items()
-    }
+    files = [conf_dir() / group / f"{each}.yaml" for each in reversed(names)]
+    found = [comments(file) for file in files if file.is_file()]  # not of one's own classes
+    return {key: words for said in found for key, words in said.items()}
 
 
 def write_schemas(folder: Path) -> list[Path]:

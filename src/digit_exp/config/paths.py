@@ -15,12 +15,17 @@ def conf_dir() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "conf"
 
 
-def choices(group: str) -> Iterator[tuple[str, str]]:
-    """Yield the name of each choice in a group and the sentence that its file begins with."""
-    for file in sorted((conf_dir() / group).glob("*.yaml")):
-        yield file.stem, _purpose(file)
+def choices(group: str, own: str | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the name of each choice in a group and the sentence that its file begins with.
+
+    `own` is a folder of one's own files, as `--config-dir` names it.
+    """
+    for folder in (conf_dir(), *([] if own is None else [Path(own)])):
+        for file in sorted((folder / group).glob("*.yaml")):
+            yield file.stem, _purpose(file)
 
 
 def _purpose(file: Path) -> str:
-    comments = (line.removeprefix("# ") for line in file.read_text(encoding="utf-8").splitlines())
-    return next(line for line in comments if not line.startswith(DIRECTIVES))
+    lines = file.read_text(encoding="utf-8").splitlines()
+    comments = (line.removeprefix("# ") for line in lines if line.startswith("# "))
+    return next((line for line in comments if not line.startswith(DIRECTIVES)), "")
