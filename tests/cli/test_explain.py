@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from digit_exp.cli.main import main
+from digit_exp.cli.entry import main
 
 
 @pytest.fixture

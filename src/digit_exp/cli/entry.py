@@ -17,7 +17,7 @@ from digit_exp.version import version
 
 QUESTIONS = {
     *("--cfg", "-c", "--info", "-i", "--hydra-help", "--shell-completion", "-sc"),
-    *("--dry-run", "--version"),
+    *("--dry-run", "--explain", "--version"),
 }
 """Flags of a command line that trains nothing, and whose output a program may read."""
 
