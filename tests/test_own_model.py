@@ -15,6 +15,7 @@ from digit_exp.config.plan import check, plan
 from digit_exp.nn.learner import Learner, packed, unpacked
 from digit_exp.nn.models import MODELS
 from digit_exp.nn.network import Network
+from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
@@ -24,6 +25,7 @@ from digit_exp.runs.runner import execute, load_run_checkpoint
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.own_script import own_script, register_again
+from digit_exp.sweeps.search.check import require_search
 from digit_exp.training.callbacks import LastCheckpoint, StopAfter
 from digit_exp.training.checkpoint import CheckpointError, load_network
 
@@ -85,6 +87,9 @@ def test_what_it_does_not_read_is_refused_by_name(words):
     assert [problem.path for problem in problems] == ["optimizer.lr"]
     problems = check([*words, "model.alpha=0"], config_dir=str(EXAMPLES / "conf"))
     assert [problem.path for problem in problems] == ["model.alpha"]
+    search = plan([*words, "sweep=random"], config_dir=str(EXAMPLES / "conf"), multirun=True)
+    with pytest.raises(ConfigError, match=r"optimizer\.lr: model=linear_sgd trains itself"):
+        require_search(search)
 
 
 def test_help_and_schemas_know_it(own, capsys):

@@ -79,7 +79,9 @@ def _counts(found: DryRun) -> str:
 def _time(found: DryRun) -> Iterator[str]:
     timed = {job.epoch for job in found.jobs if job.epoch is not None and job.seconds}
     if found.seconds is None:
-        yield "time: not known before the data are here"
+        is_missing = any(job.remark for job in found.jobs)
+        why = "before the data are here" if is_missing else "of a model of another library"
+        yield f"time: not known {why}"
     elif timed:
         parallel = f", {found.jobs_at_a_time} jobs at a time" if found.jobs_at_a_time > 1 else ""
         yield (

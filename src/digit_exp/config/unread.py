@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences
@@ -13,11 +13,14 @@ OF_NETWORKS = ("optimizer", "schedule", "regularization", "trainer.ema", "data.n
 """What a model of another library has of its own, under its own names."""
 
 
-def unread(config: RunConfig) -> Iterator[Problem]:
-    """Yield what is changed in vain: a model of another library trains itself."""
+def unread(config: RunConfig, keys: Iterable[str] | None = None) -> Iterator[Problem]:
+    """Yield what is set in vain, of `keys` or else of all that differs from the defaults.
+
+    A model of another library trains itself.
+    """
     if isinstance(config.model, LearnerModel):
         name = MODELS.name_of(config.model)
-        for key in differences(config):
+        for key in differences(config) if keys is None else keys:
             if key.startswith(OF_NETWORKS):
                 message = f"model={name} trains itself and does not read it; leave it out"
-                yield Problem(key, f"{message}, or set a field of model")
+                yield Problem(key, f"{message}, or use a field of model")
