@@ -34,10 +34,9 @@ def write_digits(folder, images=40):
     ("start", "launcher"), [("command", []), ("fresh_command", JOBLIB)], ids=["basic", "joblib"]
 )
 def test_a_grid_runs_once_under_one_parent_with_a_report(
-    tmp_path, request, reading, start, launcher
+    tmp_path, command, request, reading, start, launcher
 ):
-    command = request.getfixturevalue(start)
-    printed = command.run(tmp_path, *GRID, *launcher).stdout
+    printed = request.getfixturevalue(start).run(tmp_path, *GRID, *launcher).stdout
     assert "4 jobs" in printed
     assert "[4/4]" in printed
     trials = reading.runs(tmp_path)
@@ -53,7 +52,7 @@ def test_a_grid_runs_once_under_one_parent_with_a_report(
     index = next((tmp_path / "outputs" / "sweeps").glob("*/index.txt")).read_text()
     assert len(index.splitlines()) == 5
 
-    again = command.run(tmp_path, *GRID, *launcher).stdout
+    again = command.run(tmp_path, *GRID).stdout
     assert again.count("was done before") == 4
     assert reading.table(again) == reading.table(printed)
     assert len(reading.runs(tmp_path)) == 4
