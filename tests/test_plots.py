@@ -443,7 +443,7 @@ def test_a_style_of_the_same_process_changes_no_picture_and_is_kept(tmp_path):
 
 
 def test_drawing_needs_no_pyplot():
-    modules = "canvas, curves, data, mosaic, predictions, weights"
+    modules = "calibration, curves, data, predictions, sweeps, weights"
     code = f"import sys; from digit_exp.plots import {modules}; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
