@@ -102,7 +102,7 @@ def test_a_run_that_only_the_store_has_is_exported_with_the_same_results(handed,
     known, found = manifest_of("run.zip")["files"], manifest_of("store.zip")["files"]
     assert found.keys() == known.keys() - {"system.jsonl"}  # what the machine did is no result
     made = {"run.json", "metrics.jsonl"}  # from what the store says
-    assert {name for name in known if known[name] != found[name]} == made
+    assert {name for name in found if known[name] != found[name]} == made
     archive.extract(Path("store.zip"), Path("taken"))
     record, own = RunRecord.read(Path("taken")), RunRecord.read(folder / "day" / "run")
     assert (record.summary, record.run_id, record.status) == (own.summary, own.run_id, own.status)

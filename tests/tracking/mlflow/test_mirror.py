@@ -192,7 +192,10 @@ def test_hundreds_of_epochs_and_parameters_take_a_few_calls(client, contents):
 
     many = [{"train_loss": n, **{f"m{i}": i for i in range(9)}} for n in range(250)]
     contents = replace(
-        contents, epochs=epochs(*many), params={f"p{number}": number for number in range(150)}
+        contents,
+        epochs=epochs(*many),
+        samples=(),
+        params={f"p{number}": number for number in range(150)},
     )
     run_id = new_run(client)
     mirror_of(Refusing(client, log_batch=log_batch), run_id, contents).send(contents)
