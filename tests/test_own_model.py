@@ -191,6 +191,17 @@ def test_a_state_holds_no_python_objects():
         packed({"trees": np.array([object()])})
 
 
+@pytest.mark.parametrize(
+    "header",
+    ['[["w", "|O", [1]]]', '[["w", "<f8,(", [1]]]', '[["w", "<f8", [-1]]]', '[["w", "<f8", [9]]]'],
+)
+def test_a_damaged_state_is_refused(header):
+    text = header.encode()
+    damaged = len(text).to_bytes(8, "little") + text + bytes(8)
+    with pytest.raises(ValueError, match="w is"):
+        unpacked(np.frombuffer(damaged, np.uint8))
+
+
 @pytest.mark.slow  # PyTorch takes seconds to import
 def test_a_network_of_pytorch_resumes_with_the_same_bits(tmp_path):
     pytest.importorskip("torch")

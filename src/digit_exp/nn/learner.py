@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ Arrays = Mapping[str, NDArray[Any] | float]
 
 Packed = NDArray[np.uint8]
 """The bytes of named arrays."""
+
+NUMBERS = re.compile(r"[<>|][biufc]\d{1,2}")
+"""How NumPy writes the types of numbers and truth values."""
 
 
 class Learner:
@@ -149,7 +153,7 @@ def packed(arrays: Arrays) -> Packed:
     """
     found = {name: np.asarray(array) for name, array in arrays.items()}
     for name, array in found.items():
-        if array.dtype.hasobject or array.dtype.names:
+        if not NUMBERS.fullmatch(array.dtype.str):
             raise TypeError(f"arrays(): {name!r} holds {array.dtype}, and a state holds numbers")
     header = json.dumps([[name, a.dtype.str, list(a.shape)] for name, a in found.items()]).encode()
     data = b"".join(array.tobytes() for array in found.values())
@@ -166,9 +170,9 @@ def unpacked(storage: NDArray[Any]) -> dict[str, NDArray[Any]]:
     start = 8 + int.from_bytes(content[:8], "little")
     found: dict[str, NDArray[Any]] = {}
     for name, kind, shape in json.loads(content[8:start]):
-        dtype = np.dtype(kind)
-        if dtype.hasobject or dtype.names or min(shape, default=0) < 0:
+        if not NUMBERS.fullmatch(kind) or min(shape, default=0) < 0:
             raise ValueError(f"{name} is no array of numbers")
+        dtype = np.dtype(kind)
         count = math.prod(shape)
         if count * dtype.itemsize > len(content) - start:
             raise ValueError(f"{name} is larger than the file")
