@@ -49,9 +49,11 @@ def trained_on(bars, folder, *words, epochs):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_trains_on_images_of_another_kind(preset, bars, tmp_path):
-    config, drawn = trained_on(
-        bars, tmp_path, f"experiment={preset}", "model.hidden=[16]", epochs=12
-    )
+    model = plan([f"experiment={preset}"]).jobs[0].model
+    words = [f"experiment={preset}", "model.hidden=[16]"]
+    if hasattr(model, "filters"):  # as many blocks, of fewer maps
+        words.append(f"model.filters={[8] * len(model.filters)}")
+    config, drawn = trained_on(bars, tmp_path, *words, epochs=12)
     assert "first_layer_weights" in drawn
     assert ("feature_maps" in drawn) == hasattr(config.model, "filters")
     assert ("augmentation" in drawn) != isinstance(config.augmentation, Unchanged)
