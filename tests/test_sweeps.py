@@ -107,9 +107,9 @@ def test_a_signal_ends_a_sweep_with_a_report_and_the_truth(
     assert list(folder.glob("outputs/sweeps/*/report.html"))
 
 
-def test_a_failing_job_is_told_at_once_and_the_others_go_on(folder, fresh_command, reading):
+def test_a_failing_job_is_told_at_once_and_the_others_go_on(folder, command, reading):
     words = ["-m", "data=idx", "data.dir=a,b", "trainer.epochs=1"]
-    done = fresh_command.run(folder, *words, expect=1)
+    done = command.run(folder, *words, expect=1)
     assert done.stdout.count(" failed: ") == 2
     assert "a is not a folder" in done.stdout
     assert "[2/2]" in done.stdout
@@ -124,7 +124,7 @@ def test_a_failing_job_is_told_at_once_and_the_others_go_on(folder, fresh_comman
     assert {trial.data.tags["mlflow.parentRunId"] for trial in trials} == {parent.info.run_id}
 
     write_digits(folder / "a")
-    done = fresh_command.run(folder, *words, expect=1)
+    done = command.run(folder, *words, expect=1)
     assert done.stdout.count(" failed: ") == 1
     found = {trial.data.params["data.dir"]: trial.info.status for trial in reading.runs(folder)}
     assert found == {"a": "FINISHED", "b": "FAILED"}

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import cached_property, update_wrapper
@@ -86,13 +87,19 @@ def _keep_on_disk(compiled: Any, function: Callable[..., Any]) -> None:  # noqa:
 
         def __init__(self) -> None:
             super().__init__(function)
-            self._lock = FileLock(Path(self.cache_path) / "kernels.lock", timeout=LOCK_SECONDS)
+            self._make_lock()
             self._fingerprint = fingerprint(function)
+
+        def _make_lock(self) -> None:
+            self._lock = FileLock(Path(self.cache_path) / "kernels.lock", timeout=LOCK_SECONDS)
+            self._process = os.getpid()
 
         def _index_key(self, *arguments: Any) -> tuple[Any, ...]:  # noqa: ANN401
             return (*super()._index_key(*arguments), self._fingerprint)
 
         def load_overload(self, *arguments: Any) -> Any:  # noqa: ANN401
+            if self._process != os.getpid():  # a copy of a process cannot use its lock
+                self._make_lock()
             try:
                 self._lock.acquire()
             except (OSError, Timeout):
