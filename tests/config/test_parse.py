@@ -25,7 +25,7 @@ from digit_exp.nn.initializers import Init
 from digit_exp.registry import ConfigError
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
-ROOT = ", ".join(["seed", "run_name", *LAUNCH, *GROUPS, *PRESETS])
+ROOT = ", ".join(["seed", "run_name", "start_from", *LAUNCH, *GROUPS, *PRESETS])
 UNMEASURED = "needs validation data, but data.val_ratio=0; set data.val_ratio=0.1 or use"
 
 
@@ -74,12 +74,16 @@ def test_resolved_begins_every_component_with_its_name():
     mapping = resolved(configured("optimizer=momentum"))
     assert mapping["optimizer"]["name"] == "momentum"
     assert list(mapping["optimizer"]) == ["name", "lr", "clip_norm", "momentum"]
-    assert list(mapping)[:3] == ["seed", "run_name", "data"]
+    assert list(mapping)[:4] == ["seed", "run_name", "start_from", "data"]
 
 
 def test_a_mapping_from_before_a_field_existed_gets_its_default():
     mapping = resolved(configured())
-    del mapping["trainer"]["ema"], mapping["trainer"]["early_stopping"]["patience"]
+    del (
+        mapping["start_from"],
+        mapping["trainer"]["ema"],
+        mapping["trainer"]["early_stopping"]["patience"],
+    )
     assert from_mapping(mapping) == configured()
 
 
