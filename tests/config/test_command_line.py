@@ -300,3 +300,10 @@ def test_an_objective_of_validation_needs_a_validation_set(objective):
     assert problem.startswith(f"sweep.objective: {objective} needs validation data")
     assert problem.endswith(advice)
     assert report(*without, advice, multirun=True) == []
+
+
+def test_a_plan_is_of_the_folder_where_it_is_made(tmp_path, monkeypatch):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        assert plan(["seed=7"]).hydra["runtime"]["cwd"] == str(tmp_path / name)
