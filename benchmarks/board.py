@@ -60,8 +60,18 @@ def main() -> None:
     rows = [word for word in chosen.words if "=" not in word] or [*PEERS, *OURS]
     for seed in chosen.seeds:
         for row in rows:
-            if not any((cell["row"], cell["seed"]) == (row, seed) for cell in cells()):
+            if not has_ended(row, seed, changes):
                 keep(measure(row, seed, changes))
+
+
+def has_ended(row: str, seed: int, changes: Sequence[str]) -> bool:
+    """Return whether there is a line of a cell; raises SystemExit if it is of other changes."""
+    for cell in cells():
+        if (cell["row"], cell["seed"]) == (row, seed):
+            if row in OURS and cell["changes"] != list(changes):
+                raise SystemExit(f"{row}, seed {seed}, has a line of other changes in {LINES}")
+            return True
+    return False
 
 
 def measure(row: str, seed: int, changes: Sequence[str]) -> Cell:
