@@ -215,7 +215,8 @@ def test_a_checkpoint_that_another_run_began_with_stays(alone):
     record.run_id, record.started = None, "2026-01-01T00:00:00+00:00"
     record.write(other)
     config = other / "config.yaml"
-    config.write_text(f"start_from: {left_over}@0123456789ab\n" + config.read_text())
+    begun = f"start_from: {left_over}@0123456789ab"
+    config.write_text(config.read_text().replace("start_from: null", begun))
     assert found().keys() == {left_over.replace("/run/", "/other/")}
 
 

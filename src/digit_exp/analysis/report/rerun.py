@@ -12,7 +12,7 @@ from digit_exp.config.overrides import override
 
 PROGRAM = "python -m digit_exp"
 
-ROOT = ("seed", "run_name")
+ROOT = ("seed", "run_name", "start_from")
 """Keys without a dot that are values. The others are choices of groups."""
 
 
