@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from importlib import import_module
@@ -34,4 +35,5 @@ def _import_matplotlib() -> None:
                 os.environ["MPLBACKEND"] = backend
 
 
+logging.getLogger("matplotlib").setLevel(logging.WARNING)  # not that it made its list of fonts
 _import_matplotlib()

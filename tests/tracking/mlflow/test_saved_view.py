@@ -128,6 +128,16 @@ def test_the_curves_come_first_and_a_seed_is_a_group_and_no_axis():
     assert "params.`seed`" in state["selectedColumns"]
 
 
+def test_a_word_has_no_mean_over_a_group_and_is_no_axis_of_groups():
+    replicated = [
+        trial(optimizer=name, lr=lr, seed=seed)
+        for name, lr in (("sgd", "0.1"), ("adam", "0.2"))
+        for seed in ("1", "2")
+    ]
+    drawn = charts(replicated, ["optimizer", "lr"])
+    assert [c["xaxis"]["key"] for c in drawn if c["type"] == "SCATTER"] == ["lr"]
+
+
 def test_without_replicates_runs_are_not_grouped():
     trials = [trial(lr="0.1", seed="1"), trial(lr="0.2", seed="1")]
     assert view_state(replace(ASKED, parameters=["lr"]), trials)["groupBy"] is None

@@ -119,6 +119,8 @@ def view_state(asked: SavedView, done: Sequence[Trial]) -> Json:
     """Return the state of MLflow's page in which the runs that are done can be compared."""
     objective = asked.objective
     columns = dict.fromkeys([objective, *asked.metrics])
+    grouped = _seeds_together(asked, done)
+    charts = _charts(done, asked.parameters, objective, grouped=grouped is not None)
     return {
         "searchFilter": is_trial_of(asked.sweep),
         "orderByKey": f"metrics.`{objective}`",
@@ -128,8 +130,8 @@ def view_state(asked: SavedView, done: Sequence[Trial]) -> Json:
             *(f"metrics.`{name}`" for name in columns),
         ],
         "runsHiddenMode": "SHOW_ALL",  # the first ten are its default
-        "groupBy": _seeds_together(asked, done),
-        "compareRunCharts": (charts := _charts(done, asked.parameters, objective)),
+        "groupBy": grouped,
+        "compareRunCharts": charts,
         "compareRunSections": _sections({chart["metricSectionId"] for chart in charts}, objective),
         "isAccordionReordered": True,  # else sections are sorted by name
     }
@@ -157,11 +159,18 @@ def _sections(used: Collection[object], objective: str) -> list[Json]:
     return [*shown, _section(REST, "Model metrics", display=False)]
 
 
-def _charts(done: Sequence[Trial], parameters: Sequence[str], objective: str) -> list[Json]:
-    """Return the charts. A seed is no axis, nor is what has one value: it would be one point."""
+def _charts(
+    done: Sequence[Trial], parameters: Sequence[str], objective: str, *, grouped: bool
+) -> list[Json]:
+    """Return the charts. A seed is no axis, nor is what has one value: it would be one point.
+
+    Nor is a word, if runs are grouped: MLflow has the mean of a group's numbers, and of words none.
+    """
     measured = [trial for trial in done if objective in trial.metrics]
     names = [name for name in parameters if name != SEED]
     varied = [name for name in names if len({run.params.get(name) for run in measured}) > 1]
+    if grouped:
+        varied = [name for name in varied if _are_numbers(name, measured)]
     # a trial without a value, or with a word among numbers, would not be drawn at all
     complete = [name for name in varied if _are_numbers(name, measured) is not None]
     result = {"key": objective, "type": "METRIC"}
