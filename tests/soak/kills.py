@@ -147,7 +147,7 @@ def _outcome(folder: Path) -> dict[str, object]:
     found["status"] = run.info.status
     found["params"] = run.data.params
     for name in run.data.metrics:
-        if "second" not in name:
+        if "second" not in name and not name.startswith("system/"):
             points = client.get_metric_history(run.info.run_id, name)
             found[f"metric {name}"] = [(point.step, point.value) for point in points]
     experiment = client.get_experiment_by_name("digits").experiment_id
