@@ -15,6 +15,8 @@ from digit_exp.config.paths import conf_dir
 
 GRID = ["-m", "data=synthetic", "trainer.epochs=3", "optimizer=sgd,adam", "model.hidden=[8],[16]"]
 UNTRACKED = [*GRID, "tracking=none"]
+LONGER = ["data.samples=20000", "trainer.epochs=12", "trainer.early_stopping.enabled=false"]
+"""Makes a job so long that a signal after its line meets the next one."""
 JOBLIB = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
 
 
@@ -72,13 +74,13 @@ def test_the_winner_runs_again_from_its_preset_to_the_same_result(tmp_path, comm
 def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(folder, command, reading):
     whole, halved = folder / "whole", folder
     whole.mkdir()
-    expected = reading.table(command.run(whole, *UNTRACKED).stdout)
-    code, _ = command.interrupt(halved, *GRID, after="[2/4]", by=signal.SIGKILL)
+    expected = reading.table(command.run(whole, *UNTRACKED, *LONGER).stdout)
+    code, _ = command.interrupt(halved, *GRID, *LONGER, after="[2/4]", by=signal.SIGKILL)
     assert code == -signal.SIGKILL
     # a line comes a moment after its job: one more may have ended before the kill
     ended = [trial.info.status for trial in reading.runs(halved)].count("FINISHED")
     assert ended in (2, 3)
-    printed = command.run(halved, *GRID).stdout
+    printed = command.run(halved, *GRID, *LONGER).stdout
     assert printed.count("was done before") == ended
     assert reading.table(printed) == expected
     trials = reading.runs(halved)
@@ -96,7 +98,7 @@ def test_a_killed_sweep_goes_on_where_it_was_and_comes_to_the_same_table(folder,
 def test_a_signal_ends_a_sweep_with_a_report_and_the_truth(
     folder, request, reading, start, launcher, by
 ):
-    words = [*GRID, f"hydra/launcher={launcher}"]
+    words = [*GRID, *LONGER, f"hydra/launcher={launcher}"]
     command = request.getfixturevalue(start)
     code, printed = command.interrupt(folder, *words, after="[1/4]", by=by)
     assert code == 128 + by

@@ -37,7 +37,7 @@ def finish_sweep(
     """
     with Interruption():
         if sweep is not None and status is Status.KILLED:
-            sweep.mark_dead()  # a launcher that is stopped kills its workers
+            sweep.mark_dead(and_own=True)  # a launcher that is stopped kills its workers
         found = (
             results_in_folders(context.path)
             if sweep is None

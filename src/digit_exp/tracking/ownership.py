@@ -48,6 +48,11 @@ def is_gone(tags: Mapping[str, str]) -> bool:
     return silence is not None and silence > SILENCE_SECONDS
 
 
+def is_own(tags: Mapping[str, str]) -> bool:
+    """Tell whether the owner is this process."""
+    return (tags.get(PID), tags.get(HOST)) == (str(os.getpid()), platform.node())
+
+
 def is_another(tags: Mapping[str, str]) -> bool:
     """Tell whether the owner is a living process other than this one."""
     if _is_here(tags):

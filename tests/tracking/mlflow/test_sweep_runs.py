@@ -195,6 +195,8 @@ def test_only_trials_of_dead_processes_of_this_machine_are_called_killed(folder,
         "FINISHED",
     ]
     assert sweep.mark_dead() == []
+    assert [trial.run_id for trial in sweep.mark_dead(and_own=True)] == [mine]
+    assert status_of(folder, mine) == "KILLED"
 
 
 def test_a_trial_of_another_machine_is_dead_after_five_silent_minutes(folder, sweep):

@@ -157,9 +157,16 @@ class Sweep:
         """Return the trials that are RUNNING in the store, also those of dead processes."""
         return self.children(RUNNING)
 
-    def mark_dead(self) -> list[Trial]:
-        """Set trials to KILLED whose process is dead, on whatever machine; see `ownership`."""
-        dead = [trial for trial in self.running() if not trial.is_running]
+    def mark_dead(self, *, and_own: bool = False) -> list[Trial]:
+        """Set trials to KILLED whose process is dead, on whatever machine; see `ownership`.
+
+        With `and_own` those of this process too: a signal may end a job while its run is opened.
+        """
+        dead = [
+            trial
+            for trial in self.running()
+            if not trial.is_running or (and_own and ownership.is_own(trial.tags))
+        ]
         with translate_errors(self.store):
             for trial in dead:
                 self.client.set_terminated(trial.run_id, str(Status.KILLED))
