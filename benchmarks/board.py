@@ -19,10 +19,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from digit_exp.analysis.statistics import summarize
 from measuring import THREAD_VARIABLES, machine, run, summary, table
+
+if TYPE_CHECKING:
+    from digit_exp.plots.parts.canvas import Figure
 
 HERE = Path(__file__).parent
 LINES, PAGE = HERE / "results" / "board.jsonl", HERE.parent / "docs" / "board.md"
@@ -159,29 +162,36 @@ def words_of(row: str, cell: Cell) -> str:
 
 def draw(found: Sequence[Cell]) -> None:
     """Draw the accuracy of each cell against the time of the processors."""
+    from digit_exp.plots.parts.canvas import draw as write
+
+    write(lambda: figure_of(found), PICTURE)
+
+
+def figure_of(found: Sequence[Cell]) -> Figure:
+    """Return the figure: a marker for each row, a point for each seed."""
     from matplotlib.ticker import NullLocator
 
-    from digit_exp.plots.parts.canvas import BLUE, MUTED, panels, save, sheet, style_axes
+    from digit_exp.plots.parts.canvas import BLUE, MUTED, panels, sheet, style_axes
 
     note = "a point for each seed; grey: other libraries, with the network of same_network"
     figure = sheet(4.4, "Accuracy and time", note)
     (axes,) = panels(figure, 1, 1)
-    for row in dict.fromkeys(cell["row"] for cell in found):
+    rows = dict.fromkeys(cell["row"] for cell in found)
+    for row, marker in zip(rows, "ovs^DP*X<>p", strict=False):
         some = [c for c in found if c["row"] == row and c["processor_seconds"] is not None]
         seconds = [cell["processor_seconds"] for cell in some]
         scores = [100 * cell["test_acc"] for cell in some]
-        axes.scatter(seconds, scores, color=MUTED if row in PEERS else BLUE, s=18)
-        axes.annotate(
-            row, (max(seconds), max(scores)), (5, 4), textcoords="offset points", fontsize=9
-        )
+        color = MUTED if row in PEERS else BLUE
+        axes.scatter(seconds, scores, color=color, s=26, marker=marker, label=row)
     style_axes(axes, "", "seconds of the processors, the whole command", "test accuracy, %")
     axes.set_xscale("log")
-    axes.margins(x=0.2, y=0.1)
+    axes.margins(x=0.1, y=0.1)
     low, high = axes.get_xlim()
     ticks = [n * 10**power for power in range(5) for n in (1, 2, 5) if low < n * 10**power < high]
     axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())
-    save(figure, PICTURE)
+    axes.legend(loc="lower right")
+    return figure
 
 
 if __name__ == "__main__":
