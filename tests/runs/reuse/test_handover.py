@@ -116,21 +116,21 @@ def own_place():
 
 
 def test_an_imported_run_is_one_of_this_place(here, capsys):
-    found = import_run(Path("run.zip"), name="anna")
+    found = import_run(Path("run.zip"), name="theirs")
     place, there = found.run.folder, manifest_of("run.zip")["run"]["run_id"]
-    assert place == Path("outputs/imported/anna")
+    assert place == Path("outputs/imported/theirs")
     assert found.run.run_id not in (None, there)
     assert found.run.tags["imported.from"] == there
     stored = connect(locate(None, here)).get_run(found.run.run_id)
     assert stored.data.tags["imported.from"] == there
     assert stored.data.metrics["test_acc"] == found.run.metrics["test_acc"]
-    assert Runs.of_folder().find("anna").run_id == found.run.run_id
+    assert Runs.of_folder().find("theirs").run_id == found.run.run_id
     capsys.readouterr()
-    assert main(["show", "anna", "--json"]) == 0
+    assert main(["show", "theirs", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["valid"]
-    assert main(["reproduce", "anna", "--out", "again"]) == 0
-    assert main(["compare", "anna", "again"]) == 0
-    assert main(["predict", "anna", str(place / "figures" / "learning_curves.png")]) in (0, 1)
+    assert main(["reproduce", "theirs", "--out", "again"]) == 0
+    assert main(["compare", "theirs", "again"]) == 0
+    assert main(["predict", "theirs", str(place / "figures" / "learning_curves.png")]) in (0, 1)
     # it goes on in the store of this place, with the id that it has here
     assert train_line(["resume=anna", "trainer.epochs=4"]) == 0
     longer = Runs.of_folder().find("latest")

@@ -20,7 +20,7 @@ first; an archive that is damaged or of another program is refused, and so is a 
 EPILOG = """\
 examples:
   digit-exp import run.zip
-  digit-exp import run.zip --as anna-baseline
+  digit-exp import run.zip --as their-baseline
   digit-exp import run.zip data.dir=/data/my-digits    where its data are on this machine
 
 Then `show`, `compare`, `predict`, `reproduce`, `verify` and `resume=` work on it.
