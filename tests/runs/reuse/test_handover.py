@@ -132,7 +132,7 @@ def test_an_imported_run_is_one_of_this_place(here, capsys):
     assert main(["compare", "theirs", "again"]) == 0
     assert main(["predict", "theirs", str(place / "figures" / "learning_curves.png")]) in (0, 1)
     # it goes on in the store of this place, with the id that it has here
-    assert train_line(["resume=anna", "trainer.epochs=4"]) == 0
+    assert train_line(["resume=theirs", "trainer.epochs=4"]) == 0
     longer = Runs.of_folder().find("latest")
     assert longer.tags["digit_exp.origin"] == found.run.run_id
     assert len(longer.history()) == 4
