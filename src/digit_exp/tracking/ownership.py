@@ -56,7 +56,7 @@ def is_own(tags: Mapping[str, str]) -> bool:
 def is_another(tags: Mapping[str, str]) -> bool:
     """Tell whether the owner is a living process other than this one."""
     if _is_here(tags):
-        return tags[PID] != str(os.getpid()) and _lives(tags)
+        return not is_own(tags) and _lives(tags)
     return _silence(tags) is not None and not is_gone(tags)
 
 
