@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from digit_exp.kernels import fingerprint, inline, kernel
+from digit_exp.jit import fingerprint, inline, kernel
 
 MODULE = """
 import logging
 import sys
 import numpy as np
-from digit_exp.kernels import inline, kernel
+from digit_exp.jit import inline, kernel
 
 FACTOR = {factor}
 

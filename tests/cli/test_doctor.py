@@ -96,7 +96,7 @@ def test_a_terminal_that_lacks_characters_is_told(monkeypatch):
 
 
 def test_kernels_that_are_not_compiled_or_not_kept_are_told(monkeypatch):
-    monkeypatch.setattr("digit_exp.kernels.Kernel.cache_folder", None)
+    monkeypatch.setattr("digit_exp.jit.Kernel.cache_folder", None)
     assert "NUMBA_CACHE_DIR" in machine.kernels().advice
     monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
     assert "NUMBA_DISABLE_JIT" in machine.kernels().found

@@ -6,7 +6,7 @@ import numpy as np
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.data.dataset import Rows, Split
-from digit_exp.kernels import kernel
+from digit_exp.jit import kernel
 
 SCALE = np.float32(1 / 255)
 

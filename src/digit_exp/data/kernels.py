@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array
-from digit_exp.kernels import inline, kernel
+from digit_exp.jit import inline, kernel
 
 Mask = NDArray[np.bool_]
 """Which images of a batch are meant, shape `(n,)`."""

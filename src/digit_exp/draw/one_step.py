@@ -20,7 +20,7 @@ import digit_exp
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.draw.explain import as_input, as_maps, weight_images
 from digit_exp.draw.trace import backward, forward
-from digit_exp.kernels import Kernel
+from digit_exp.jit import Kernel
 from digit_exp.nn.layers import Layer, Shape
 from digit_exp.nn.losses import cross_entropy, softmax
 from digit_exp.nn.network import Network

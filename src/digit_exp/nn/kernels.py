@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digit_exp.arrays import Array, Labels
-from digit_exp.kernels import kernel
+from digit_exp.jit import kernel
 
 
 @kernel

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from digit_exp.arrays import Array
-from digit_exp.kernels import Kernel, inline, kernel
+from digit_exp.jit import Kernel, inline, kernel
 
 Scalar = float | np.floating[Any]
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 PACKAGE = Path(digit_exp.__file__).parent
-SERVED_CODE = ("arrays.py", "kernels.py", "registry.py", "rng.py", "nn/*.py", "vision/*.py")
+SERVED_CODE = ("arrays.py", "jit.py", "registry.py", "rng.py", "nn/*.py", "vision/*.py")
 """The modules that a model needs to answer, relative to the package."""
 SERVED_WEIGHTS = Path("vision") / "detector.npz"
 """What `vision` needs beside its code."""

@@ -1,4 +1,4 @@
-"""Kernels: loops over arrays that Numba compiles at their first call and keeps on disk.
+"""Compilation: `@kernel` lets Numba compile a loop over arrays at its first call, and keeps it.
 
 A kernel does in one pass over memory what NumPy does in several. Importing this module, or one
 with kernels in it, does not import Numba.
