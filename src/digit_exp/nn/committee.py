@@ -27,6 +27,10 @@ class Committee(Layer):
     def __post_init__(self) -> None:
         self.stacks = [[Layer.from_spec(spec) for spec in member] for member in self.members]
 
+    @property
+    def in_blocks(self) -> bool:
+        return any(layer.in_blocks for _, layer in self._named())
+
     def slots(self) -> dict[str, Slot]:
         return {
             f"{name}.{slot}": place

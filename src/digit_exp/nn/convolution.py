@@ -6,10 +6,12 @@ its pixels. A map is what one filter makes of an image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array
 from digit_exp.nn.initializers import Init
@@ -22,6 +24,7 @@ from digit_exp.nn.kernels import (
     unfold,
 )
 from digit_exp.nn.layers import Dropout, Layer, Shape, WeightAndBias
+from digit_exp.nn.threads import in_parts
 
 PATCHES = 2**18
 """Numbers in the patches of a block of images: 1 MB, which stays in a core's own cache."""
@@ -60,6 +63,10 @@ class Conv2D(WeightAndBias, Layer):
         return (*out, self.filters)
 
     @property
+    def in_blocks(self) -> bool:
+        return True
+
+    @property
     def multiply_adds(self) -> int:
         height, width, filters = self.output_shape(())
         return height * width * filters * self.kernel_size**2 * self.channels
@@ -68,11 +75,15 @@ class Conv2D(WeightAndBias, Layer):
         self.x = x
         height, width, filters = self.output_shape(())
         self.y = y = self.reused("y", (len(x), height * width * filters), x.dtype)
-        for rows, patches in self._patches(x):
-            np.matmul(patches, self.w, out=y[rows].reshape(-1, filters))
-        if self.bias:
-            places = y.reshape(-1, filters)
-            places += self.b
+
+        def forward_part(part: slice) -> None:
+            for rows, patches in self._patches(x, part):
+                places = y[rows].reshape(-1, filters)
+                np.matmul(patches, self.w, out=places)
+                if self.bias:
+                    places += self.b
+
+        in_parts(len(x), forward_part)
         return y
 
     def backward(self, dy: Array) -> Array:
@@ -84,39 +95,51 @@ class Conv2D(WeightAndBias, Layer):
         self._gradients(dy, None)
 
     def _gradients(self, dy: Array, dx: Array | None) -> None:
-        self.dw[...] = 0
-        for rows, patches in self._patches(self.x):
-            places = dy[rows].reshape(-1, self.filters)
-            self.dw += patches.T @ places
-            if dx is not None:
-                np.matmul(places, self.w.T, out=patches)  # dP takes the place of P
-                self._fold(patches, dx[rows])
+        def gradient_of_part(part: slice) -> Array:
+            dw = np.zeros_like(self.dw)
+            for rows, patches in self._patches(self.x, part):
+                places = dy[rows].reshape(-1, self.filters)
+                dw += patches.T @ places
+                if dx is not None:
+                    np.matmul(places, self.w.T, out=patches)  # dP takes the place of P
+                    self._fold(patches, dx[rows])
+            return dw
+
+        self.dw[...] = sum(in_parts(len(dy), gradient_of_part))
         if self.bias:
             np.add.reduce(dy.reshape(-1, self.filters), axis=0, out=self.db)
 
-    def _patches(self, x: Array) -> Iterator[tuple[slice, Array]]:
+    def _patches(self, x: Array, part: slice) -> Iterator[tuple[slice, Array]]:
         """Yield blocks of samples, and their patches `(samples · places, kernel² · channels)`."""
-        height, width, _ = self.output_shape(())
-        places, inputs = height * width, len(self.w)
-        count = max(1, min(len(x), PATCHES // (places * inputs)))
-        shape = (count, height, width, self.kernel_size, self.kernel_size * self.channels)
-        self.patches = self.reused("patches", shape, x.dtype)
-        for start in range(0, len(x), count):
-            rows = slice(start, min(start + count, len(x)))
-            patches = self.patches[: rows.stop - start]
-            unfold(self._padded(x[rows]), self.stride, patches)
+        inputs, places = len(self.w), math.prod(self._patch_shape[:2])
+        count = max(1, min(part.stop - part.start, PATCHES // (places * inputs)))
+        kept = np.empty((count, *self._patch_shape), x.dtype)
+        padded = self._padded(count, x.dtype)
+        for start in range(part.start, part.stop, count):
+            rows = slice(start, min(start + count, part.stop))
+            images, patches = padded[: rows.stop - start], kept[: rows.stop - start]
+            self._inner(images)[...] = x[rows].reshape(-1, self.height, self.width, self.channels)
+            unfold(images, self.stride, patches)
             yield rows, patches.reshape(-1, inputs)
 
-    def _padded(self, x: Array) -> Array:
-        by, images = self.padding, x.reshape(-1, self.height, self.width, self.channels)
-        return np.pad(images, ((0, 0), (by, by), (by, by), (0, 0))) if by else images
+    @property
+    def _patch_shape(self) -> Shape:
+        """Of one sample: its places, and the rows of a patch."""
+        height, width, _ = self.output_shape(())
+        return height, width, self.kernel_size, self.kernel_size * self.channels
+
+    def _padded(self, count: int, dtype: DTypeLike) -> Array:
+        by = 2 * self.padding
+        return np.zeros((count, self.height + by, self.width + by, self.channels), dtype)
+
+    def _inner(self, padded: Array) -> Array:
+        by = self.padding
+        return padded[:, by : by + self.height, by : by + self.width]
 
     def _fold(self, patches: Array, dx: Array) -> None:
-        by = self.padding
-        sides = (self.height + 2 * by, self.width + 2 * by)
-        padded = np.zeros((len(dx), *sides, self.channels), dx.dtype)
-        fold(patches.reshape(len(dx), *self.patches.shape[1:]), self.stride, padded)
-        inner = padded[:, by : by + self.height, by : by + self.width]
+        padded = self._padded(len(dx), dx.dtype)
+        fold(patches.reshape(len(dx), *self._patch_shape), self.stride, padded)
+        inner = self._inner(padded)
         dx.reshape(inner.shape)[...] = inner
 
 

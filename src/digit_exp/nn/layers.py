@@ -77,6 +77,11 @@ class Layer:
         """How many products the forward pass of a sample adds up; small passes count as none."""
         return 0
 
+    @property
+    def in_blocks(self) -> bool:
+        """Whether its products are those of blocks of images, which threads share."""
+        return False
+
     def slots(self) -> dict[str, Slot]:
         """Return the parameters and buffers that the layer needs, by local name."""
         return {}

@@ -46,6 +46,9 @@ class Learner:
     batch = 1024
     """How many images are given to `forward` at once."""
 
+    in_blocks = False
+    """See `Network.in_blocks`."""
+
     def __init__(self, shape: tuple[int, int], classes: int) -> None:
         """Take height and width of the images, and the number of classes."""
         self.shape = shape

@@ -92,6 +92,11 @@ class Network:
         return math.prod(self.shapes[-1])
 
     @property
+    def in_blocks(self) -> bool:
+        """Whether threads share blocks of images, and not the products of matrices."""
+        return any(layer.in_blocks for layer in self.layers)
+
+    @property
     def size(self) -> int:
         """How many parameters are trained."""
         return len(self.parameters)

@@ -6,11 +6,10 @@ import logging
 import time
 from dataclasses import dataclass, replace
 
-from threadpoolctl import threadpool_limits
-
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
 from digit_exp.nn.network import Network
+from digit_exp.nn.threads import threads_for
 from digit_exp.pruning.callback import PruneLosing
 from digit_exp.runs.callbacks import callbacks_of
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
@@ -68,7 +67,7 @@ def train_and_evaluate(
     steps.write_inputs()
     earlier, started = _earlier_seconds(experiment), time.perf_counter()
     trainer = experiment.trainer(callbacks_of(experiment, run, interruption, pruning))
-    with threadpool_limits(experiment.config.trainer.threads, "blas"):
+    with threads_for(experiment.network, experiment.config.trainer.threads):
         state = trainer.fit(experiment.train, experiment.val, experiment.start)
         seconds = earlier + time.perf_counter() - started
         summary = {**best_epoch(experiment.config, state.history), "training_seconds": seconds}

@@ -7,12 +7,12 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from digit_exp.data.augmentations import Augmentation
 from digit_exp.data.dataset import Split
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
+from digit_exp.nn.threads import threads_for
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
 from digit_exp.training.callbacks import Callback
@@ -87,7 +87,7 @@ class EpochLoop(Generic[N]):
         self._emit("on_fit_start", state)
         try:
             # A diverging run overflows on its way; callbacks watch the loss, no warning is needed.
-            with np.errstate(all="ignore"), threadpool_limits(self.threads, "blas"):
+            with np.errstate(all="ignore"), threads_for(self.network, self.threads):
                 while state.epoch < self.epochs and state.stop_reason is None:
                     self._run_epoch(state, train, val)
             if state.average is not None:

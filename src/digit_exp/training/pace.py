@@ -9,9 +9,9 @@ from dataclasses import replace
 from statistics import median
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from digit_exp.data.dataset import Split
+from digit_exp.nn.threads import threads_for
 from digit_exp.training.learning import LearnerTrainer
 from digit_exp.training.trainer import Trainer
 
@@ -37,7 +37,7 @@ def epochs_that_fit(
         trainer = replace(trainer, network=deepcopy(trainer.network))
     before = trainer.network.storage.copy()
     try:
-        with np.errstate(all="ignore"), threadpool_limits(trainer.threads, "blas"):
+        with np.errstate(all="ignore"), threads_for(trainer.network, trainer.threads):
             _epoch_seconds(trainer, train, val)  # compiles
             started = time.perf_counter()
             rounds, spent = list[float](), 0.0

@@ -28,8 +28,9 @@ class Trainer(EpochLoop[Network]):
 
     A run is a function of its arguments and `seed`: shuffling, augmentation and dropout draw from
     generators made anew for every epoch, so that a run resumed between two epochs ends with the
-    same weights, bit for bit, as an uninterrupted one. `threads` is the number of threads of BLAS;
-    another number may round sums differently. `ema` is the decay of an average of the weights.
+    same weights, bit for bit, as an uninterrupted one. `threads` is in how many threads the
+    network calculates; another number may round sums differently. `ema` is the decay of an average
+    of the weights.
     """
 
     optimizer: Optimizer
