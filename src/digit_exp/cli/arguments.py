@@ -1,30 +1,14 @@
-"""A command and the options that commands share: RUN, --uri, --json."""
+"""Options that commands share: RUN, --uri, --json."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from collections.abc import Callable
-from dataclasses import dataclass
+from argparse import ArgumentParser
 
 RUN = (
     "a run's id or its first characters, a name, a folder, a checkpoint, 'latest', 'best' (in"
     " validation accuracy), or a sweep"
 )
 """What may be typed for a run; `runs/reuse/lookup.py` finds it."""
-
-
-@dataclass(frozen=True)
-class Command:
-    """One word after `digit-exp`, with its help, its options and what it does."""
-
-    name: str
-    summary: str
-    """One line for the list of commands."""
-    description: str
-    epilog: str
-    configure: Callable[[ArgumentParser], None]
-    run: Callable[[Namespace], int]
-    """Does the work and returns the exit code."""
 
 
 def add_run(parser: ArgumentParser) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import yaml  # type: ignore[import-untyped]
 
-from digit_exp.cli.parser import COMMANDS
+from digit_exp.cli.parser import COMMANDS, help_of
 from digit_exp.config.paths import choices, conf_dir
 
 INTRODUCTION = """\
@@ -54,7 +54,7 @@ def help_text(config_dir: str | None = None) -> str:
 
 def _commands() -> str:
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<{width}}  {help_of(command)[0]}" for name, command in COMMANDS.items()]
     return "\n".join(["Commands, each with its own --help", "", *lines, ""])
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from typing import Protocol
 
 from digit_exp.cli.commands import (
     committee,
@@ -18,45 +19,63 @@ from digit_exp.cli.commands import (
 from digit_exp.cli.commands.manage import gc, note, promote, rm, sync, tag
 from digit_exp.cli.commands.views import compare, export, list, show, ui
 
+
+class Command(Protocol):
+    """A module of `commands/`. Its docstring is its `--help`."""
+
+    __doc__: str | None
+
+    def configure(self, parser: ArgumentParser) -> None:
+        """Add the options to the parser."""
+
+    def run(self, options: Namespace) -> int:
+        """Do the work and return the exit code."""
+
+
 TRAIN = "train"
-COMMANDS = {
-    command.name: command
-    for command in (
-        list.COMMAND,
-        show.COMMAND,
-        tag.COMMAND,
-        note.COMMAND,
-        rm.COMMAND,
-        gc.COMMAND,
-        compare.COMMAND,
-        export.COMMAND,
-        import_run.COMMAND,
-        try_change.COMMAND,
-        reproduce.COMMAND,
-        verify.COMMAND,
-        committee.COMMAND,
-        promote.COMMAND,
-        predict.COMMAND,
-        draw.COMMAND,
-        sync.COMMAND,
-        ui.COMMAND,
-        doctor.COMMAND,
-        schema.COMMAND,
-    )
+COMMANDS: dict[str, Command] = {
+    "list": list,
+    "show": show,
+    "tag": tag,
+    "note": note,
+    "rm": rm,
+    "gc": gc,
+    "compare": compare,
+    "export": export,
+    "import": import_run,
+    "try": try_change,
+    "reproduce": reproduce,
+    "verify": verify,
+    "committee": committee,
+    "promote": promote,
+    "predict": predict,
+    "draw": draw,
+    "sync": sync,
+    "ui": ui,
+    "doctor": doctor,
+    "schema": schema,
 }
 """In the order in which `--help` lists them."""
 
 
+def help_of(command: Command) -> tuple[str, str, str]:
+    """Return a line for the list of commands, what stands above the options, and below them."""
+    summary, _, rest = (command.__doc__ or "").strip().partition("\n\n")
+    description, _, epilog = rest.partition("\n\n")
+    return summary, description, epilog
+
+
 def command_parser() -> ArgumentParser:
-    """Return the parser; the options that it finds have `run`, what is to be done."""
+    """Return the parser; the options that it finds have `execute`, what is to be done."""
     parser = ArgumentParser(prog="digit-exp")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS.values():
+    for name, command in COMMANDS.items():
+        summary, description, epilog = help_of(command)
         added = commands.add_parser(
-            command.name,
-            help=command.summary,
-            description=command.description,
-            epilog=command.epilog,
+            name,
+            help=summary,
+            description=description,
+            epilog=epilog,
             formatter_class=RawDescriptionHelpFormatter,
         )
         command.configure(added)

@@ -1,6 +1,15 @@
-"""`digit-exp committee RUN RUN ...`: one model of several, by the mean of their probabilities.
+"""Make one model of several runs: the mean of their probabilities.
 
-The work is in `runs/reuse/committee.py`.
+Makes one model of the networks of several runs: it answers with the mean of their probabilities.
+It is a run of its own, calibrated and tested like any other, so predict, draw and promote take it.
+A table says what each member adds. Members share their data set and validation images: train them
+with one data.split_seed.
+
+Examples:
+  digit-exp committee 7f3a 09bc 41d2
+  digit-exp committee my-sweep --best 3 --name three    the best three jobs of a sweep
+
+Exit code 0 if the committee was made, 1 if that failed, 2 if the runs do not fit together.
 """
 
 from __future__ import annotations
@@ -10,27 +19,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
-from digit_exp.cli.arguments import RUN, Command, add_json, add_store
+from digit_exp.cli.arguments import RUN, add_json, add_store
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_json
 from digit_exp.runs.errors import JobFailed
 
-DESCRIPTION = """\
-Makes one model of the networks of several runs: it answers with the mean of their probabilities.
-It is a run of its own, calibrated and tested like any other, so predict, draw and promote take it.
-A table says what each member adds. Members share their data set and validation images: train them
-with one data.split_seed.
-"""
-EPILOG = """\
-examples:
-  digit-exp committee 7f3a 09bc 41d2
-  digit-exp committee my-sweep --best 3 --name three    the best three jobs of a sweep
 
-Exit code 0 if the committee was made, 1 if that failed, 2 if the runs do not fit together.
-"""
-
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
     parser.add_argument(
         "--best", type=int, metavar="K", help="take the K runs of the best validation accuracy"
@@ -40,7 +35,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _committee(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.committee import best_of, make_committee
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 
@@ -58,13 +53,3 @@ def _committee(options: Namespace) -> int:
     else:
         print(*made.lines(), sep="\n")
     return SUCCESS
-
-
-COMMAND = Command(
-    "committee",
-    "one model of several runs: the mean of their probabilities",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _committee,
-)

@@ -1,4 +1,11 @@
-"""`digit-exp doctor`: is everything there that runs need? The work is in `doctor/`."""
+"""Check installation, machine and store.
+
+Checks the installation (versions, package data, configuration), the machine (cores, BLAS, compiled
+kernels, terminal, figures, git) and where things are kept (folder, disk, caches, MLflow store).
+Says what is wrong and what to do. Changes nothing.
+
+Exit code 0 if runs can be made, even if something could be better; 1 if something is wrong.
+"""
 
 from __future__ import annotations
 
@@ -6,29 +13,20 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import Command, add_json, add_store
+from digit_exp.cli.arguments import add_json, add_store
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
     from digit_exp.doctor.check import Check
 
-DESCRIPTION = """\
-Checks the installation (versions, package data, configuration), the machine (cores, BLAS, compiled
-kernels, terminal, figures, git) and where things are kept (folder, disk, caches, MLflow store).
-Says what is wrong and what to do. Changes nothing.
-"""
-EPILOG = """\
-Exit code 0 if runs can be made, even if something could be better; 1 if something is wrong.
-"""
 
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     add_json(parser)
     add_store(parser)
 
 
-def _doctor(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.doctor.check import Level
     from digit_exp.doctor.examine import examine
 
@@ -51,8 +49,3 @@ def _lines(name: str, check: Check) -> str:
     lines = [*check.found.splitlines(), *([f"-> {check.advice}"] if check.advice else [])]
     first = f"{check.level.value:<7}  {name:<13}  "
     return first + f"\n{' ' * len(first)}".join(lines)
-
-
-COMMAND = Command(
-    "doctor", "check installation, machine and store", DESCRIPTION, EPILOG, _configure, _doctor
-)

@@ -1,37 +1,33 @@
-"""`digit-exp draw`: a local page on which one draws, and sees what networks read, and why.
+"""Draw a digit, and see what networks read.
 
-The work is in `draw/`.
-"""
-
-from __future__ import annotations
-
-from argparse import ArgumentParser, Namespace
-
-from digit_exp.cli.arguments import RUN, Command, add_store
-
-PORT = 8470
-DESCRIPTION = """\
 Opens a page on which one draws a digit with mouse, pen, finger or keyboard, or drops a picture. It
 shows at once what the networks of up to four runs see and read, and why: activations, weights, and
 which pixels would have to change. Its second tab shows one training step, layer by layer.
-"""
-EPILOG = """\
-examples:
+
+Examples:
   digit-exp draw                      the best run
   digit-exp draw latest best linear   three runs side by side
 
 It runs until Ctrl-C, for this machine only. If the port is taken, the next free one is used.
 """
 
+from __future__ import annotations
 
-def _configure(parser: ArgumentParser) -> None:
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import RUN, add_store
+
+PORT = 8470
+
+
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"{RUN}; default: best")
     parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="only print the link")
     add_store(parser)
 
 
-def _draw(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     import webbrowser
 
     from digit_exp.cli.commands.views.ui import has_screen
@@ -56,8 +52,3 @@ def _draw(options: Namespace) -> int:
     except KeyboardInterrupt:
         print("\nstopped")
     return 0
-
-
-COMMAND = Command(
-    "draw", "draw a digit, and see what networks read", DESCRIPTION, EPILOG, _configure, _draw
-)

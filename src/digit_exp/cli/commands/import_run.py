@@ -1,6 +1,15 @@
-"""`digit-exp import FILE.zip`: a run of another place becomes one of this place.
+"""Take in a run that somebody has exported.
 
-The work is in `runs/reuse/handover/adopt.py`.
+Takes in a run that `digit-exp export RUN --to FILE.zip` has written: its folder goes below
+outputs/imported/, and MLflow gets it if there is a store here. The digests of all files are checked
+first; an archive that is damaged or of another program is refused, and so is a run that is here.
+
+Examples:
+  digit-exp import run.zip
+  digit-exp import run.zip --as their-baseline
+  digit-exp import run.zip data.dir=/data/my-digits    where its data are on this machine
+
+Then `show`, `compare`, `predict`, `reproduce`, `verify` and `resume=` work on it.
 """
 
 from __future__ import annotations
@@ -8,23 +17,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import Command, add_json, add_store
+from digit_exp.cli.arguments import add_json, add_store
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_json
 
-DESCRIPTION = """\
-Takes in a run that `digit-exp export RUN --to FILE.zip` has written: its folder goes below
-outputs/imported/, and MLflow gets it if there is a store here. The digests of all files are checked
-first; an archive that is damaged or of another program is refused, and so is a run that is here.
-"""
-EPILOG = """\
-examples:
-  digit-exp import run.zip
-  digit-exp import run.zip --as their-baseline
-  digit-exp import run.zip data.dir=/data/my-digits    where its data are on this machine
-
-Then `show`, `compare`, `predict`, `reproduce`, `verify` and `resume=` work on it.
-"""
 PLACE = "data.KEY=PLACE"
 
 
@@ -34,7 +30,7 @@ def add_places(parser: ArgumentParser) -> None:
     parser.add_argument("places", nargs="*", metavar=PLACE, help=what)
 
 
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="FILE.zip", help="the archive")
     add_places(parser)
     parser.add_argument("--as", dest="name", metavar="NAME", help="what it is called here")
@@ -42,7 +38,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _import(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.folder import relative_to_cwd
     from digit_exp.runs.reuse.handover.adopt import import_run
     from digit_exp.runs.reuse.handover.rewrite import places
@@ -57,13 +53,3 @@ def _import(options: Namespace) -> int:
         print(f"{found.run.label} is in {relative_to_cwd(found.run.folder or Path())}")
         print("\n".join(found.synced.where if found.synced else ["no store is here: not tracked"]))
     return SUCCESS if is_all else FAILURE
-
-
-COMMAND = Command(
-    "import",
-    "take in a run that somebody has exported",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _import,
-)

@@ -1,4 +1,16 @@
-"""`digit-exp predict RUN image.png ...`: what a run's network reads in pictures."""
+"""Read the digits in pictures with a run's network.
+
+Reads the handwritten digits of each picture: a photo, a scan or a drawing, dark on light or light
+on dark, of any size. Each digit is brought to the form of MNIST and given to the network of a run.
+"unsure" marks a reading of low confidence.
+
+Examples:
+  digit-exp predict latest photo.jpg
+  digit-exp predict best scans/ --show seen.png      what the network saw, as a picture
+  digit-exp predict best - --json < digit.png        from standard input, as JSON
+
+Exit code 0 if a digit was found in every picture, 1 if not in all, 2 if the command is wrong.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +19,10 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import Command, add_run, add_store
-
-DESCRIPTION = """\
-Reads the handwritten digits of each picture: a photo, a scan or a drawing, dark on light or light
-on dark, of any size. Each digit is brought to the form of MNIST and given to the network of a run.
-"unsure" marks a reading of low confidence.
-"""
-EPILOG = """\
-examples:
-  digit-exp predict latest photo.jpg
-  digit-exp predict best scans/ --show seen.png      what the network saw, as a picture
-  digit-exp predict best - --json < digit.png        from standard input, as JSON
-
-Exit code 0 if a digit was found in every picture, 1 if not in all, 2 if the command is wrong.
-"""
+from digit_exp.cli.arguments import add_run, add_store
 
 
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument(
         "images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or - for stdin"
@@ -36,7 +34,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _predict(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.predict import Predictor, prediction_lines, read_files
 
@@ -65,8 +63,3 @@ def _predict(options: Namespace) -> int:
         ]
         print(f"drawn in {draw(lambda: seen(drawn), options.show)}", file=sys.stderr)
     return 0 if all(each.is_read for each in predictions) else 1
-
-
-COMMAND = Command(
-    "predict", "what a run's network reads in pictures", DESCRIPTION, EPILOG, _configure, _predict
-)

@@ -1,6 +1,15 @@
-"""`digit-exp reproduce RUN`: trains a run again and says whether it is the same.
+"""Train a run again, and say whether it is the same to the bit.
 
-The work is in `runs/reuse/reproduce.py`.
+Trains a run again with its configuration, seed, data and threads, and compares: what both were
+made with, every metric of every epoch, the weights, the test predictions.
+
+exit codes:
+  0  bit-identical: every metric, every weight, every prediction
+  3  within tolerance: not that, but the accuracies are near enough
+  1  not reproduced
+  2  it could not be tried: no such run, other data, a configuration that is not valid any more
+
+The new run goes to outputs/reproductions/ and is not tracked, unless --track is given.
 """
 
 from __future__ import annotations
@@ -12,27 +21,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from digit_exp.cli.arguments import Command, add_json, add_run, add_store
+from digit_exp.cli.arguments import add_json, add_run, add_store
 from digit_exp.cli.output import print_json
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.errors import JobFailed
 
-DESCRIPTION = """\
-Trains a run again with its configuration, seed, data and threads, and compares: what both were
-made with, every metric of every epoch, the weights, the test predictions.
-"""
-EPILOG = """\
-exit codes:
-  0  bit-identical: every metric, every weight, every prediction
-  3  within tolerance: not that, but the accuracies are near enough
-  1  not reproduced
-  2  it could not be tried: no such run, other data, a configuration that is not valid any more
 
-The new run goes to outputs/reproductions/ and is not tracked, unless --track is given.
-"""
-
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument(
         "--tolerance",
@@ -48,7 +43,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _reproduce(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.reproduce import Verdict, reproduce
     from digit_exp.runs.reuse.views.json_shapes import reproduction_json
@@ -87,13 +82,3 @@ def progress_to(json: bool) -> TextIO:
     stream = sys.stderr if json else sys.stdout
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=stream)
     return stream
-
-
-COMMAND = Command(
-    "reproduce",
-    "train a run again: is it the same to the bit?",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _reproduce,
-)

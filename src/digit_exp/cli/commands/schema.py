@@ -1,27 +1,24 @@
-"""`digit-exp schema`: JSON schemas for editors. They are made in `config/json_schema.py`."""
+"""Write JSON schemas, for editors of YAML.
+
+Writes a JSON schema for each kind of configuration file: the groups (data, model, optimizer, ...),
+presets (experiment, sweep), config and search spaces. With them an editor that knows YAML completes
+keys, shows what they mean and which values are allowed, and underlines wrong ones.
+
+Put this line at the top of a file of your own (below `# @package _global_`, if it has that):
+
+  # yaml-language-server: $schema=DIR/experiment.json
+"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import Command
 from digit_exp.cli.exit_codes import SUCCESS
 from digit_exp.cli.output import print_json
 
-DESCRIPTION = """\
-Writes a JSON schema for each kind of configuration file: the groups (data, model, optimizer, ...),
-presets (experiment, sweep), config and search spaces. With them an editor that knows YAML completes
-keys, shows what they mean and which values are allowed, and underlines wrong ones.
-"""
-EPILOG = """\
-Put this line at the top of a file of your own (below `# @package _global_`, if it has that):
 
-  # yaml-language-server: $schema=DIR/experiment.json
-"""
-
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--write",
         type=Path,
@@ -30,7 +27,7 @@ def _configure(parser: ArgumentParser) -> None:
     )
 
 
-def _schema(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.config.json_schema import schemas, write_schemas
 
     if options.write is None:
@@ -39,8 +36,3 @@ def _schema(options: Namespace) -> int:
         for file in write_schemas(options.write):
             print(file)
     return SUCCESS
-
-
-COMMAND = Command(
-    "schema", "JSON schemas, for editors of YAML", DESCRIPTION, EPILOG, _configure, _schema
-)

@@ -1,28 +1,11 @@
-"""`digit-exp try KEY=VALUE ...`: whether a change is better than what there is, or only lucky.
+"""Tell whether a change is better, or only lucky.
 
-The work is in `sweeps/tries/try_change.py`.
-"""
-
-from __future__ import annotations
-
-import sys
-from argparse import ArgumentParser, Namespace
-
-from digit_exp.cli.arguments import Command, add_json, add_store
-from digit_exp.cli.exit_codes import FAILURE, SUCCESS
-from digit_exp.cli.output import print_json
-from digit_exp.runs.errors import JobFailed
-
-EXIT_CODES = {"better": SUCCESS, "worse": 3, "no difference": 4, "undecided": 5}
-
-DESCRIPTION = """\
 Trains a change and its baseline on the same seeds, pair by pair, and stops as soon as a sequential
 paired test decides: better, worse, or no difference that matters. Compared is the best validation
 accuracy; the test set has no part in it. Finished runs are used again, and the same command goes on
 after a kill.
-"""
-EPILOG = """\
-examples:
+
+Examples:
   digit-exp try optimizer=lion optimizer.lr=3e-4        against the defaults
   digit-exp try schedule=one_cycle --against best       against the best run's configuration
   digit-exp try model.hidden=[512] --both trainer.epochs=5 data=fashion
@@ -32,8 +15,20 @@ Verdicts are kept in outputs/verdicts.jsonl; digit-exp list --verdicts shows the
 docs/statistics.md explains the test.
 """
 
+from __future__ import annotations
 
-def _configure(parser: ArgumentParser) -> None:
+import sys
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import add_json, add_store
+from digit_exp.cli.exit_codes import FAILURE, SUCCESS
+from digit_exp.cli.output import print_json
+from digit_exp.runs.errors import JobFailed
+
+EXIT_CODES = {"better": SUCCESS, "worse": 3, "no difference": 4, "undecided": 5}
+
+
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "words", nargs="+", metavar="KEY=VALUE", help="what is changed, as on any command line"
     )
@@ -63,7 +58,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _try(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from dataclasses import asdict
 
     from digit_exp.sweeps.tries.comparison import comparison
@@ -88,13 +83,3 @@ def _try(options: Namespace) -> int:
     else:
         print(f"\n{verdict.text()}, {verdict.seconds:.0f} s of training")
     return EXIT_CODES[verdict.verdict]
-
-
-COMMAND = Command(
-    "try",
-    "whether a change is better, or only lucky",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _try,
-)

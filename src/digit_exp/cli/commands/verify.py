@@ -1,6 +1,17 @@
-"""`digit-exp verify RUN|FILE.zip`: trains a run again and judges whether the result holds.
+"""Train a run or an archive again, and say whether its result holds.
 
-The work is in `runs/reuse/handover/verify.py`.
+Trains a run, or the run in an archive, again from its configuration, and says: bit-identical,
+same within seeds, not reproduced; with the numbers, and what differs of versions and machine.
+
+same within seeds: the accuracies are no further apart than those of two seeds are in 95 % of
+cases, if runs of three seeds are here; else no further than 0.5 percentage points.
+
+exit codes:
+  0  bit-identical, or same within seeds
+  1  not reproduced
+  2  it could not be tried: a damaged archive, data that are not there, no such run
+
+The new run goes to outputs/reproductions/ and is not tracked.
 """
 
 from __future__ import annotations
@@ -12,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import RUN, Command, add_json, add_store
+from digit_exp.cli.arguments import RUN, add_json, add_store
 from digit_exp.cli.commands.import_run import add_places
 from digit_exp.cli.commands.reproduce import add_out, new_folder, progress_to
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
@@ -24,24 +35,8 @@ if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun
     from digit_exp.runs.reuse.lookup import Runs
 
-DESCRIPTION = """\
-Trains a run, or the run in an archive, again from its configuration, and says: bit-identical,
-same within seeds, not reproduced; with the numbers, and what differs of versions and machine.
-"""
-EPILOG = """\
-same within seeds: the accuracies are no further apart than those of two seeds are in 95 % of cases,
-if runs of three seeds are here; else no further than 0.5 percentage points.
 
-exit codes:
-  0  bit-identical, or same within seeds
-  1  not reproduced
-  2  it could not be tried: a damaged archive, data that are not there, no such run
-
-The new run goes to outputs/reproductions/ and is not tracked.
-"""
-
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN|FILE.zip", help=f"an archive, or {RUN} (its winner)")
     add_places(parser)
     add_out(parser)
@@ -49,7 +44,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _verify(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.handover.verify import verify
     from digit_exp.runs.reuse.lookup import Runs
 
@@ -82,13 +77,3 @@ def _original(options: Namespace, runs: Runs) -> Iterator[FoundRun]:
         return
     with TemporaryDirectory(prefix="digit_exp-") as work:
         yield unpack(file, Path(work) / "run", changes)
-
-
-COMMAND = Command(
-    "verify",
-    "train a run or an archive again: does its result hold?",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _verify,
-)

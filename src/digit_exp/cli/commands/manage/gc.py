@@ -1,4 +1,17 @@
-"""`digit-exp gc`: frees the disk of what nothing needs. See `runs/reuse/manage/garbage.py`."""
+"""Free the disk of what nothing needs.
+
+Frees the disk of what no run, sweep or registered model needs: runs that have been in the trash for
+30 days, with what MLflow keeps of them; files of runs that were deleted in MLflow; checkpoints that
+later ones have replaced; half-written files; folders of sweeps without a job. This cannot be
+undone, so what goes is listed first, and it asks.
+
+Examples:
+  digit-exp gc --dry-run
+  digit-exp gc --days 7
+  digit-exp gc --all --caches --yes
+
+MLflow's part needs a store in a SQLite file; at a server, its owner runs `mlflow gc`.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +20,16 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import Command, add_json, add_store
+from digit_exp.cli.arguments import add_json, add_store
 from digit_exp.cli.output import columns, print_json
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.manage.garbage import Garbage
 
-DESCRIPTION = """\
-Frees the disk of what no run, sweep or registered model needs: runs that have been in the trash for
-30 days, with what MLflow keeps of them; files of runs that were deleted in MLflow; checkpoints that
-later ones have replaced; half-written files; folders of sweeps without a job. This cannot be
-undone, so what goes is listed first, and it asks.
-"""
-EPILOG = """\
-examples:
-  digit-exp gc --dry-run
-  digit-exp gc --days 7
-  digit-exp gc --all --caches --yes
-
-MLflow's part needs a store in a SQLite file; at a server, its owner runs `mlflow gc`.
-"""
 DAYS = 30
 
 
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     age = parser.add_mutually_exclusive_group()
     age.add_argument(
         "--days",
@@ -52,7 +51,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _gc(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import OUTPUTS
     from digit_exp.runs.reuse.manage.caches import caches
     from digit_exp.runs.reuse.manage.garbage import as_json, garbage
@@ -101,6 +100,3 @@ def _is_wanted(options: Namespace, total: int) -> bool:
     if options.json or not sys.stdin.isatty():
         raise ConfigError(Problem("--yes", "is missing, and nobody can be asked; nothing has gone"))
     return input(f"free {_megabytes(total)}, which cannot be undone? [y/N] ").strip().lower() == "y"
-
-
-COMMAND = Command("gc", "free the disk of what nothing needs", DESCRIPTION, EPILOG, _configure, _gc)

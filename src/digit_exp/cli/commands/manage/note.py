@@ -1,29 +1,27 @@
-"""`digit-exp note RUN TEXT`: what a person says of a run. See `runs/reuse/manage/annotate.py`."""
+"""Say in words what a run is.
+
+Says in words what a run is. `show` prints the note, and MLflow shows it, as Markdown, on the run's
+page. Without TEXT the note is printed; an empty text, "", takes it away.
+
+Examples:
+  digit-exp note latest "the first run with the new labels"
+  digit-exp note latest
+"""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from digit_exp.cli.arguments import Command, add_run, add_store
-
-DESCRIPTION = """\
-Says in words what a run is. `show` prints the note, and MLflow shows it, as Markdown, on the run's
-page. Without TEXT the note is printed; an empty text, "", takes it away.
-"""
-EPILOG = """\
-examples:
-  digit-exp note latest "the first run with the new labels"
-  digit-exp note latest
-"""
+from digit_exp.cli.arguments import add_run, add_store
 
 
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("text", nargs="*", metavar="TEXT", help="words; quotes are not needed")
     add_store(parser)
 
 
-def _note(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.manage.annotate import annotate, given_tags
     from digit_exp.tracking.mlflow.mirror.entities import NOTE
@@ -35,6 +33,3 @@ def _note(options: Namespace) -> int:
         annotate(run, {NOTE: text} if text else {}, [NOTE] if not text and NOTE in old else [])
     print(given_tags(run).get(NOTE, "no note"))
     return 0
-
-
-COMMAND = Command("note", "say in words what a run is", DESCRIPTION, EPILOG, _configure, _note)

@@ -1,24 +1,11 @@
-"""`digit-exp promote RUN`: a run's model becomes the champion, if it is not worse."""
+"""Make a run's model the champion, if it is not worse.
 
-from __future__ import annotations
-
-from argparse import ArgumentParser, Namespace
-
-from digit_exp.cli.arguments import Command, add_json, add_run, add_store
-from digit_exp.cli.exit_codes import SUCCESS
-from digit_exp.cli.output import print_json
-
-REFUSED = 1
-"""Exit code if the champion stays."""
-
-DESCRIPTION = """\
 Registers the model of a run and makes it the champion, models:/digits@champion. Where there is a
 champion, the run must not be worse by a paired test on the validation set. The old one stays as
 models:/digits@previous. A registered model belongs to one data set: digits to that of the default
 configuration, digits-NAME to the data set NAME, or what --name says.
-"""
-EPILOG = """\
-examples:
+
+Examples:
   digit-exp promote best
   digit-exp promote my-sweep            the winner of a sweep
   digit-exp promote 4f2a --force        whatever the test says
@@ -26,8 +13,19 @@ examples:
 Exit code 0 if the run is the champion now, 1 if the champion stays, 2 if the command is wrong.
 """
 
+from __future__ import annotations
 
-def _configure(parser: ArgumentParser) -> None:
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import add_json, add_run, add_store
+from digit_exp.cli.exit_codes import SUCCESS
+from digit_exp.cli.output import print_json
+
+REFUSED = 1
+"""Exit code if the champion stays."""
+
+
+def configure(parser: ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument("--name", help="the registered model (default: digits, or digits-DATA)")
     parser.add_argument("--force", action="store_true", help="do not compare with the champion")
@@ -35,7 +33,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _promote(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.manage.promote import promote
     from digit_exp.runs.reuse.views.json_shapes import promotion_json
@@ -47,13 +45,3 @@ def _promote(options: Namespace) -> int:
     else:
         print(*found.lines(), sep="\n")
     return SUCCESS if found.is_champion else REFUSED
-
-
-COMMAND = Command(
-    "promote",
-    "make a run's model the champion, if it is not worse",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _promote,
-)

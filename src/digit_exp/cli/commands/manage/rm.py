@@ -1,18 +1,10 @@
-"""`digit-exp rm RUN ...`: runs go to the trash, and come back. See `runs/reuse/manage/trash.py`."""
+"""Move runs to the trash, or back.
 
-from __future__ import annotations
-
-from argparse import ArgumentParser, Namespace
-
-from digit_exp.cli.arguments import Command, add_store
-
-DESCRIPTION = """\
 Moves runs to the folder `trash` beside `outputs`, and deletes them in MLflow, which keeps deleted
 runs. Nothing is lost: --restore brings a run back to its place, in both. A run that is going on or
 that is a registered model is refused, and so is a whole sweep: name its jobs by their ids.
-"""
-EPILOG = """\
-examples:
+
+Examples:
   digit-exp rm 1fa46133d48b
   digit-exp rm --list
   digit-exp rm --restore 1fa46133d48b
@@ -20,8 +12,14 @@ examples:
 `digit-exp gc` frees the disk of what has been in the trash for 30 days.
 """
 
+from __future__ import annotations
 
-def _configure(parser: ArgumentParser) -> None:
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import add_store
+
+
+def configure(parser: ArgumentParser) -> None:
     what = "a run's id or its first characters, a name, a folder, or 'latest'"
     parser.add_argument("runs", nargs="*", metavar="RUN", help=what)
     parser.add_argument("--restore", action="store_true", help="bring the runs back")
@@ -29,7 +27,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _rm(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.folder import relative_to_cwd
     from digit_exp.runs.reuse.found_run import RunError
     from digit_exp.runs.reuse.lookup import Runs
@@ -48,6 +46,3 @@ def _rm(options: Namespace) -> int:
         for each in removed(TRASH.absolute()):
             print(f"{each.when[:16].replace('T', ' ')}  {'  '.join(each.names)}")
     return 0
-
-
-COMMAND = Command("rm", "move runs to the trash, or back", DESCRIPTION, EPILOG, _configure, _rm)

@@ -1,6 +1,15 @@
-"""`digit-exp sync RUN ...`: a store gets what it lacks of runs, or a copy of them.
+"""Send what MLflow lacks of runs, or copies of them to another store.
 
-The work is in `runs/reuse/manage/sync.py`.
+Sends what MLflow lacks of runs: metrics, parameters, tags, files, the model, the status. All of it
+is in a run's folder. What MLflow has is not sent again. A sweep stands for all of its jobs.
+
+Examples:
+  digit-exp sync latest
+  digit-exp sync outputs/2026-01-31/12-00-00
+  digit-exp sync my-sweep --to http://127.0.0.1:5000    a copy on another server
+
+Exit code 0 if the store has everything, 1 if it refuses something, 2 if the command is wrong or
+the store does not answer.
 """
 
 from __future__ import annotations
@@ -9,7 +18,7 @@ from argparse import ArgumentParser, Namespace
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import RUN, Command, add_json, add_store
+from digit_exp.cli.arguments import RUN, add_json, add_store
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_json
 
@@ -17,23 +26,10 @@ if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun
     from digit_exp.runs.reuse.manage.sync import Synced
 
-DESCRIPTION = """\
-Sends what MLflow lacks of runs: metrics, parameters, tags, files, the model, the status. All of it
-is in a run's folder. What MLflow has is not sent again. A sweep stands for all of its jobs.
-"""
-EPILOG = """\
-examples:
-  digit-exp sync latest
-  digit-exp sync outputs/2026-01-31/12-00-00
-  digit-exp sync my-sweep --to http://127.0.0.1:5000    a copy on another server
-
-Exit code 0 if the store has everything, 1 if it refuses something, 2 if the command is wrong or
-the store does not answer.
-"""
 WIDTH = 200
 
 
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
     parser.add_argument(
         "--to",
@@ -44,7 +40,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _sync(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.views.json_shapes import synced_json
 
@@ -73,13 +69,3 @@ def _sync_one(run: FoundRun, to: str | None) -> Synced:
 def _lines(run: FoundRun, synced: Synced) -> str:
     sent = shorten(", ".join(synced.sent), WIDTH, placeholder=" ...") or "nothing was missing"
     return "\n".join([f"{run.label}: {sent}", *synced.where])
-
-
-COMMAND = Command(
-    "sync",
-    "send what MLflow lacks of runs, or copies of them to another store",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _sync,
-)

@@ -1,26 +1,24 @@
-"""`digit-exp tag RUN NAME=VALUE ...`: a person's tags. See `runs/reuse/manage/annotate.py`."""
+"""Give a run tags of your own.
 
-from __future__ import annotations
-
-from argparse import ArgumentParser, Namespace
-
-from digit_exp.cli.arguments import RUN, Command, add_json, add_store
-from digit_exp.cli.output import print_json
-
-DESCRIPTION = """\
 Gives a run tags of your own, or takes them away. They are kept in its folder and sent to MLflow,
 where runs can be searched by them. Tags that the run set itself stay as they are. A sweep stands
 for all of its jobs. Without NAME=VALUE the tags are printed.
-"""
-EPILOG = """\
-examples:
+
+Examples:
   digit-exp tag latest paper=figure-3 reviewed=yes
   digit-exp tag latest --remove reviewed
   digit-exp tag my-sweep project=late-epochs
 """
 
+from __future__ import annotations
 
-def _configure(parser: ArgumentParser) -> None:
+from argparse import ArgumentParser, Namespace
+
+from digit_exp.cli.arguments import RUN, add_json, add_store
+from digit_exp.cli.output import print_json
+
+
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=f"{RUN} (all of its jobs)")
     parser.add_argument("tags", nargs="*", metavar="NAME=VALUE", help="a tag")
     parser.add_argument(
@@ -30,7 +28,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _tag(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.manage.annotate import annotate, given_tags, parse_tags
     from digit_exp.runs.reuse.views.listing import as_json
@@ -47,6 +45,3 @@ def _tag(options: Namespace) -> int:
         words = " ".join(f"{name}={text}" for name, text in now.items())
         print(f"{run.label}: {words or 'no tags of yours'}")
     return 0
-
-
-COMMAND = Command("tag", "give a run tags of your own", DESCRIPTION, EPILOG, _configure, _tag)

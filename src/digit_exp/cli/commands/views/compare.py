@@ -1,24 +1,11 @@
-"""`digit-exp compare RUN RUN ...`: what differs between runs, and how sure that is.
+"""Tell what differs between runs, and how sure that is.
 
-The work is in `runs/reuse/compare.py` and `analysis/report/sections.py`.
-"""
-
-from __future__ import annotations
-
-from argparse import ArgumentParser, Namespace
-from pathlib import Path
-
-from digit_exp.cli.arguments import RUN, Command, add_json, add_store
-from digit_exp.cli.output import print_json
-
-DESCRIPTION = """\
 Compares runs: their configurations, their results with intervals, their curves, and their
 predictions on the test set, image by image, with McNemar's test of the first run against each
 other one. A sweep stands for all of its jobs. Where configurations have several seeds, they are
 ranked by their mean and compared over the seeds.
-"""
-EPILOG = """\
-examples:
+
+Examples:
   digit-exp compare best latest
   digit-exp compare 7f3a 09bc 41d2 --out comparison
   digit-exp compare my-sweep
@@ -27,15 +14,23 @@ The tables are printed; the same as one HTML page, and the pictures (PNG), go to
 outputs/comparisons/. The exit code is 0, or 2 if the runs cannot be found.
 """
 
+from __future__ import annotations
 
-def _configure(parser: ArgumentParser) -> None:
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from digit_exp.cli.arguments import RUN, add_json, add_store
+from digit_exp.cli.output import print_json
+
+
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="the folder of the page")
     add_json(parser)
     add_store(parser)
 
 
-def _compare(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.compare import compare
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.views.json_shapes import comparison_json
@@ -49,13 +44,3 @@ def _compare(options: Namespace) -> int:
     page, *pictures = found.write(options.out)
     print(f"\npage: {page}\nits {len(pictures)} pictures: {page.parent / 'figures'}")
     return 0
-
-
-COMMAND = Command(
-    "compare",
-    "what differs between runs, and how sure that is",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _compare,
-)

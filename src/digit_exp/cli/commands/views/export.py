@@ -1,6 +1,21 @@
-"""`digit-exp export RUN ... --to FILE`: a table or a figure for a paper, or a run as an archive.
+"""Write a table or a figure for a paper, or a run as a zip.
 
-The work is in `runs/reuse/export.py` and `runs/reuse/handover/pack.py`.
+Writes the configurations of a sweep, or of several runs, best first: mean and 95 % interval over
+seeds, the best one bold, an asterisk at those that the test does not tell from it.
+--to FILE.zip writes one run for somebody else instead: everything that proves it, with a digest of
+each file. `digit-exp import` and `digit-exp verify` read it.
+
+formats of --to:
+  .csv .json .parquet   numbers for a program, a row for each configuration
+  .md .tex              mean ± half of the interval; LaTeX needs the package booktabs
+  .pdf .svg             a figure at the width of a column
+  .zip                  one run: configuration, metrics, checkpoints, predictions, provenance
+
+Examples:
+  digit-exp export my-sweep --to table.tex
+  digit-exp export my-sweep --to results.csv --figures figures
+  digit-exp export 7f3a 09bc --to scores.pdf
+  digit-exp export latest --to run.zip
 """
 
 from __future__ import annotations
@@ -9,34 +24,13 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import RUN, Command, add_store
+from digit_exp.cli.arguments import RUN, add_store
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.lookup import Runs
 
-DESCRIPTION = """\
-Writes the configurations of a sweep, or of several runs, best first: mean and 95 % interval over
-seeds, the best one bold, an asterisk at those that the test does not tell from it.
 
---to FILE.zip writes one run for somebody else instead: everything that proves it, with a digest of
-each file. `digit-exp import` and `digit-exp verify` read it.
-"""
-EPILOG = """\
-formats of --to:
-  .csv .json .parquet   numbers for a program, a row for each configuration
-  .md .tex              mean ± half of the interval; LaTeX needs the package booktabs
-  .pdf .svg             a figure at the width of a column
-  .zip                  one run: configuration, metrics, checkpoints, predictions, provenance
-
-examples:
-  digit-exp export my-sweep --to table.tex
-  digit-exp export my-sweep --to results.csv --figures figures
-  digit-exp export 7f3a 09bc --to scores.pdf
-  digit-exp export latest --to run.zip
-"""
-
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
     parser.add_argument("--to", type=Path, metavar="FILE", help="the table or figure; see below")
     parser.add_argument(
@@ -48,7 +42,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _export(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.registry import ConfigError, Problem
     from digit_exp.runs.reuse.export import export, ranking_of
     from digit_exp.runs.reuse.lookup import Runs
@@ -74,13 +68,3 @@ def _export_run(options: Namespace, runs: Runs) -> int:
         raise ConfigError(Problem(f"--to {options.to}", problem))
     print(options.to, f"SHA-256 {export_run(runs.find_job(options.runs[0]), options.to)}", sep="\n")
     return 0
-
-
-COMMAND = Command(
-    "export",
-    "a table or a figure for a paper, or a run as a zip",
-    DESCRIPTION,
-    EPILOG,
-    _configure,
-    _export,
-)

@@ -1,4 +1,17 @@
-"""`digit-exp list`: a table of runs and sweeps. The work is in `runs/reuse/views/listing.py`."""
+"""Show a table of runs and sweeps, with filters.
+
+Lists the runs below outputs/ and in the MLflow store, the latest first. The jobs of a sweep are one
+line, unless they are asked for by --sweep or --all.
+
+Examples:
+  digit-exp list                                    the latest runs, and all sweeps
+  digit-exp list --best 5 --data mnist              the best five in validation accuracy
+  digit-exp list --sweep my-sweep --sort test_loss  the jobs of a sweep, the best first
+  digit-exp list --all --status failed killed       what did not finish, jobs of sweeps too
+  digit-exp list --verdicts                         what was tried, and what that came to
+
+The store is opened only if it has runs without a folder here, or is a server.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +20,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import Command, add_json, add_store
+from digit_exp.cli.arguments import add_json, add_store
 from digit_exp.cli.output import columns, print_json
 
 if TYPE_CHECKING:
@@ -18,23 +31,8 @@ STATUSES = ("running", "finished", "failed", "killed", "diverged", "pruned")
 SHOWN = 20
 """Runs that are listed unless more are asked for."""
 
-DESCRIPTION = """\
-Lists the runs below outputs/ and in the MLflow store, the latest first. The jobs of a sweep are one
-line, unless they are asked for by --sweep or --all.
-"""
-EPILOG = """\
-examples:
-  digit-exp list                                    the latest runs, and all sweeps
-  digit-exp list --best 5 --data mnist              the best five in validation accuracy
-  digit-exp list --sweep my-sweep --sort test_loss  the jobs of a sweep, the best first
-  digit-exp list --all --status failed killed       what did not finish, jobs of sweeps too
-  digit-exp list --verdicts                         what was tried, and what that came to
 
-The store is opened only if it has runs without a folder here, or is a server.
-"""
-
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("--sweep", metavar="NAME", help="only the jobs of this sweep")
     parser.add_argument(
         "--status",
@@ -66,7 +64,7 @@ def _configure(parser: ArgumentParser) -> None:
     add_store(parser)
 
 
-def _list(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.analysis.objective import Objective
     from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
     from digit_exp.runs.reuse.views import listing
@@ -183,8 +181,3 @@ def _metric(run: FoundRun, name: str) -> str:
 
     value = run.metrics.get(name)
     return "–" if value is None else Objective(name).text(value)
-
-
-COMMAND = Command(
-    "list", "a table of runs and sweeps, with filters", DESCRIPTION, EPILOG, _configure, _list
-)

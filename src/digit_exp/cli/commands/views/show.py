@@ -1,4 +1,13 @@
-"""`digit-exp show RUN`: everything known of one run. See `runs/reuse/views/details.py`."""
+"""Show everything known of one run.
+
+Shows everything known of one run: how it stands, its metrics, what differs from the default
+configuration, what it was made with, its files, and the commands that open, resume or repeat it.
+
+Examples:
+  digit-exp show latest
+  digit-exp show my-sweep                the winner of a sweep
+  digit-exp show best --json             for a program, with the whole configuration
+"""
 
 from __future__ import annotations
 
@@ -6,31 +15,20 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import Command, add_json, add_run, add_store
+from digit_exp.cli.arguments import add_json, add_run, add_store
 from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.views.details import Details
 
-DESCRIPTION = """\
-Shows everything known of one run: how it stands, its metrics, what differs from the default
-configuration, what it was made with, its files, and the commands that open, resume or repeat it.
-"""
-EPILOG = """\
-examples:
-  digit-exp show latest
-  digit-exp show my-sweep                the winner of a sweep
-  digit-exp show best --json             for a program, with the whole configuration
-"""
 
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     add_run(parser)
     add_json(parser)
     add_store(parser)
 
 
-def _show(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.views.details import Details
 
@@ -96,6 +94,3 @@ def _size(size: float) -> str:
             return f"{size:.0f} {unit}"
         size /= 1000
     return f"{size:.1f} GB"
-
-
-COMMAND = Command("show", "everything known of one run", DESCRIPTION, EPILOG, _configure, _show)

@@ -1,7 +1,14 @@
-"""`digit-exp ui`: MLflow's web page on the runs of this folder, at the right place.
+"""Look at runs in MLflow's web page.
 
-The work is in `runs/reuse/views/mlflow_page.py` (which page) and
-`tracking/mlflow/ui_server.py` (the process that serves it).
+Shows the runs of this folder in MLflow's web page: all of them, the best first, with what varies
+between them and their curves; or one run; or the comparison of a sweep.
+
+Examples:
+  digit-exp ui                  all runs
+  digit-exp ui latest           the page of the latest run
+  digit-exp ui my-sweep         the comparison of a sweep's jobs
+
+It runs until Ctrl-C. If the port is taken, the next free one is used.
 """
 
 from __future__ import annotations
@@ -12,31 +19,18 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import RUN, Command, add_store
+from digit_exp.cli.arguments import RUN, add_store
 from digit_exp.tracking.mlflow.links import HOST, PORT
 
-DESCRIPTION = """\
-Shows the runs of this folder in MLflow's web page: all of them, the best first, with what varies
-between them and their curves; or one run; or the comparison of a sweep.
-"""
-EPILOG = """\
-examples:
-  digit-exp ui                  all runs
-  digit-exp ui latest           the page of the latest run
-  digit-exp ui my-sweep         the comparison of a sweep's jobs
 
-It runs until Ctrl-C. If the port is taken, the next free one is used.
-"""
-
-
-def _configure(parser: ArgumentParser) -> None:
+def configure(parser: ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help=f"{RUN}; default: all runs")
     parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
     parser.add_argument("--no-browser", action="store_true", help="only print the link")
     add_store(parser)
 
 
-def _show(options: Namespace) -> int:
+def run(options: Namespace) -> int:
     import webbrowser
 
     from digit_exp.runs.reuse.lookup import Runs
@@ -87,6 +81,3 @@ def has_screen() -> bool:
     return sys.platform in ("darwin", "win32") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )
-
-
-COMMAND = Command("ui", "look at runs in MLflow's web page", DESCRIPTION, EPILOG, _configure, _show)
