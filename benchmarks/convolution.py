@@ -51,9 +51,9 @@ def main() -> None:
         for worker in workers.values():
             worker.close()
         seconds = {peer: median(a["seconds"] for a in answers) for peer, answers in found.items()}
-        ratio = seconds["ours"] / min(v for k, v in seconds.items() if k != "ours")
+        peers = [v for k, v in seconds.items() if k != "ours"]
         cells = (f"{seconds[peer]:.2f}" if peer in seconds else "–" for peer in PEERS)
-        rows.append([str(cores), *cells, f"{ratio:.2f}"])
+        rows.append([str(cores), *cells, f"{seconds['ours'] / min(peers):.2f}" if peers else "–"])
     header = ["cores", "digit-exp", "PyTorch", "JAX", "ours / fastest"]
     print(f"seconds for {chosen.images} images, batches of {chosen.batch}\n")
     print(f"{table(header, rows)}\n\n{machine()}")
