@@ -1,7 +1,5 @@
 """The effect of parameters on the objective, on average over all others."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 The file holds logits. The logarithm of a float32 probability is wrong where that underflows to 0.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path

@@ -16,8 +16,6 @@ Assumed are noise of one size and normal differences. `tests/analysis/test_racin
 often the truly best candidate is dropped, also where they do not hold; `docs/statistics.md` has it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Configurations ranked by their mean, each tested against the winner."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

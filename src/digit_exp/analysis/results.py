@@ -1,7 +1,5 @@
 """The result of one job of a sweep, as the analysis takes it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

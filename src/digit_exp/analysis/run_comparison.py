@@ -1,7 +1,5 @@
 """Runs side by side: differences of configuration, and paired tests on the same images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

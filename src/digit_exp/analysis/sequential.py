@@ -13,8 +13,6 @@ t-tests and confidence sequences for Gaussian means with unknown variance", Sequ
 (2025); for the inequality Ville, "Étude critique de la notion de collectif" (1939).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

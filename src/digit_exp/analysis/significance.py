@@ -3,8 +3,6 @@
 The test set has no part in it: networks are compared on validation images.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

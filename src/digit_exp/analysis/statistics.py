@@ -4,8 +4,6 @@ Nothing here knows what the numbers are. The tests are SciPy's; Holm's correctio
 not have, is here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

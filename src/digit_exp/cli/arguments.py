@@ -1,7 +1,5 @@
 """Options that commands share: RUN, --uri, --json."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser
 
 RUN = (

@@ -1,7 +1,5 @@
 """`--dry-run`: what `sweeps/preview/dry_run.py` finds, as a table or as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The entry point: the first word is the command; help and version need no slow imports."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import shlex

@@ -1,7 +1,5 @@
 """Exit codes, and the messages of errors that the user can fix."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """`--explain KEY`: what `config/explain.py` finds, as a table or as JSON."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 
 from digit_exp.cli.output import columns, print_json

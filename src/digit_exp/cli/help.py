@@ -3,8 +3,6 @@
 Neither Hydra nor the components are imported: that would take ten times as long as all the rest.
 """
 
-from __future__ import annotations
-
 import yaml  # type: ignore[import-untyped]
 
 from digit_exp.cli.parser import COMMANDS, help_of

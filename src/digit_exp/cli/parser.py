@@ -1,7 +1,5 @@
 """The parser of every command but `train`, whose words are Hydra's."""
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from typing import Protocol
 

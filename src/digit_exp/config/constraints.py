@@ -4,8 +4,6 @@ A rule names the keys that it reads. It is skipped if one of them is invalid, or
 components have no such field.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from enum import Enum

@@ -4,8 +4,6 @@ The types are those that a component's annotations use: numbers with a `Range`, 
 Enums, lists, and any of them or null. What does not fit is refused with what would.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass

@@ -3,8 +3,6 @@
 The last one wins. Files are listed as Hydra merges them.
 """
 
-from __future__ import annotations
-
 import inspect
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ Types, ranges and defaults are those of the registered classes; what a key means
 beside it in `conf/`, as in the reference.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

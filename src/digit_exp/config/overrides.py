@@ -1,7 +1,5 @@
 """Values as overrides of a command line, in the grammar of Hydra's parser."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 After a wrong value the rest is checked without it and without the component that needs it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints

@@ -1,7 +1,5 @@
 """Where the YAML files are, and what each is for. Quick to import, for `--help`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a command line leads to: every job composed and checked once, or every error."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ Types, ranges and defaults are those of the registered classes; what a field mea
 beside it in `conf/`. A test holds the page to both.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum

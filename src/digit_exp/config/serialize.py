@@ -1,7 +1,5 @@
 """A RunConfig as plain values: for files, for MLflow, and to compare with the defaults."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

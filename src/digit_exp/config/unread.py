@@ -1,7 +1,5 @@
 """Values that were changed and that the chosen model does not read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 
 from digit_exp.config.schema import RunConfig

@@ -1,7 +1,5 @@
 """All checks, in the order in which they are made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 

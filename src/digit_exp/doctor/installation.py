@@ -1,7 +1,5 @@
 """Whether the program, the packages that it needs and its own files are there."""
 
-from __future__ import annotations
-
 import platform
 import sys
 from importlib import metadata

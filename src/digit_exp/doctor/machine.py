@@ -1,7 +1,5 @@
 """The machine: cores, BLAS, compiled kernels, terminal, figures, git."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

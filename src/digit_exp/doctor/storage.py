@@ -1,7 +1,5 @@
 """Where runs, data sets and their tracking are kept: folders, disk, cache, store."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from pathlib import Path

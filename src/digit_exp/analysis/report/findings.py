@@ -1,7 +1,5 @@
 """The conclusion of a sweep in sentences, and the method behind it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from digit_exp.analysis.ranking import Ranking

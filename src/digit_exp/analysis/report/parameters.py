@@ -1,7 +1,5 @@
 """Sections about parameters: the effect of each one, and of two together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Sections about configurations: ranking, replicates, training time, jobs that did not finish."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from functools import partial
 

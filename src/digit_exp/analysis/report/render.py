@@ -1,7 +1,5 @@
 """From sections to files: HTML that holds its figures, or Markdown beside them."""
 
-from __future__ import annotations
-
 import base64
 import logging
 import os

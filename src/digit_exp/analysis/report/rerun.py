@@ -1,7 +1,5 @@
 """The command line and the preset that run a job again."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Sections about single runs side by side: metrics, configuration, predictions, images."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 

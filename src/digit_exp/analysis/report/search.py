@@ -1,7 +1,5 @@
 """Sections that users of a search look for: best value, importance, parallel coordinates."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """The parts of a report: the results that go in, and the sections that come out."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

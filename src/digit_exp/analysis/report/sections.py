@@ -1,7 +1,5 @@
 """The sections of a report, of a sweep or of single runs, in the order in which they are read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The report of a sweep: a page that stands alone, the same in Markdown, the winner's preset."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass

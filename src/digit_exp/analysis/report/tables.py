@@ -1,7 +1,5 @@
 """The tables of a sweep, as DataFrames of text."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

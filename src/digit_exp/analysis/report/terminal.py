@@ -1,7 +1,5 @@
 """Tables as lines of text for a terminal."""
 
-from __future__ import annotations
-
 import shutil
 
 import pandas as pd

@@ -12,8 +12,6 @@ Examples:
 Exit code 0 if the committee was made, 1 if that failed, 2 if the runs do not fit together.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from argparse import ArgumentParser, Namespace

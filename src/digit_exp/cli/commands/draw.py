@@ -11,8 +11,6 @@ Examples:
 It runs until Ctrl-C, for this machine only. If the port is taken, the next free one is used.
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 
 from digit_exp.cli.arguments import RUN, add_store

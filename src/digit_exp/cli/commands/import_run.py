@@ -12,8 +12,6 @@ Examples:
 Then `show`, `compare`, `predict`, `reproduce`, `verify` and `resume=` work on it.
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 

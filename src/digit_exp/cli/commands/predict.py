@@ -12,8 +12,6 @@ Examples:
 Exit code 0 if a digit was found in every picture, 1 if not in all, 2 if the command is wrong.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from argparse import ArgumentParser, Namespace

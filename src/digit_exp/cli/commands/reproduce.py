@@ -12,8 +12,6 @@ exit codes:
 The new run goes to outputs/reproductions/ and is not tracked, unless --track is given.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from argparse import ArgumentParser, Namespace

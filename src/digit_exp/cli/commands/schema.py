@@ -9,8 +9,6 @@ Put this line at the top of a file of your own (below `# @package _global_`, if 
   # yaml-language-server: $schema=DIR/experiment.json
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 

@@ -15,8 +15,6 @@ Verdicts are kept in outputs/verdicts.jsonl; digit-exp list --verdicts shows the
 docs/statistics.md explains the test.
 """
 
-from __future__ import annotations
-
 import sys
 from argparse import ArgumentParser, Namespace
 

@@ -4,8 +4,6 @@ The choices of groups are composed by Hydra. Values are then set unchecked, and 
 checks the result. So a mistake has the same message in a file and on the command line.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 from itertools import product

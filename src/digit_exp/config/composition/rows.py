@@ -6,8 +6,6 @@
 Each row is one set of overrides. Swept keys are combined with the rows, as a product.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """What Hydra's series 1.3 and 1.4 ask for differently."""
 
-from __future__ import annotations
-
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The settings of Hydra itself (`hydra.…` and `hydra/…`), checked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -4,8 +4,6 @@ Hydra would let it do more: name functions to call for logging and launching, fo
 and variables of the environment to read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any

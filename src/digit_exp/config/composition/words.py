@@ -1,7 +1,5 @@
 """The words of a command line: what each one sets, or what is wrong with its form."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from typing import Any, get_args, get_origin

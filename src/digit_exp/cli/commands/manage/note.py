@@ -8,8 +8,6 @@ Examples:
   digit-exp note latest
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 
 from digit_exp.cli.arguments import add_run, add_store

@@ -13,8 +13,6 @@ Examples:
 Exit code 0 if the run is the champion now, 1 if the champion stays, 2 if the command is wrong.
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 
 from digit_exp.cli.arguments import add_json, add_run, add_store

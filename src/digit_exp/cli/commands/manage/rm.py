@@ -12,8 +12,6 @@ Examples:
 `digit-exp gc` frees the disk of what has been in the trash for 30 days.
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 
 from digit_exp.cli.arguments import add_store

@@ -10,8 +10,6 @@ Examples:
   digit-exp tag my-sweep project=late-epochs
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 
 from digit_exp.cli.arguments import RUN, add_json, add_store

@@ -14,8 +14,6 @@ The tables are printed; the same as one HTML page, and the pictures (PNG), go to
 outputs/comparisons/. The exit code is 0, or 2 if the runs cannot be found.
 """
 
-from __future__ import annotations
-
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 

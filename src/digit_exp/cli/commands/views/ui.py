@@ -11,8 +11,6 @@ Examples:
 It runs until Ctrl-C. If the port is taken, the next free one is used.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 import sys
