@@ -178,6 +178,12 @@ def test_a_wrong_value_is_told_what_is_allowed(override, message):
     assert problems(override) == [f"{override.partition('=')[0]}: {message}"]
 
 
+def test_the_decay_of_the_average_is_said_in_one_way():
+    assert problems("trainer.ema=0.9", "trainer.ema_share=0") == []
+    found = problems("trainer.ema=0.9", "trainer.ema_share=0.1")
+    assert [problem.partition(":")[0] for problem in found] == ["trainer.ema_share"]
+
+
 @pytest.mark.parametrize(
     ("filename", "reason"),
     [

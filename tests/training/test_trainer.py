@@ -446,6 +446,15 @@ def test_the_average_is_evaluated_and_is_what_the_network_ends_with(digits):
     assert trainer.evaluate(digits)[0] == state.history[-1]["val_loss"]
 
 
+@pytest.mark.parametrize(("epochs", "decay"), [(3, 0.5), (6, 0.75), (15, 0.9)])
+def test_a_share_of_the_steps_is_a_decay_that_follows_the_number_of_epochs(digits, epochs, decay):
+    size = -(-len(digits) // 10)  # ten steps an epoch, of which a fifteenth is looked back over
+    options = {"optimizer": SGD(lr=0.1), "epochs": epochs, "batch_size": size}
+    share = fit(build(), digits, ema_share=1 / 15, **options)
+    plain = fit(build(), digits, ema=decay, **options)
+    np.testing.assert_allclose(share.average, plain.average, rtol=1e-6)
+
+
 def test_averaging_does_not_disturb_training(digits):
     options = {"optimizer": Momentum(lr=0.1), "epochs": 3}
     averaged = fit(build(), digits, digits, ema=0.99, **options)

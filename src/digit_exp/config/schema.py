@@ -116,8 +116,13 @@ class TrainerSettings(Component):
     fit_minutes: Positive | None = None
     threads: Count = 1
     ema: Fraction = 0.0
+    ema_share: Fraction = 0.0
     early_stopping: EarlyStoppingSettings = field(default_factory=EarlyStoppingSettings)
     checkpoint: CheckpointSettings = field(default_factory=CheckpointSettings)
+
+    def conflicts(self) -> Iterator[Problem]:
+        if self.ema and self.ema_share:
+            yield Problem("ema_share", "says what ema says in another way; set one of them to 0")
 
 
 class TrackingSettings(Component):

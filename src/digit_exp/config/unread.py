@@ -7,7 +7,14 @@ from digit_exp.config.serialize import differences
 from digit_exp.nn.models import MODELS, LearnerModel
 from digit_exp.registry import Problem
 
-OF_NETWORKS = ("optimizer", "schedule", "regularization", "trainer.ema", "data.normalize")
+OF_NETWORKS = (
+    "optimizer",
+    "schedule",
+    "regularization",
+    "trainer.ema",
+    "trainer.ema_share",
+    "data.normalize",
+)
 """What a model of another library has of its own, under its own names."""
 
 

@@ -155,6 +155,7 @@ class Experiment:
             schedule=config.schedule,
             regularizer=config.regularization,
             ema=settings.ema,
+            ema_share=settings.ema_share,
             **shared,
         )
 

@@ -30,7 +30,7 @@ class Trainer(EpochLoop[Network]):
     generators made anew for every epoch, so that a run resumed between two epochs ends with the
     same weights, bit for bit, as an uninterrupted one. `threads` is in how many threads the
     network calculates; another number may round sums differently. `ema` is the decay of an average
-    of the weights.
+    of the weights; `ema_share` is the share of all steps that it looks back over instead.
     """
 
     optimizer: Optimizer
@@ -38,6 +38,7 @@ class Trainer(EpochLoop[Network]):
     schedule: Schedule = field(default_factory=Constant)
     regularizer: Regularizer = field(default_factory=Unregularized)
     ema: float = 0.0
+    ema_share: float = 0.0
 
     def init_state(self) -> TrainState:
         """Return the state before the first step."""
@@ -46,7 +47,7 @@ class Trainer(EpochLoop[Network]):
             network=self.network,
             slots=self.optimizer.init(len(parameters), parameters.values.dtype),
             schedule_memory=self.schedule.init(),
-            average=parameters.storage.copy() if self.ema else None,
+            average=parameters.storage.copy() if self.ema or self.ema_share else None,
         )
 
     def evaluate(self, split: Split) -> tuple[float, float]:
@@ -70,7 +71,7 @@ class Trainer(EpochLoop[Network]):
         steps = math.ceil(len(train) / self.batch_size)
         last_step = state.step + steps - 1
         meter = EpochMeter(self.network.parameters)
-        lr = 0.0
+        lr, decay = 0.0, self._decay_of_average(steps)
 
         start = time.perf_counter()
         for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
@@ -81,7 +82,7 @@ class Trainer(EpochLoop[Network]):
             if state.step == last_step:
                 meter.keep_weights()
             meter.observe(loss, correct, len(labels))
-            self._update(state, meter.gradient_norm, lr)
+            self._update(state, meter.gradient_norm, lr, decay)
             self._emit("on_step_end", state, loss)
             if state.stop_reason is not None:
                 break
@@ -98,6 +99,10 @@ class Trainer(EpochLoop[Network]):
         clock = Clock(state.step, steps_per_epoch, self.epochs)
         return self.optimizer.lr * self.schedule.factor(clock, state.schedule_memory)
 
+    def _decay_of_average(self, steps_per_epoch: int) -> float:
+        steps = self.ema_share * self.epochs * steps_per_epoch
+        return max(0.0, 1 - 1 / steps) if steps else self.ema
+
     def _gradients(
         self, x: Array, labels: Labels, dropout: np.random.Generator
     ) -> tuple[float, int]:
@@ -110,7 +115,7 @@ class Trainer(EpochLoop[Network]):
         regularizer.add_gradient(weights, weight_grads)
         return loss.mean + regularizer.penalty(weights), loss.correct
 
-    def _update(self, state: TrainState, gradient_norm: float, lr: float) -> None:
+    def _update(self, state: TrainState, gradient_norm: float, lr: float, decay: float) -> None:
         parameters, optimizer = self.network.parameters, self.optimizer
         limit = optimizer.clip_norm
         if limit is not None and gradient_norm > limit:
@@ -121,5 +126,5 @@ class Trainer(EpochLoop[Network]):
         self.regularizer.constrain(parameters.matrices)
         if state.average is not None:
             # The first steps count for more, or the random start would stay in the average.
-            decay = min(self.ema, (1 + state.step) / (10 + state.step))
+            decay = min(decay, (1 + state.step) / (10 + state.step))
             move_towards(state.average, parameters.storage, 1 - decay)

@@ -150,7 +150,9 @@ def _together(members: Sequence[FoundRun], name: str) -> RunConfig:
     held_out = [train_val_splits(config, dataset)[1].rows.tobytes() for config in configs]
     _require_alike(members, held_out, "validation images (data.val_ratio, data.split_seed, seed)")
     first = configs[0]
-    trainer = replace(first.trainer, epochs=0, ema=0.0, minutes=None, fit_minutes=None)
+    trainer = replace(
+        first.trainer, epochs=0, ema=0.0, ema_share=0.0, minutes=None, fit_minutes=None
+    )
     return replace(first, run_name=name, start_from=None, trainer=trainer, optimizer=SGD())
 
 
