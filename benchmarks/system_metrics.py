@@ -14,7 +14,7 @@ from pathlib import Path
 from digit_exp.runs.system_metrics import SystemMonitor
 from digit_exp.tracking.base import RunContents
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror.mirror import Mirror
+from digit_exp.tracking.mlflow.mirror.update_run import Mirror
 from digit_exp.tracking.mlflow.uri import locate
 from measuring import table
 

@@ -25,7 +25,7 @@ from commands import Command, CopiedCommand
 from digit_exp.atomic import whole
 from digit_exp.config.plan import plan
 from digit_exp.plots.parts.canvas import draw
-from digit_exp.runs.folder import LOG_FILE
+from digit_exp.runs import paths
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.mlflow.connect import connect
@@ -144,7 +144,7 @@ def fresh_command():
 @pytest.fixture(scope="session")
 def command(tmp_path_factory, migrated):
     """The command in copies of this process, which has imported and compiled what they need."""
-    for name in ("optuna", "mlflow.pyfunc", "digit_exp.sweeps.launch", "digit_exp.sweeps.trial"):
+    for name in ("optuna", "mlflow.pyfunc", "digit_exp.sweeps.launch", "digit_exp.sweeps.run_job"):
         import_module(name)
     run(tmp_path_factory.mktemp("warm"))
     return CopiedCommand() if sys.platform == "linux" else Command()
@@ -220,7 +220,7 @@ def train():
 
     def trained(folder, *words):
         folder.mkdir(parents=True)
-        (folder / LOG_FILE).touch()
+        (folder / paths.LOG).touch()
         (config,) = plan([*WORDS, *words]).jobs
         with Interruption() as interruption:
             execute(config, folder, interruption)

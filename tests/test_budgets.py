@@ -10,7 +10,8 @@ from digit_exp.config.plan import check
 from digit_exp.data.dataset import Split
 from digit_exp.nn.models import MLP
 from digit_exp.optim.optimizers import SGD
-from digit_exp.runs.folder import LAST_CHECKPOINT, RunRecord
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 from digit_exp.runs.reuse.resume import find_checkpoint
@@ -94,11 +95,11 @@ def test_a_run_ends_with_what_there_is_and_goes_on_to_the_bit(train, tmp_path):
         record = RunRecord.read(folder)
         assert (record.status, record.reason) == ("FINISHED", "out_of_time")
         assert {"test_acc", "best_val_acc"} <= record.summary.keys()
-        assert load_checkpoint(folder / LAST_CHECKPOINT).state.epoch == epochs
+        assert load_checkpoint(folder / paths.LAST_CHECKPOINT).state.epoch == epochs
         run_job(None, folder, find_checkpoint(str(folder)))
     record = RunRecord.read(folder)
     assert (record.status, record.reason) == ("FINISHED", None)
-    ours, theirs = (load_checkpoint(each / LAST_CHECKPOINT).state for each in (folder, whole))
+    ours, theirs = (load_checkpoint(each / paths.LAST_CHECKPOINT).state for each in (folder, whole))
     assert (ours.epoch, ours.step) == (theirs.epoch, theirs.step)
     np.testing.assert_array_equal(
         ours.network.parameters.storage, theirs.network.parameters.storage
@@ -188,7 +189,7 @@ def test_a_run_with_fitted_epochs_is_that_of_so_many_to_the_bit(
         run_job(None, folder, find_checkpoint(str(folder)))
     record = RunRecord.read(folder)
     assert (record.status, record.reason) == ("FINISHED", None)
-    ours, theirs = (load_checkpoint(each / LAST_CHECKPOINT).state for each in (folder, whole))
+    ours, theirs = (load_checkpoint(each / paths.LAST_CHECKPOINT).state for each in (folder, whole))
     np.testing.assert_array_equal(
         ours.network.parameters.storage, theirs.network.parameters.storage
     )
@@ -209,7 +210,7 @@ def test_fitted_epochs_have_bounds(train, tmp_path, steps, words, epochs):
     assert RunRecord.read(folder).tags["fitted_epochs"] == epochs
     setting = "2" if "trainer.epochs=2" in words else "9"  # which is what a sweep knows a job by
     assert f"epochs: {setting}\n" in (folder / "config.yaml").read_text()
-    assert load_checkpoint(folder / LAST_CHECKPOINT).state.epoch == int(epochs)
+    assert load_checkpoint(folder / paths.LAST_CHECKPOINT).state.epoch == int(epochs)
 
 
 def test_a_dry_run_says_how_many_epochs_may_fit(capsys):

@@ -11,9 +11,9 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import FAMILIES
 from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
+from digit_exp.runs.active_run import ActiveRun
 from digit_exp.runs.callbacks import callbacks_of
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.base import Status
 from digit_exp.training.callbacks import Callback
@@ -104,7 +104,7 @@ def train(config, folder, *, stop=math.inf, resume=False):
     with Interruption() as interruption:
         callbacks = [
             StopAt(stop),
-            *callbacks_of(experiment, OpenRun(folder, config), interruption, None),
+            *callbacks_of(experiment, ActiveRun(folder, config), interruption, None),
         ]
         return experiment.trainer(callbacks).fit(experiment.train, experiment.val, experiment.start)
 

@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from digit_exp.config.parse import from_mapping
+from digit_exp.runs.active_run import ActiveRun
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 
@@ -40,7 +40,7 @@ def run(folder, checkpoint=None, **changes):
 
 def start(experiment):
     """Run an experiment that is prepared and return its result."""
-    run = OpenRun(experiment.folder, experiment.config)
+    run = ActiveRun(experiment.folder, experiment.config)
     with Interruption() as interruption:
         result = train_and_evaluate(experiment, run, interruption)
     with suppress(OSError):  # of a disk that a test has filled

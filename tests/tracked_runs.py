@@ -8,13 +8,14 @@ from itertools import count
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Epoch, RunContents
 from digit_exp.tracking.mlflow.mirror.run import open_tracker
+from digit_exp.tracking.tags import Tag
 
 NUMBERS = count(1)
 
 
 def owner():
     tags = ownership.claim()
-    del tags[ownership.HEARTBEAT]
+    del tags[Tag.HEARTBEAT]
     return tags
 
 

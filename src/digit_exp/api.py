@@ -78,7 +78,7 @@ def run(
     words, and JobFailed if the run breaks off.
     """
     from digit_exp.config.plan import plan
-    from digit_exp.runs.folder import LOG_FILE
+    from digit_exp.runs import paths
     from digit_exp.runs.log_file import info_level, logging_to
     from digit_exp.runs.reuse.start_from import initial_weights, pin_plan
     from digit_exp.runs.runner import execute
@@ -90,7 +90,7 @@ def run(
     initial = initial_weights(config)
     place = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}" if folder is None else Path(folder)
     place.mkdir(parents=True)
-    with info_level(), logging_to(place / LOG_FILE), Interruption() as interruption:
+    with info_level(), logging_to(place / paths.LOG), Interruption() as interruption:
         execute(config, place, interruption, initial=initial)
     return Runs().find(str(place))
 

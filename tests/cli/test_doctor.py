@@ -10,7 +10,7 @@ from digit_exp.cli.entry import main
 from digit_exp.doctor import installation, machine, storage
 from digit_exp.doctor.check import Level, error
 from digit_exp.doctor.examine import CHECKS
-from digit_exp.runs.folder import RECORD_FILE
+from digit_exp.runs import paths
 
 NAMES = [
     *("digit-exp", "packages", "configuration", "package data", "cores", "BLAS", "kernels"),
@@ -65,7 +65,7 @@ def test_a_requirement_of_another_platform_is_none(monkeypatch):
 
 
 def test_a_damaged_run_is_named(examined, tmp_path):
-    damaged = tmp_path / "outputs" / "one" / RECORD_FILE
+    damaged = tmp_path / "outputs" / "one" / paths.RECORD
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")
     assert str(damaged.relative_to(tmp_path)) in examined(expect=1)["runs"]["found"]

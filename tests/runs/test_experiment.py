@@ -10,9 +10,9 @@ import pytest
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import resolved
 from digit_exp.registry import ConfigError
+from digit_exp.runs.active_run import read_contents
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.open_run import read_contents
 from digit_exp.runs.results.summary import best_epoch, log_start, run_name
 from digit_exp.tracking.base import Status
 from digit_exp.training.checkpoint import load_checkpoint, load_network

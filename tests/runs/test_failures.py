@@ -10,9 +10,9 @@ import pytest
 
 from digit_exp.cli.main import main
 from digit_exp.registry import ConfigError
-from digit_exp.runs import failures
+from digit_exp.runs import failures, paths
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.folder import MODEL_FILE, RunRecord
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.log_file import LogFile
 from digit_exp.runs.runner import log_failure, run_job
 from digit_exp.tracking.base import Status
@@ -54,8 +54,8 @@ def test_a_disk_that_is_full_from_the_nth_file_on_leaves_a_finished_run(tmp_path
     named = " ".join(result.not_written)
     for path in refused:
         assert Path(path).name in named
-    assert (tmp_path / MODEL_FILE).exists() is (MODEL_FILE not in named)
-    assert n > 8 or MODEL_FILE in named
+    assert (tmp_path / paths.MODEL).exists() is (paths.MODEL not in named)
+    assert n > 8 or paths.MODEL in named
     whole = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert not [path for path in whole if path.name.startswith(".")]
     for path in whole:
@@ -90,7 +90,7 @@ def test_a_disk_that_has_room_again_makes_the_loss_good(tmp_path, monkeypatch):
         ("digit_exp.plots.curves.learning_rate", "learning_rate.png"),
         ("digit_exp.plots.parts.canvas.save", "confusion_matrix.png"),
         ("digit_exp.runs.results.figures._figures", "figures"),
-        ("digit_exp.runs.train_and_evaluate.write_model", MODEL_FILE),
+        ("digit_exp.runs.train_and_evaluate.write_model", paths.MODEL),
         ("digit_exp.analysis.predictions.Predictions.write", "test_predictions.npz"),
         ("digit_exp.analysis.predictions.Predictions.write", "val_predictions.npz"),
         ("digit_exp.runs.train_and_evaluate.calibrate", "temperature"),
@@ -129,7 +129,7 @@ def test_a_test_set_that_cannot_be_read_leaves_a_finished_run_that_reads_it_late
     assert record.status == result.status == Status.FINISHED
     assert any("test_acc" in said for said in result.not_written)
     assert {"best_val_acc", "final_val_acc"} <= record.summary.keys()
-    assert (folder / MODEL_FILE).is_file()
+    assert (folder / paths.MODEL).is_file()
     trained = read_arrays(folder / "checkpoints" / "last.npz")["storage"]
 
     *_, advice = (line for line in caplog.text.splitlines() if "resume=" in line)

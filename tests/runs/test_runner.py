@@ -7,7 +7,7 @@ import pytest
 
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.runner import open_run
+from digit_exp.runs.runner import start_run
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.uri import locate
 from tiny_runs import config
@@ -36,7 +36,7 @@ def stored():
 def test_an_exception_makes_the_run_failed_with_its_traceback_and_goes_on(place):
     with (
         pytest.raises(JobFailed, match="division by zero"),
-        open_run(config(tracking=TRACKED, optimizer={"lr": 0.5}), place),
+        start_run(config(tracking=TRACKED, optimizer={"lr": 0.5}), place),
     ):
         1 / 0  # noqa: B018
     run, files = stored()
@@ -51,7 +51,7 @@ def test_an_exception_makes_the_run_failed_with_its_traceback_and_goes_on(place)
 
 @pytest.mark.parametrize("signal", [KeyboardInterrupt, SecondSignal])
 def test_an_interrupt_makes_the_run_killed(place, signal):
-    with pytest.raises(signal), open_run(config(tracking=TRACKED), place):
+    with pytest.raises(signal), start_run(config(tracking=TRACKED), place):
         raise signal
     run, files = stored()
     assert run.info.status == RunRecord.read(place).status == "KILLED"
@@ -63,7 +63,7 @@ def test_a_disk_that_takes_nothing_more_does_not_hide_how_a_run_ended(place, mon
         raise OSError(28, "No space left on device", str(target))
 
     def fail():
-        with open_run(config(tracking=TRACKED), place) as run:
+        with start_run(config(tracking=TRACKED), place) as run:
             monkeypatch.setattr(Path, "replace", full)
             run.record.summary = {"test_acc": 0.5}
             raise ValueError("wrong")
@@ -77,7 +77,7 @@ def test_a_disk_that_takes_nothing_more_does_not_hide_how_a_run_ended(place, mon
 
 
 def test_the_times_of_a_run_are_those_of_its_record(place):
-    with open_run(config(tracking=TRACKED), place) as run:
+    with start_run(config(tracking=TRACKED), place) as run:
         run.record.status = "FINISHED"
     found, _ = stored()
     record = json.loads((place / "run.json").read_text())

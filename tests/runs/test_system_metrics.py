@@ -2,10 +2,11 @@
 
 import pytest
 
-from digit_exp.runs.open_run import OpenRun, discard_outcome, read_contents, read_epochs
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import ActiveRun, discard_outcome, read_contents, read_epochs
 from digit_exp.runs.results.summary import write_config
-from digit_exp.runs.runner import open_run
-from digit_exp.runs.system_metrics import SYSTEM_METRICS, SystemMonitor, read_samples
+from digit_exp.runs.runner import start_run
+from digit_exp.runs.system_metrics import SystemMonitor, read_samples
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.queries import search
 from digit_exp.tracking.mlflow.uri import locate
@@ -56,10 +57,10 @@ def test_they_are_mirrored_and_are_no_results(folder, monkeypatch, seconds):
     monkeypatch.chdir(folder)
     place = folder / "run"
     settings = {"backend": "mlflow", "system_metrics": seconds}
-    with open_run(config(tracking=settings), place) as run:
+    with start_run(config(tracking=settings), place) as run:
         run.write_epochs([{"epoch": 1, "train_loss": 0.5}])
     samples = read_contents(place).samples
-    assert bool(samples) == (place / SYSTEM_METRICS).exists() == (seconds is not None)
+    assert bool(samples) == (place / paths.SYSTEM_METRICS).exists() == (seconds is not None)
     client = connect(locate(None, folder))
     name = "system/cpu_utilization_percentage"
     sent = [
@@ -73,6 +74,6 @@ def test_they_are_mirrored_and_are_no_results(folder, monkeypatch, seconds):
 
 def test_an_untracked_run_has_none(tmp_path):
     write_config(config(), tmp_path)
-    run = OpenRun(tmp_path, config())
+    run = ActiveRun(tmp_path, config())
     run.tracker.follow(run.observed)
-    assert not (tmp_path / SYSTEM_METRICS).exists()
+    assert not (tmp_path / paths.SYSTEM_METRICS).exists()

@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from digit_exp.runs.folder import LAST_CHECKPOINT
+from digit_exp.runs import paths
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.sweeps.collect import results_in_folders
 from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
 from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import checkpoint_in_folder
+from digit_exp.sweeps.results import results_in_folders
 from digit_exp.training.checkpoint import load_network, save_network
 
 JOB = "0123456789abcdef"
@@ -51,7 +51,7 @@ def test_a_job_killed_before_it_wrote_its_configuration_is_left_out(sweep, train
 
 
 def test_a_network_in_the_place_of_a_checkpoint_is_not_resumed(sweep):
-    file = sweep / JOB / LAST_CHECKPOINT
+    file = sweep / JOB / paths.LAST_CHECKPOINT
     assert checkpoint_in_folder(sweep / JOB)
     save_network(file, load_network(file))
     assert checkpoint_in_folder(sweep / JOB) is None

@@ -4,9 +4,10 @@ import pytest
 
 from digit_exp.sweeps.peers import PeerHistories
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.queries import CONFIG_HASH, Trial
+from digit_exp.tracking.mlflow.queries import Trial
+from digit_exp.tracking.tags import Tag
 
-JOB = Trial("id", "RUNNING", tags={CONFIG_HASH: "2a"}, params={}, metrics={})
+JOB = Trial("id", "RUNNING", tags={Tag.CONFIG_HASH: "2a"}, params={}, metrics={})
 EPOCHS = [{"epoch": 1, "val_acc": 0.9}, {"epoch": 2, "val_acc": 0.95}]
 
 

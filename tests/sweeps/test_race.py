@@ -7,9 +7,9 @@ import pytest
 from digit_exp.config.schema import RunConfig
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.results.summary import write_config
-from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.race import Race
+from digit_exp.sweeps.worker_settings import SweepContext
 from tiny_runs import config
 
 SEEDS = [1, 2, 3]

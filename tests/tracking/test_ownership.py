@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from digit_exp.tracking import ownership
+from digit_exp.tracking.tags import Tag
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are looked up on POSIX only")
 
@@ -23,7 +24,7 @@ def sleeper():
 
 
 def owner(pid):
-    return {**ownership.claim(), ownership.PID: str(pid)}
+    return {**ownership.claim(), Tag.PID: str(pid)}
 
 
 def test_a_living_process_is_another_and_not_gone(sleeper):
@@ -44,7 +45,7 @@ def test_a_killed_process_is_gone_before_its_parent_has_asked_for_its_exit_code(
 
 
 def test_a_process_that_started_after_the_run_was_claimed_is_not_its_owner(sleeper):
-    assert ownership.is_gone({**owner(sleeper.pid), ownership.SINCE: "1000000000"})
+    assert ownership.is_gone({**owner(sleeper.pid), Tag.SINCE: "1000000000"})
 
 
 def test_a_number_that_no_process_can_have_is_gone():
@@ -60,6 +61,6 @@ def test_a_process_that_the_kernel_hides_is_not_gone(sleeper, monkeypatch):
 
 
 def test_an_owner_that_cannot_be_looked_up_is_neither_gone_nor_another():
-    for tags in ({ownership.PID: "?", ownership.HOST: platform.node()}, {}):
+    for tags in ({Tag.PID: "?", Tag.HOST: platform.node()}, {}):
         assert not ownership.is_gone(tags)
         assert not ownership.is_another(tags)

@@ -33,7 +33,7 @@ from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.errors import INTERRUPTED, Interrupted, JobFailed
 from digit_exp.runs.folder import mark_dead_runs
-from digit_exp.sweeps.context import current_sweep
+from digit_exp.sweeps.worker_settings import current_sweep
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.uri import without_password
 
@@ -159,8 +159,8 @@ def launch_sweep(planned: Plan) -> int:
 
 def _dry_run(planned: Plan, line: Namespace) -> int:
     from digit_exp.cli.dry_run import show_dry_run
-    from digit_exp.runs.folder import LAST_CHECKPOINT
-    from digit_exp.runs.longer import require_longer
+    from digit_exp.runs import paths
+    from digit_exp.runs.reuse.extend_run import require_longer
     from digit_exp.runs.reuse.resume import ended_folder, find_checkpoint
     from digit_exp.sweeps.preview.dry_run import dry_resume, dry_run
     from digit_exp.training.checkpoint import CheckpointError, load_for_resuming
@@ -172,7 +172,7 @@ def _dry_run(planned: Plan, line: Namespace) -> int:
     try:
         if epochs is not None:
             require_longer(origin := ended_folder(resume), epochs)
-            checkpoint = load_for_resuming(origin / LAST_CHECKPOINT)
+            checkpoint = load_for_resuming(origin / paths.LAST_CHECKPOINT)
         else:
             checkpoint = load_for_resuming(find_checkpoint(resume))
     except CheckpointError as error:
@@ -232,7 +232,7 @@ def _run(planned: Plan, resume: Path | None = None, longer: Longer | None = None
 def _trial(cfg: DictConfig) -> float | None:
     """Run one job of a sweep, in whatever process a launcher starts."""
     from digit_exp.sweeps.own_script import register_again
-    from digit_exp.sweeps.trial import run_trial
+    from digit_exp.sweeps.run_job import run_trial
 
     environment, context = HydraConfig.get(), current_sweep()
     assert context is not None
@@ -266,7 +266,7 @@ def _epochs(planned: Plan, line: Namespace) -> int | None:
 
 def _longer(planned: Plan, epochs: int) -> int:
     """Make a longer run of one that has ended, in a folder of its own."""
-    from digit_exp.runs.longer import require_longer, run_longer
+    from digit_exp.runs.reuse.extend_run import require_longer, run_longer
     from digit_exp.runs.reuse.resume import ended_folder
 
     origin = ended_folder(planned.launch["resume"]).resolve()

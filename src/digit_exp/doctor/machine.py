@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from digit_exp.doctor.check import Check, warning
+from digit_exp.tracking.tags import Tag
 
 VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that change BLAS."""
@@ -87,7 +88,7 @@ def git() -> Check:
         return warning("not found", "install git: runs then record the commit of the code")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     tags = git_tags()
-    commit = tags.get("mlflow.source.git.commit")
+    commit = tags.get(Tag.COMMIT)
     state = "with changes" if tags.get("git.dirty") == "true" else "without changes"
     code = f"the code is commit {commit[:12]} {state}" if commit else "the code is in no repository"
     return Check(f"{done.stdout.strip()}; {code}")

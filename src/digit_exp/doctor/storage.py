@@ -25,10 +25,11 @@ def folder() -> Check:
 
 def runs() -> Check:
     """Read the record of every run below outputs/."""
-    from digit_exp.runs.folder import RECORD_FILE, RecordError, RunRecord
+    from digit_exp.runs import paths
+    from digit_exp.runs.folder import RecordError, RunRecord
 
     count, damaged = 0, []
-    for note in Path("outputs").rglob(RECORD_FILE):
+    for note in Path("outputs").rglob(paths.RECORD):
         try:
             RunRecord.read(note.parent)
         except RecordError:

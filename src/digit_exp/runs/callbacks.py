@@ -12,10 +12,10 @@ from digit_exp.colour import GREEN
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import resolved
 from digit_exp.pruning.callback import PruneLosing
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import ActiveRun, WriteEpochs
 from digit_exp.runs.experiment import EPOCHS, Experiment, PruningContext
 from digit_exp.runs.failures import BestEffort
-from digit_exp.runs.folder import LAST_CHECKPOINT
-from digit_exp.runs.open_run import OpenRun, WriteEpochs
 from digit_exp.runs.results.summary import monitor_of
 from digit_exp.runs.signals import Interruption
 from digit_exp.training.callbacks import (
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 def callbacks_of(
     experiment: Experiment,
-    run: OpenRun,
+    run: ActiveRun,
     interruption: Interruption,
     pruning: PruningContext | None = None,
 ) -> list[Callback]:
@@ -91,10 +91,10 @@ def _pruning(experiment: Experiment, context: PruningContext) -> PruneLosing:
     )
 
 
-def _checkpoints(experiment: Experiment, run: OpenRun) -> list[Callback]:
+def _checkpoints(experiment: Experiment, run: ActiveRun) -> list[Callback]:
     settings, folder = experiment.config.trainer.checkpoint, experiment.folder
     metadata, failures = _checkpoint_metadata(experiment, run), experiment.write_failures
-    best = LAST_CHECKPOINT.parent / settings.filename
+    best = paths.LAST_CHECKPOINT.parent / settings.filename
     kept = ModelCheckpoint(
         folder / best,
         monitor=settings.monitor.value,
@@ -104,11 +104,11 @@ def _checkpoints(experiment: Experiment, run: OpenRun) -> list[Callback]:
         keep=settings.keep,
         config=metadata,
     )
-    last = LastCheckpoint(folder / LAST_CHECKPOINT, metadata)
-    return [BestEffort(kept, failures, best), BestEffort(last, failures, LAST_CHECKPOINT)]
+    last = LastCheckpoint(folder / paths.LAST_CHECKPOINT, metadata)
+    return [BestEffort(kept, failures, best), BestEffort(last, failures, paths.LAST_CHECKPOINT)]
 
 
-def _checkpoint_metadata(experiment: Experiment, run: OpenRun) -> Mapping[str, Any]:
+def _checkpoint_metadata(experiment: Experiment, run: ActiveRun) -> Mapping[str, Any]:
     """Return what a checkpoint needs, besides the state, for its run to be resumed."""
     return {
         "run_id": run.tracker.run_id,

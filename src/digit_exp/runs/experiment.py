@@ -22,11 +22,12 @@ from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
 from digit_exp.runs.failures import WriteFailures, require_free_space
-from digit_exp.runs.folder import DATA_DIGEST, class_tag
+from digit_exp.runs.folder import class_tag
 from digit_exp.runs.initial_weights import InitialWeights, origin_tags
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.own_code import own_code
 from digit_exp.tracking.provenance import provenance
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import Checkpoint
 from digit_exp.training.learning import LearnerTrainer
@@ -128,8 +129,8 @@ class Experiment:
         return {
             **provenance(self.config.seed),
             **own_code(self.config.classes),
-            "data.name": self.dataset.name,
-            DATA_DIGEST: self.dataset.digest,
+            Tag.DATA: self.dataset.name,
+            Tag.DATA_DIGEST: self.dataset.digest,
             **class_tag(self.dataset.named),
             "threads": f"{self.config.trainer.threads}",
             **origin_tags(self.config.start_from),

@@ -19,38 +19,18 @@ from textwrap import shorten
 from typing import Any
 
 from digit_exp.atomic import write_text
+from digit_exp.runs import paths
 from digit_exp.tracking import ownership
+from digit_exp.tracking.tags import Tag
 
 log = logging.getLogger(__name__)
 
-RECORD_FILE = "run.json"
 FINAL_REASONS = ("diverged", "pruned")
 """Stop reasons of runs that did not finish and cannot be resumed."""
-STOP_REASON = "digit_exp.stop_reason"
-"""The tag with the reason why training ended before the last epoch."""
-DATA_DIGEST = "data.digest"
-"""The tag that says on which data set a run was trained and tested."""
-CLASSES = "data.classes"
-"""The tag with the names of the classes, as JSON, if they have names."""
 LONGEST_TAG = 5000
 """Letters that MLflow keeps of a tag."""
-IMPORTED = "imported.from"
-"""The tag of a run that was imported: its id where it was made, or an empty text without one."""
-ERROR = "digit_exp.error"
-"""The tag that says why a run has FAILED; the whole traceback is in a file."""
 ERROR_LENGTH = 500
-COMMITTEE = "digit_exp.committee"
-"""The tag of a committee: its members, as JSON."""
 TEST_METRIC = "test_acc"
-CONFIG_FILE = "config.yaml"
-LAST_CHECKPOINT = Path("checkpoints") / "last.npz"
-PREDICTIONS_FILE = "test_predictions.npz"
-VAL_PREDICTIONS_FILE = "val_predictions.npz"
-"""Networks are compared by these; the test set has no part in a choice."""
-LOG_FILE = "digit_exp.log"
-NETWORK_FILE, DIFF_FILE, TRACEBACK = "network.txt", "git_diff.patch", "traceback.txt"
-MODEL_FILE = "model.npz"
-"""The network as it is served."""
 
 
 REQUIRED = {"run_id", "status", "started"}
@@ -60,7 +40,7 @@ REQUIRED = {"run_id", "status", "started"}
 def class_tag(names: Sequence[str]) -> dict[str, str]:
     """Return the tag with the names of the classes; none if MLflow would cut it."""
     text = json.dumps(list(names), ensure_ascii=False)
-    return {CLASSES: text} if names and len(text) <= LONGEST_TAG else {}
+    return {Tag.CLASSES: text} if names and len(text) <= LONGEST_TAG else {}
 
 
 class RecordError(ValueError):
@@ -95,7 +75,7 @@ class RunRecord:
     @classmethod
     def read(cls, folder: Path) -> RunRecord:
         """Read the record of the run in `folder`; raise RecordError if there is none."""
-        note = folder / RECORD_FILE
+        note = folder / paths.RECORD
         try:
             if not note.is_file():  # opening a pipe would block
                 raise ValueError("it is not a file")
@@ -128,7 +108,7 @@ class RunRecord:
 
     def write(self, folder: Path) -> None:
         """Write the record atomically."""
-        write_text(folder / RECORD_FILE, json.dumps(asdict(self), indent=2))
+        write_text(folder / paths.RECORD, json.dumps(asdict(self), indent=2))
 
     @property
     def all_tags(self) -> dict[str, str]:
@@ -155,9 +135,9 @@ class RunRecord:
         """The tags that say which process works on it, or did so last."""
         since = datetime.fromisoformat(self.taken_up or self.started).timestamp()
         return {
-            ownership.PID: str(self.pid),
-            ownership.HOST: self.host,
-            ownership.SINCE: f"{since:.0f}",
+            Tag.PID: str(self.pid),
+            Tag.HOST: self.host,
+            Tag.SINCE: f"{since:.0f}",
         }
 
     def fail(self, error: BaseException) -> None:
@@ -165,7 +145,7 @@ class RunRecord:
         self.status = "KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED"
         self.reason = str(error) or type(error).__name__
         if self.status == "FAILED":
-            self.tags |= {ERROR: shorten(self.reason, ERROR_LENGTH) or type(error).__name__}
+            self.tags |= {Tag.ERROR: shorten(self.reason, ERROR_LENGTH) or type(error).__name__}
 
 
 @contextmanager
@@ -186,7 +166,7 @@ def keep_record(folder: Path, record: RunRecord) -> Iterator[RunRecord]:
             record.write(folder)
         except OSError as error:
             log.warning(
-                "cannot write the final status to %s: %s", folder / RECORD_FILE, error.strerror
+                "cannot write the final status to %s: %s", folder / paths.RECORD, error.strerror
             )
 
 
@@ -195,7 +175,7 @@ def mark_dead_runs(outputs: Path) -> None:
 
     Looks in the default places: below a day, and below a sweep.
     """
-    for file in [*outputs.glob(f"*/*/{RECORD_FILE}"), *outputs.glob(f"sweeps/*/*/{RECORD_FILE}")]:
+    for file in [*outputs.glob(f"*/*/{paths.RECORD}"), *outputs.glob(f"sweeps/*/*/{paths.RECORD}")]:
         with suppress(OSError, ValueError):  # of another user, or being deleted
             if '"RUNNING"' not in file.read_text(encoding="utf-8"):
                 continue
@@ -208,13 +188,15 @@ def mark_dead_runs(outputs: Path) -> None:
 def record_in(folder: Path) -> RunRecord | None:
     """Return the record in `folder`, or None; one that cannot be read is reported once."""
     try:
-        return RunRecord.read(folder) if (folder / RECORD_FILE).exists() else None
+        return RunRecord.read(folder) if (folder / paths.RECORD).exists() else None
     except RecordError as error:
         _name_once(folder.absolute(), str(error))
         return None
 
 
-def records_below(folder: Path, pattern: str = f"**/{RECORD_FILE}") -> list[tuple[Path, RunRecord]]:
+def records_below(
+    folder: Path, pattern: str = f"**/{paths.RECORD}"
+) -> list[tuple[Path, RunRecord]]:
     """Return the folder and note of every run below `folder`, the latest first.
 
     Of a folder that was copied, one is a run: that of the shorter name.

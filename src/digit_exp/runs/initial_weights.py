@@ -17,9 +17,7 @@ import numpy as np
 from digit_exp.nn.layers import Dropout
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError, Problem
-
-ORIGIN, DIGEST = "digit_exp.start_from", "digit_exp.start_digest"
-"""The tags of a run that began with the weights of another one: which, and their digest."""
+from digit_exp.tracking.tags import Tag
 
 PINNED = re.compile(r"(.+)@([0-9a-f]{12})", re.DOTALL)
 
@@ -94,7 +92,7 @@ def origin_tags(start_from: str | None) -> dict[str, str]:
     if start_from is None:
         return {}
     run, digest = unpinned(start_from)
-    return {ORIGIN: run, DIGEST: digest or "unknown"}
+    return {Tag.START_FROM: run, Tag.START_DIGEST: digest or "unknown"}
 
 
 def refusal(message: str) -> ConfigError:

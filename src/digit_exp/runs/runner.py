@@ -15,23 +15,18 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import ActiveRun, discard_outcome
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, Result
-from digit_exp.runs.folder import (
-    ERROR,
-    IMPORTED,
-    TRACEBACK,
-    RunRecord,
-    keep_record,
-    relative_to_cwd,
-)
+from digit_exp.runs.folder import RunRecord, keep_record, relative_to_cwd
 from digit_exp.runs.initial_weights import InitialWeights
-from digit_exp.runs.open_run import OpenRun, discard_outcome
 from digit_exp.runs.results.summary import log_start, run_name, write_config
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.run import HURRY, PATIENCE, open_tracker
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 
 log = logging.getLogger(__name__)
@@ -98,13 +93,13 @@ def execute(
     prepared = Experiment.prepare(config, folder, checkpoint, initial)
     experiment = replace(prepared, last_epoch=last_epoch)
     log_start(experiment)  # opening a tracked run takes seconds
-    with open_run(config, folder, checkpoint=checkpoint) as run:
+    with start_run(config, folder, checkpoint=checkpoint) as run:
         result = train_and_evaluate(experiment, run, interruption)
     return result, run.tracker.where()
 
 
 @contextmanager
-def open_run(
+def start_run(
     config: RunConfig,
     folder: Path,
     *,
@@ -112,7 +107,7 @@ def open_run(
     name: str | None = None,
     identity: Mapping[str, str] | None = None,
     origin: Mapping[str, str] | None = None,
-) -> Iterator[OpenRun]:
+) -> Iterator[ActiveRun]:
     """Open a run, or that of `checkpoint` again, and record how it ended.
 
     In a sweep, `identity` are the tags that identify the job; the run has them from the start.
@@ -126,7 +121,7 @@ def open_run(
         discard_outcome(folder)
     else:
         _take_up(record, folder, checkpoint)
-    run = OpenRun(folder, config, record)
+    run = ActiveRun(folder, config, record)
     run.tracker = open_tracker(
         settings.backend.value,
         run.contents(),
@@ -146,7 +141,7 @@ def open_run(
         raise
     except Exception as error:
         with suppress(OSError):
-            write_text(folder / TRACEBACK, "".join(traceback.format_exception(error)))
+            write_text(folder / paths.TRACEBACK, "".join(traceback.format_exception(error)))
         raise log_failure(error) from error
     finally:
         run.tracker.close(patience)
@@ -157,12 +152,12 @@ def _take_up(record: RunRecord, folder: Path, checkpoint: Checkpoint) -> None:
     record.run_id, record.taken_up = checkpoint.config["run_id"], record.started
     with suppress(OSError, ValueError, TypeError):  # it is not there, or was cut off
         earlier = RunRecord.read(folder)
-        if IMPORTED in earlier.tags:  # its checkpoints have the id of another store
+        if Tag.IMPORTED in earlier.tags:  # its checkpoints have the id of another store
             record.run_id = earlier.run_id
         if earlier.run_id == record.run_id:
             record.started, record.name = earlier.started, earlier.name or record.name
             record.annotations = earlier.annotations
-            kept = {name: text for name, text in earlier.tags.items() if name != ERROR}
+            kept = {name: text for name, text in earlier.tags.items() if name != Tag.ERROR}
             record.tags = {**kept, **record.tags}  # of which sweep it is a job, for one
 
 

@@ -13,13 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from digit_exp.arrays import Metrics
-from digit_exp.runs import series
+from digit_exp.runs import paths, series
 from digit_exp.tracking.base import Epoch
 
 log = logging.getLogger(__name__)
 
-SYSTEM_METRICS = "system.jsonl"
-"""A line for each sample: its `second` since the run started, its `time`, and its metrics."""
 COUNTER = "second"
 MEGABYTE = 1e6
 
@@ -27,7 +25,7 @@ MEGABYTE = 1e6
 def read_samples(folder: Path) -> list[Epoch]:
     """Return the samples of a run; of a resumed one, those before it too."""
     with suppress(OSError):
-        return series.read(folder / SYSTEM_METRICS, COUNTER)
+        return series.read(folder / paths.SYSTEM_METRICS, COUNTER)
     return []
 
 
@@ -36,7 +34,7 @@ class SystemMonitor:
 
     def __init__(self, folder: Path, every: float, started: int) -> None:
         self.samples = read_samples(folder)
-        self._file = folder / SYSTEM_METRICS
+        self._file = folder / paths.SYSTEM_METRICS
         self._every = every
         self._started = started
         self._due: float | None = None

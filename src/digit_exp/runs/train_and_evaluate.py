@@ -11,18 +11,11 @@ from digit_exp.atomic import write_text
 from digit_exp.nn.network import Network
 from digit_exp.nn.threads import threads_for
 from digit_exp.pruning.callback import PruneLosing
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import ActiveRun
 from digit_exp.runs.callbacks import callbacks_of
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
-from digit_exp.runs.folder import (
-    DIFF_FILE,
-    MODEL_FILE,
-    NETWORK_FILE,
-    PREDICTIONS_FILE,
-    STOP_REASON,
-    TEST_METRIC,
-    VAL_PREDICTIONS_FILE,
-)
-from digit_exp.runs.open_run import OpenRun
+from digit_exp.runs.folder import TEST_METRIC
 from digit_exp.runs.results.evaluate import (
     calibrate,
     evaluate_test_set,
@@ -32,7 +25,6 @@ from digit_exp.runs.results.evaluate import (
 )
 from digit_exp.runs.results.figures import draw
 from digit_exp.runs.results.summary import (
-    LAST_FINITE,
     best_epoch,
     log_end,
     log_failures,
@@ -41,8 +33,8 @@ from digit_exp.runs.results.summary import (
 )
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.provenance import git_diff
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.callbacks import SWEEP_OUT_OF_TIME
 from digit_exp.training.checkpoint import save_network
 from digit_exp.training.pace import epochs_that_fit
@@ -50,13 +42,10 @@ from digit_exp.training.state import TrainState
 
 log = logging.getLogger(__name__)
 
-FITTED_EPOCHS = "fitted_epochs"
-"""The tag of a run with `trainer.fit_minutes`: how many epochs were found to fit."""
-
 
 def train_and_evaluate(
     experiment: Experiment,
-    run: OpenRun,
+    run: ActiveRun,
     interruption: Interruption,
     pruning: PruningContext | None = None,
 ) -> Result:
@@ -90,7 +79,7 @@ class _Steps:
     """What is written into the folder of a run before and after training."""
 
     experiment: Experiment
-    run: OpenRun
+    run: ActiveRun
 
     def write_inputs(self) -> None:
         """Write what is known before the first step."""
@@ -102,21 +91,21 @@ class _Steps:
         }
         self.run.record.dataset = {"name": data.name, "digest": data.digest, **shapes}
         if experiment.start is None:
-            write_text(folder / NETWORK_FILE, experiment.network.summary())
+            write_text(folder / paths.NETWORK, experiment.network.summary())
             if (diff := git_diff()) is not None:
-                write_text(folder / DIFF_FILE, diff)
+                write_text(folder / paths.DIFF, diff)
         self.run.save()
 
     def validate(self) -> dict[str, float]:
         """Write the validation predictions; return their accuracy and calibration, if any."""
         experiment, measured = self.experiment, dict[str, float]()
         if len(experiment.val):
-            with experiment.write_failures.collect(VAL_PREDICTIONS_FILE, Exception):
+            with experiment.write_failures.collect(paths.VAL_PREDICTIONS, Exception):
                 val = predict_split(experiment.network, experiment.val)
                 measured["final_val_acc"] = float(val.is_right.mean())
                 with experiment.write_failures.collect("the temperature", Exception):
                     measured |= calibrate(val)
-                val.write(experiment.folder / VAL_PREDICTIONS_FILE)
+                val.write(experiment.folder / paths.VAL_PREDICTIONS)
         return measured
 
     def test(self, summary: dict[str, float]) -> Predictions | None:
@@ -139,20 +128,23 @@ class _Steps:
         )
         # a resumed run may have the reason of its first part in its record
         if state.stop_reason is not None or experiment.start is not None:
-            record.tags |= {STOP_REASON: state.stop_reason or "completed", **_pruning_tags(state)}
+            record.tags |= {
+                Tag.STOP_REASON: state.stop_reason or "completed",
+                **_pruning_tags(state),
+            }
         record.summary = result.summary
-        record.tags |= {NOTE: markdown_note(experiment, result, state, record.run_id)}
+        record.tags |= {Tag.NOTE: markdown_note(experiment, result, state, record.run_id)}
         if state.stop_reason == "diverged" and isinstance(experiment.network, Network):
-            with failures.collect(str(LAST_FINITE), Exception):
-                save_network(experiment.folder / LAST_FINITE, experiment.network)
+            with failures.collect(str(paths.LAST_FINITE), Exception):
+                save_network(experiment.folder / paths.LAST_FINITE, experiment.network)
         temperature = result.summary.get("temperature", 1.0)
         if predictions is not None:
-            with failures.collect(PREDICTIONS_FILE, Exception):
-                predictions.write(experiment.folder / PREDICTIONS_FILE)
+            with failures.collect(paths.TEST_PREDICTIONS, Exception):
+                predictions.write(experiment.folder / paths.TEST_PREDICTIONS)
         network = experiment.network
         if result.status is Status.FINISHED and isinstance(network, Network):
-            with failures.collect(MODEL_FILE, Exception):
-                data, file = experiment.dataset, experiment.folder / MODEL_FILE
+            with failures.collect(paths.MODEL, Exception):
+                data, file = experiment.dataset, experiment.folder / paths.MODEL
                 form = getattr(experiment.config.data, "form", None)
                 reads = picture_kind(data.name, form and form.value, data.named)
                 write_model(file, network, data.image_shape, temperature, reads)
@@ -162,7 +154,7 @@ class _Steps:
         log_failures(experiment, result)
 
 
-def _with_fitted_epochs(experiment: Experiment, run: OpenRun) -> Experiment:
+def _with_fitted_epochs(experiment: Experiment, run: ActiveRun) -> Experiment:
     """Return the experiment with as many epochs as fit into its time, if that is what it has."""
     settings = experiment.config.trainer
     if settings.fit_minutes is None or experiment.start is not None or not settings.epochs:
@@ -173,7 +165,7 @@ def _with_fitted_epochs(experiment: Experiment, run: OpenRun) -> Experiment:
     least = 1 + getattr(experiment.config.schedule, "warmup_epochs", 0)
     epochs = min(max(fit, least), settings.epochs)
     log.info("trainer.fit_minutes=%g: %d epochs", settings.fit_minutes, epochs)
-    run.record.tags |= {FITTED_EPOCHS: str(epochs)}
+    run.record.tags |= {Tag.FITTED_EPOCHS: str(epochs)}
     return replace(experiment, epochs=epochs)
 
 

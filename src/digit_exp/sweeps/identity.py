@@ -19,11 +19,13 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import read_yaml, resolved
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import COMMITTEE, CONFIG_FILE, DATA_DIGEST, records_below
+from digit_exp.runs import paths
+from digit_exp.runs.folder import records_below
 from digit_exp.runs.initial_weights import unpinned
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.own_code import own_code
-from digit_exp.tracking.provenance import SOURCE, source_digest
+from digit_exp.tracking.provenance import source_digest
+from digit_exp.tracking.tags import Tag
 
 LIBRARIES = ("numpy", "numba", "scipy")
 """Libraries that influence results, beside the package itself."""
@@ -59,18 +61,18 @@ def finished_run(
     """
     made_with = {
         "seed": str(config.seed),
-        DATA_DIGEST: data_digest,
-        SOURCE: source_digest(),
+        Tag.DATA_DIGEST: data_digest,
+        Tag.SOURCE_DIGEST: source_digest(),
         **{f"version.{name}": import_module(name).__version__ for name in LIBRARIES},
         **own_code(config.classes),
     }
     wanted = config_hash(config, data_digest)
     for folder, record in records_below(outputs):
         is_like = all(record.tags.get(key) == value for key, value in made_with.items())
-        is_like = is_like and COMMITTEE not in record.tags
+        is_like = is_like and Tag.COMMITTEE not in record.tags
         if record.status == Status.FINISHED and is_like and metric in record.summary:
             with suppress(ConfigError):
-                found = from_mapping(read_yaml(folder / CONFIG_FILE))
+                found = from_mapping(read_yaml(folder / paths.CONFIG))
                 if config_hash(found, data_digest) == wanted:
                     return record.summary
     return None

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from digit_exp.sweeps.context import SweepContext
+from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import FolderMailbox, Mailbox
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from digit_exp.sweeps.collect import folder_history, job_folders
+from digit_exp.sweeps.results import folder_history, job_folders
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.queries import CONFIG_HASH
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.tags import Tag
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class PeerHistories:
 
     def _in_store(self, sweep: Sweep) -> Histories:
         return {
-            number_of(trial.tags[CONFIG_HASH]): {
+            number_of(trial.tags[Tag.CONFIG_HASH]): {
                 int(epoch["epoch"]): epoch[self._metric]
                 for epoch in sweep.history(trial, self._metric)
             }

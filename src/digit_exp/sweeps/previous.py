@@ -12,16 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from digit_exp.runs.folder import (
-    FINAL_REASONS,
-    LAST_CHECKPOINT,
-    STOP_REASON,
-    is_complete,
-    record_in,
-)
+from digit_exp.runs import paths
+from digit_exp.runs.folder import FINAL_REASONS, is_complete, record_in
 from digit_exp.tracking import ownership
 from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 
 
@@ -55,7 +51,7 @@ def previous_in_store(sweep: Sweep, config_hash: str, folder: Path) -> PreviousR
 
 def previous_trial(trial: Trial, folder: Path) -> PreviousRun:
     """Return what a trial of the store says."""
-    record, reason = record_in(folder), trial.tags.get(STOP_REASON)
+    record, reason = record_in(folder), trial.tags.get(Tag.STOP_REASON)
     return PreviousRun(
         is_over=is_complete(trial.status, trial.metrics) or reason in FINAL_REASONS,
         summary={} if reason == "diverged" else trial.metrics,
@@ -68,7 +64,7 @@ def previous_trial(trial: Trial, folder: Path) -> PreviousRun:
 def checkpoint_in_folder(folder: Path) -> Checkpoint | None:
     """Return where an interrupted or failed run in this folder can go on, if it can."""
     try:
-        found = load_for_resuming(folder / LAST_CHECKPOINT)
+        found = load_for_resuming(folder / paths.LAST_CHECKPOINT)
     except CheckpointError:
         return None
     return found if "run_id" in found.config else None  # else it is a network without a run
@@ -83,13 +79,13 @@ def checkpoint_in_store(sweep: Sweep, trial: Trial, folder: Path) -> Checkpoint 
     if local is not None and local.config["run_id"] != trial.run_id:
         local = None
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        found = sweep.fetch(trial, LAST_CHECKPOINT.parent.name, Path(place))
+        found = sweep.fetch(trial, paths.LAST_CHECKPOINT.parent.name, Path(place))
         stored = None if found is None else checkpoint_in_folder(Path(place))
         if stored is None or (local is not None and local.state.epoch >= stored.state.epoch):
             return local
         shutil.copytree(
-            Path(place) / LAST_CHECKPOINT.parent,
-            folder / LAST_CHECKPOINT.parent,
+            Path(place) / paths.LAST_CHECKPOINT.parent,
+            folder / paths.LAST_CHECKPOINT.parent,
             dirs_exist_ok=True,
         )
     return stored

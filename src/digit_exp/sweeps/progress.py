@@ -12,8 +12,8 @@ import time
 from typing import Self
 
 from digit_exp.analysis.objective import Objective
-from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
+from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import TrackingError
 
 log = logging.getLogger(__name__)

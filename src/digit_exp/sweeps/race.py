@@ -20,8 +20,8 @@ from digit_exp.analysis.replicates import Group, grouped
 from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flatten
-from digit_exp.sweeps.collect import results_in_folders, results_in_store
-from digit_exp.sweeps.context import SweepContext
+from digit_exp.sweeps.results import results_in_folders, results_in_store
+from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import FolderMailbox, Mailbox
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 

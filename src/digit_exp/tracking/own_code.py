@@ -9,9 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from digit_exp.registry import is_own
-
-OWN = "own.digest"
-"""The tag with the digest of the files of one's own classes."""
+from digit_exp.tracking.tags import Tag
 
 
 def own_code(classes: Iterable[type]) -> dict[str, str]:
@@ -25,7 +23,10 @@ def own_code(classes: Iterable[type]) -> dict[str, str]:
     if not files:
         return {}
     digest = hashlib.sha256(b"\n".join(file.read_bytes() for file in files)).hexdigest()
-    return {OWN: digest, **{key: text for each in modules for key, text in _versions(each)}}
+    return {
+        Tag.OWN_DIGEST: digest,
+        **{key: text for each in modules for key, text in _versions(each)},
+    }
 
 
 def _versions(module: ModuleType) -> Iterator[tuple[str, str]]:

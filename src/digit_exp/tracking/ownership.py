@@ -14,8 +14,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
-PID, HOST, SINCE = "digit_exp.pid", "digit_exp.host", "digit_exp.since"
-HEARTBEAT = "digit_exp.heartbeat"
+from digit_exp.tracking.tags import Tag
+
 BEAT_SECONDS = 30
 SILENCE_SECONDS = 300  # the clocks of the machines may differ, and a server may be away a while
 SLACK_SECONDS = 2  # between the kernel's clock and the one that MLflow's times are taken from
@@ -23,21 +23,26 @@ SLACK_SECONDS = 2  # between the kernel's clock and the one that MLflow's times 
 
 def claim() -> dict[str, str]:
     """Return the tags by which this process becomes the owner of a run."""
-    return {PID: str(os.getpid()), HOST: platform.node(), SINCE: f"{time.time():.0f}", **beat()}
+    return {
+        Tag.PID: str(os.getpid()),
+        Tag.HOST: platform.node(),
+        Tag.SINCE: f"{time.time():.0f}",
+        **beat(),
+    }
 
 
 def beat() -> dict[str, str]:
     """Return the tag with the heartbeat, for other machines."""
-    return {HEARTBEAT: f"{time.time():.0f}"}
+    return {Tag.HEARTBEAT: f"{time.time():.0f}"}
 
 
 def is_later(tags: Mapping[str, str], owner: Mapping[str, str]) -> bool:
     """Tell whether another process became the owner after `owner` did."""
-    if not {PID, HOST, SINCE} <= tags.keys() or not owner:
+    if not {Tag.PID, Tag.HOST, Tag.SINCE} <= tags.keys() or not owner:
         return False
-    if (tags[PID], tags[HOST]) == (owner[PID], owner[HOST]):
+    if (tags[Tag.PID], tags[Tag.HOST]) == (owner[Tag.PID], owner[Tag.HOST]):
         return False
-    return int(tags[SINCE]) >= int(owner[SINCE])
+    return int(tags[Tag.SINCE]) >= int(owner[Tag.SINCE])
 
 
 def is_gone(tags: Mapping[str, str]) -> bool:
@@ -50,7 +55,7 @@ def is_gone(tags: Mapping[str, str]) -> bool:
 
 def is_own(tags: Mapping[str, str]) -> bool:
     """Tell whether the owner is this process."""
-    return (tags.get(PID), tags.get(HOST)) == (str(os.getpid()), platform.node())
+    return (tags.get(Tag.PID), tags.get(Tag.HOST)) == (str(os.getpid()), platform.node())
 
 
 def is_another(tags: Mapping[str, str]) -> bool:
@@ -62,7 +67,7 @@ def is_another(tags: Mapping[str, str]) -> bool:
 
 def described(tags: Mapping[str, str]) -> str:
     """Return who the owner is, for messages."""
-    who = f"process {tags.get(PID, '?')} on {tags.get(HOST, 'an unknown machine')}"
+    who = f"process {tags.get(Tag.PID, '?')} on {tags.get(Tag.HOST, 'an unknown machine')}"
     silence = _silence(tags)
     if _is_here(tags) or silence is None:
         return who
@@ -71,19 +76,23 @@ def described(tags: Mapping[str, str]) -> str:
 
 def _silence(tags: Mapping[str, str]) -> float | None:
     """Return the seconds since the last heartbeat, if there was one."""
-    text = tags.get(HEARTBEAT, "")
+    text = tags.get(Tag.HEARTBEAT, "")
     return time.time() - int(text) if text.isdigit() else None
 
 
 def _is_here(tags: Mapping[str, str]) -> bool:
     """Tell whether the owner can be looked up here: on Windows `kill` would end it."""
-    return os.name == "posix" and tags.get(HOST) == platform.node() and tags.get(PID, "").isdigit()
+    return (
+        os.name == "posix"
+        and tags.get(Tag.HOST) == platform.node()
+        and tags.get(Tag.PID, "").isdigit()
+    )
 
 
 def _lives(tags: Mapping[str, str]) -> bool:
     import psutil  # slow to import, and seldom needed
 
-    pid, since = int(tags[PID]), tags.get(SINCE, "")
+    pid, since = int(tags[Tag.PID]), tags.get(Tag.SINCE, "")
     try:
         with suppress(PermissionError):  # another user's process
             os.kill(pid, 0)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info
 
+from digit_exp.tracking.tags import Tag
 from digit_exp.version import version
 
 PACKAGES = ("numpy", "numba", "scipy", "hydra-core", "omegaconf", "mlflow", "matplotlib")
@@ -26,8 +27,6 @@ SCIPY = {"scipy", "scipy.libs"}
 SECRETS = [
     f":(top,exclude,glob)**/{name}" for name in (".env*", "*.env", "*.pem", "*.key", ".netrc")
 ]
-SOURCE = "source.digest"
-"""The tag with the digest of the package's files, which git need not know."""
 LONGEST_DIFF = 1_000_000  # characters
 GIT_SECONDS = 10
 
@@ -35,7 +34,7 @@ GIT_SECONDS = 10
 def provenance(seed: int, source: Path = HERE) -> dict[str, str]:
     """Return the tags with which a run can be repeated, as far as they are known."""
     digest = source_digest()
-    known = {} if digest is None else {SOURCE: digest}
+    known = {} if digest is None else {Tag.SOURCE_DIGEST: digest}
     return {"seed": str(seed), **git_tags(source), **known, **_versions(), **_machine()}
 
 
@@ -45,7 +44,7 @@ def git_tags(source: Path = HERE) -> dict[str, str]:
     if found is None:
         return {}
     return {
-        "mlflow.source.git.commit": found.commit,
+        Tag.COMMIT: found.commit,
         **({"mlflow.source.git.branch": found.branch} if found.branch else {}),
         "git.dirty": found.dirty,
     }

@@ -10,9 +10,10 @@ from digit_exp.cli.entry import main
 from digit_exp.config.plan import plan
 from digit_exp.draw.explain import explain
 from digit_exp.nn.classifier import Classifier
-from digit_exp.runs.folder import MODEL_FILE, RunRecord
-from digit_exp.runs.longer import require_longer
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.committee import best_of, make_committee
+from digit_exp.runs.reuse.extend_run import require_longer
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.predict import Predictor
@@ -83,7 +84,7 @@ def test_it_is_calibrated_and_says_what_each_member_adds(found, made, together):
 def test_it_predicts_is_served_and_explained_like_a_single_network(together):
     predictor = Predictor.of(together)
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
-    served = Classifier.load(together.file(MODEL_FILE))(images)
+    served = Classifier.load(together.file(paths.MODEL))(images)
     np.testing.assert_allclose(predictor._probabilities(images), served, rtol=1e-5)
     assert explain(predictor, images[0], 3).gradient.shape == (28, 28)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from digit_exp.config.plan import plan
-from digit_exp.runs.folder import LOG_FILE, RunRecord
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.manage import caches
 from digit_exp.runs.reuse.manage.garbage import garbage, size
 from digit_exp.runs.reuse.manage.trash import TRASH
@@ -34,7 +35,7 @@ def trained(tmp_path_factory):
 
 def run_in(place):
     place.mkdir()
-    (place / LOG_FILE).touch()
+    (place / paths.LOG).touch()
     (config,) = plan(WORDS).jobs
     with Interruption() as interruption:
         execute(config, place, interruption)

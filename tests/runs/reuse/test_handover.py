@@ -13,12 +13,13 @@ from digit_exp.cli.entry import main
 from digit_exp.cli.main import main as train_line
 from digit_exp.config.plan import plan
 from digit_exp.optim.optimizers import Adam
-from digit_exp.runs.folder import LOG_FILE, RunRecord
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.handover import archive
-from digit_exp.runs.reuse.handover.adopt import import_run, unpack
-from digit_exp.runs.reuse.handover.pack import export_run
-from digit_exp.runs.reuse.handover.rewrite import rewrite
+from digit_exp.runs.reuse.handover.edit_config import rewrite
+from digit_exp.runs.reuse.handover.export_run import export_run
+from digit_exp.runs.reuse.handover.import_run import import_run, unpack
 from digit_exp.runs.reuse.handover.verify import limit_of
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute
@@ -41,7 +42,7 @@ def handed(tmp_path_factory, migrated):
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.chdir(home)
         (place := home / "outputs" / "day" / "run").mkdir(parents=True)
-        (place / LOG_FILE).touch()
+        (place / paths.LOG).touch()
         (config,) = plan([*WORDS, "tracking=mlflow", "run_name=theirs"]).jobs
         with Interruption() as interruption:
             execute(config, place, interruption)

@@ -8,8 +8,9 @@ import pytest
 
 from digit_exp.config.serialize import as_yaml, resolved
 from digit_exp.registry import ConfigError
+from digit_exp.runs import paths
 from digit_exp.runs.experiment import load_data
-from digit_exp.runs.folder import LAST_CHECKPOINT, RECORD_FILE, RunRecord
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse import lookup
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
@@ -193,7 +194,10 @@ def test_a_run_without_tracking_gives_all_that_its_folder_holds(tmp_path, train)
     assert found.folder == folder
     assert found.name == Runs(tmp_path / "outputs").find(found.name).name
     assert found.config["optimizer"] == "adam"
-    assert resolved(found.run_config()) == load_checkpoint(folder / LAST_CHECKPOINT).config["run"]
+    assert (
+        resolved(found.run_config())
+        == load_checkpoint(folder / paths.LAST_CHECKPOINT).config["run"]
+    )
     assert [epoch["epoch"] for epoch in found.history()] == [1, 2, 3]
     assert found.predictions().probabilities.shape == (50, 10)
     assert found.tags["data.digest"]
@@ -208,7 +212,7 @@ def test_the_network_is_the_one_that_was_tested(tmp_path, train):
     images = load_data(found.run_config().data).test.images
     written = found.predictions().probabilities
     assert np.array_equal(found.network().predict_proba(images), written)
-    last = load_checkpoint(folder / LAST_CHECKPOINT).network
+    last = load_checkpoint(folder / paths.LAST_CHECKPOINT).network
     assert not np.array_equal(last.predict_proba(images), written)
 
 
@@ -243,7 +247,7 @@ def test_a_tracked_run_is_found_in_the_store_with_its_folder_or_without(folder, 
     assert away.config["model.hidden"] == [16]
     kept = RunRecord.read(folder / "elsewhere")
     assert kept.tags.items() <= away.tags.items()
-    original = load_checkpoint(folder / "elsewhere" / LAST_CHECKPOINT)
+    original = load_checkpoint(folder / "elsewhere" / paths.LAST_CHECKPOINT)
     assert resolved(away.run_config()) == original.config["run"]
     assert away.history() == original.state.history
     assert Runs.of_folder(folder).find("best").run_id == here.run_id
@@ -287,4 +291,4 @@ def test_a_sweep_and_a_run_of_the_same_name_are_told_apart_by_folder(outputs):
     )
     assert Runs(outputs).find("lr=0.1").run_id == "aab2"
     assert Runs(outputs).all_matching(str(place.parent))[0].run_id == "c"
-    assert (Path(place) / RECORD_FILE).is_file()
+    assert (Path(place) / paths.RECORD).is_file()

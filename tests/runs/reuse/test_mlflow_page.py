@@ -15,12 +15,13 @@ import pytest
 
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.runs.reuse.lookup import OBJECTIVE, Runs
+from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.views.mlflow_page import page_of
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
 from digit_exp.tracking.mlflow.ui_server import free_port
 from digit_exp.tracking.mlflow.uri import locate
+from digit_exp.tracking.tags import Tag
 from tracked_runs import tracked
 
 
@@ -78,7 +79,7 @@ def test_the_only_run_is_shown_on_its_own_page(folder):
 def test_one_run_is_shown_on_its_own_page_and_a_sweep_by_its_comparison(folder):
     sweep = open_sweep("grid", folder=folder)
     for number in range(2):
-        identity = {**sweep.identity(f"{number}"), OBJECTIVE: "best_val_loss"}
+        identity = {**sweep.identity(f"{number}"), Tag.OBJECTIVE: "best_val_loss"}
         run_id = log_run(folder, f"job {number}", identity)
     runs = Runs.of_folder(folder)
     for text in ("latest", run_id, "job 1"):

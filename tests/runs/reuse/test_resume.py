@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import LAST_CHECKPOINT, RunRecord
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.resume import find_checkpoint, run_folder, unsent_folder
 
 NOW = datetime.now(UTC).isoformat()
@@ -14,8 +15,8 @@ NOW = datetime.now(UTC).isoformat()
 
 def make_run(outputs, run_id, status="KILLED", started="2026-01-01", **fields):
     folder = outputs / run_id
-    (folder / LAST_CHECKPOINT).parent.mkdir(parents=True)
-    (folder / LAST_CHECKPOINT).write_bytes(b"")
+    (folder / paths.LAST_CHECKPOINT).parent.mkdir(parents=True)
+    (folder / paths.LAST_CHECKPOINT).write_bytes(b"")
     RunRecord(run_id, status, started, **fields).write(folder)
     return folder
 
@@ -23,14 +24,16 @@ def make_run(outputs, run_id, status="KILLED", started="2026-01-01", **fields):
 def test_latest_is_the_run_that_started_last(tmp_path):
     make_run(tmp_path, "old", started="2026-01-01")
     new = make_run(tmp_path, "new", started="2026-01-02")
-    assert find_checkpoint("latest", tmp_path) == new / LAST_CHECKPOINT
+    assert find_checkpoint("latest", tmp_path) == new / paths.LAST_CHECKPOINT
 
 
-@pytest.mark.parametrize("as_text", [lambda f: f.name, str, lambda f: str(f / LAST_CHECKPOINT)])
+@pytest.mark.parametrize(
+    "as_text", [lambda f: f.name, str, lambda f: str(f / paths.LAST_CHECKPOINT)]
+)
 def test_a_run_is_named_by_its_id_its_folder_or_its_checkpoint(tmp_path, as_text):
     folder = make_run(tmp_path, "abc")
     checkpoint = find_checkpoint(as_text(folder), tmp_path)
-    assert checkpoint == folder / LAST_CHECKPOINT
+    assert checkpoint == folder / paths.LAST_CHECKPOINT
     assert run_folder(checkpoint) == folder
 
 
@@ -64,7 +67,7 @@ def test_after_a_finished_run_it_is_said_what_can_be_resumed(tmp_path):
         find_checkpoint("latest", tmp_path)
     assert "resume='" in str(error.value)
     assert str(left) in str(error.value)
-    assert find_checkpoint(str(left), tmp_path) == left / LAST_CHECKPOINT
+    assert find_checkpoint(str(left), tmp_path) == left / paths.LAST_CHECKPOINT
 
 
 def test_a_file_of_a_stranger_is_not_read_to_see_whether_something_is_unsent(tmp_path):

@@ -7,16 +7,17 @@ from pathlib import Path
 import pytest
 
 from digit_exp.cli.entry import main
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import read_contents
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.open_run import METRICS, read_contents
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.manage.sync import sync, unsent
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror.run import COPY_OF, PARENT
 from digit_exp.tracking.mlflow.mirror.stored import NOTE, OUTBOX
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
+from digit_exp.tracking.tags import Tag
 
 OTHER = "sqlite:///other.db"
 
@@ -60,13 +61,13 @@ def test_a_run_that_was_not_tracked_belongs_to_its_store_when_it_is_there(place)
 def test_a_copy_in_another_store_is_one_run_however_often_it_is_asked_for(place):
     own = sync(place)
     record = RunRecord.read(place)
-    record.tags[PARENT] = "a run of the first store"
+    record.tags[Tag.PARENT] = "a run of the first store"
     record.write(place)
     copy = sync(place, OTHER)
     assert copy.run_id != own.run_id
     assert RunRecord.read(place).run_id == own.run_id
     run = stored(copy, OTHER)
-    assert run.data.tags[COPY_OF] == own.run_id
+    assert run.data.tags[Tag.COPY_OF] == own.run_id
     assert run.data.metrics == stored(own).data.metrics
     assert model_of(client(OTHER), copy.run_id) is not None
     (place / NOTE).unlink()
@@ -79,9 +80,9 @@ def test_a_copy_in_another_store_is_one_run_however_often_it_is_asked_for(place)
 
 def test_a_copy_does_not_have_the_parent_of_the_original(place):
     record = RunRecord.read(place)
-    record.tags[PARENT] = "a run of the first store"
+    record.tags[Tag.PARENT] = "a run of the first store"
     record.write(place)
-    assert PARENT not in stored(sync(place, OTHER), OTHER).data.tags
+    assert Tag.PARENT not in stored(sync(place, OTHER), OTHER).data.tags
 
 
 def test_a_run_that_another_process_still_trains_is_refused(place):
@@ -97,7 +98,7 @@ def test_what_version_0_1_had_not_sent_is_sent_from_the_folder(place):
     record = RunRecord.read(place)
     record.run_id = run.info.run_id
     record.write(place)
-    (place / METRICS).unlink()
+    (place / paths.METRICS).unlink()
     assert not unsent(place)
     (place / OUTBOX).write_text("{}\n")
     assert unsent(place)

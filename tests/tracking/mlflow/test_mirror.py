@@ -15,14 +15,14 @@ from sick import Refusing, Sick
 
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.classifier import Classifier
-from digit_exp.runs.folder import MODEL_FILE
+from digit_exp.runs import paths
 from digit_exp.tracking.base import Epoch, RunContents
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror import mirror as mirror_module
 from digit_exp.tracking.mlflow.mirror import mlflow_tracker
-from digit_exp.tracking.mlflow.mirror.mirror import Mirror
+from digit_exp.tracking.mlflow.mirror import update_run as mirror_module
 from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
 from digit_exp.tracking.mlflow.mirror.stored import NOTE, OUTBOX, is_unsent
+from digit_exp.tracking.mlflow.mirror.update_run import Mirror
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
 from tracked_runs import epochs, tracked
@@ -78,7 +78,7 @@ def contents(tmp_path):
         summary={"test_acc": 0.5},
         dataset={"name": "tiny", "digest": "0123" * 16, "train": [7, 4, 5], "test": [3, 4, 5]},
         files=FILES,
-        network=Classifier(network, (8, 8), 1.0).save(place / MODEL_FILE),
+        network=Classifier(network, (8, 8), 1.0).save(place / paths.MODEL),
     )
 
 

@@ -19,7 +19,7 @@ from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.layers import Layer
-from digit_exp.runs.folder import MODEL_FILE
+from digit_exp.runs import paths
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.registered_models import RegisteredModel
@@ -56,7 +56,7 @@ def champion(tmp_path_factory, migrated, network):
     folder = tmp_path_factory.mktemp("champion")
     (folder / "mlruns").mkdir()
     shutil.copy(migrated, folder / "mlruns")
-    file = Classifier(network, (28, 28), 1.5).save(folder / MODEL_FILE)
+    file = Classifier(network, (28, 28), 1.5).save(folder / paths.MODEL)
     with tracked(folder) as run:
         run.now(network=file)
     runs = RunStore(locate(None, folder))
@@ -150,7 +150,7 @@ def test_it_runs_without_the_project(champion, network, tmp_path):
 
 
 def test_what_cannot_be_served_is_not_promoted(folder, network, monkeypatch):
-    file = Classifier(network, (28, 28), 1.5).save(folder / MODEL_FILE)
+    file = Classifier(network, (28, 28), 1.5).save(folder / paths.MODEL)
     with tracked(folder):
         pass
     runs = RunStore(locate(None, folder))
@@ -184,7 +184,7 @@ class Absolute(Layer):
     monkeypatch.setattr(Layer, "kinds", dict(Layer.kinds))
     exec(compile(added[len(source) :], "added", "exec"), vars(activations) | {"__name__": "added"})
     network = NetworkBuilder().input(28, 28).dense(16, "absolute").dense(10).build(seed=3)
-    file = Classifier(network, (28, 28), 1.5).save(folder / MODEL_FILE)
+    file = Classifier(network, (28, 28), 1.5).save(folder / paths.MODEL)
     with tracked(folder):
         pass
     runs = RunStore(locate(None, folder))

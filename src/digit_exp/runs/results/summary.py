@@ -15,8 +15,9 @@ from digit_exp.config.serialize import as_yaml, differences, flatten, resolved
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 from digit_exp.optim.schedules import Clock
+from digit_exp.runs import paths
 from digit_exp.runs.experiment import Experiment, Result
-from digit_exp.runs.folder import CONFIG_FILE, TEST_METRIC, relative_to_cwd
+from digit_exp.runs.folder import TEST_METRIC, relative_to_cwd
 from digit_exp.runs.initial_weights import unpinned
 from digit_exp.tracking.base import Status
 from digit_exp.training.callbacks import (
@@ -38,8 +39,6 @@ STOP_TEXTS = {
     "diverged": "because the loss is not finite",
 }
 
-LAST_FINITE = Path("checkpoints") / "last_finite.npz"
-"""The network of a diverged run, saved shortly before it diverged."""
 
 LONGEST_NAME, LONGEST_OF_SWEEP, LONGEST_WORD = 80, 250, 36
 """Characters of the name of a run, of one of a sweep (as MLflow has it), and of a word in it."""
@@ -141,7 +140,7 @@ def divergence_advice(experiment: Experiment, state: TrainState) -> str:
         f"  at step {memory['step']}, in epoch {clock.epoch + 1}, the loss was {memory['loss']};"
         f" the learning rate was {rate:.3g}\n"
         f"  the finite weights after step {memory['kept']} are in"
-        f" {experiment.folder / LAST_FINITE}\n"
+        f" {experiment.folder / paths.LAST_FINITE}\n"
         f"  try optimizer.lr={config.optimizer.lr / 10:.3g}, or limit the gradient:"
         f" optimizer.clip_norm={1.0 if clipped is None else clipped / 10:.3g}"
     )
@@ -234,7 +233,7 @@ def _picture(run_id: str, figure: str) -> str:
 
 def write_config(config: RunConfig, folder: Path) -> Path:
     """Write the configuration with every default spelled out."""
-    path = folder / CONFIG_FILE
+    path = folder / paths.CONFIG
     return write_text(path, as_yaml(resolved(config)))
 
 

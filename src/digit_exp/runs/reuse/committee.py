@@ -18,11 +18,12 @@ from digit_exp.nn.network import Network
 from digit_exp.nn.prediction_averaging import MAPS
 from digit_exp.optim.optimizers import SGD
 from digit_exp.runs.experiment import Experiment, Result, load_data, train_val_splits
-from digit_exp.runs.folder import COMMITTEE, TEST_METRIC
+from digit_exp.runs.folder import TEST_METRIC
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.runner import open_run
+from digit_exp.runs.runner import start_run
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
+from digit_exp.tracking.tags import Tag
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,8 @@ def make_committee(members: Sequence[FoundRun], folder: Path, name: str | None) 
     prepared = Experiment.prepare(config, folder)
     experiment = replace(prepared, network=committee_of(networks))
     ids = [run.run_id or str(run.folder) for run in members]
-    tags = {COMMITTEE: json.dumps(ids)}
-    with Interruption() as interruption, open_run(config, folder, origin=tags) as run:
+    tags = {Tag.COMMITTEE: json.dumps(ids)}
+    with Interruption() as interruption, start_run(config, folder, origin=tags) as run:
         result = train_and_evaluate(experiment, run, interruption)
     return MadeCommittee(
         folder, list(_measured(members, networks, experiment)), result, run.tracker.where()

@@ -22,12 +22,12 @@ from digit_exp.analysis.run_comparison import ComparedRun
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.registry import ConfigError
+from digit_exp.runs import paths
 from digit_exp.runs.experiment import load_data, train_val_splits
-from digit_exp.runs.folder import DATA_DIGEST, VAL_PREDICTIONS_FILE
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, job_result
 from digit_exp.tracking.mlflow.links import ID_LENGTH
-from digit_exp.tracking.mlflow.queries import OBJECTIVE
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import CheckpointError
 
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def compare(runs: Sequence[FoundRun]) -> Comparison:
 
 def _ranking(runs: Sequence[FoundRun]) -> Ranking | None:
     """Rank the configurations; None of single runs, or of runs on several data sets."""
-    if len({run.tags.get(DATA_DIGEST) for run in runs}) > 1 or not all(
+    if len({run.tags.get(Tag.DATA_DIGEST) for run in runs}) > 1 or not all(
         run.has_config for run in runs
     ):
         return None
@@ -113,7 +113,7 @@ def ranking_of(runs: Sequence[FoundRun], objective: str | None = None) -> Rankin
     results = [_result(run, number) for number, run in enumerate(runs) if run.has_config]
     sweeps = {run.folder.parent for run in runs if run.folder is not None}
     searched = {key: is_log for folder in sweeps for key, is_log in searched_in(folder).items()}
-    metric = objective or runs[0].tags.get(OBJECTIVE) or Objective().metric
+    metric = objective or runs[0].tags.get(Tag.OBJECTIVE) or Objective().metric
     return rank(results, metric, searched)
 
 
@@ -124,7 +124,7 @@ def _result(run: FoundRun, number: int) -> JobResult:
         history=lambda: _if_any(run.history) or (),
         folder=run.folder,
         page=_page(run),
-        predictions=lambda: _if_any(lambda: run.file(Path(VAL_PREDICTIONS_FILE))),
+        predictions=lambda: _if_any(lambda: run.file(Path(paths.VAL_PREDICTIONS))),
     )
 
 
@@ -188,7 +188,7 @@ def _dataset(run: FoundRun) -> Dataset | None:
         dataset = load_data(run.run_config().data)
     except (RunError, ConfigError, DataError, CheckpointError):
         return None
-    return dataset if run.tags.get(DATA_DIGEST, dataset.digest) == dataset.digest else None
+    return dataset if run.tags.get(Tag.DATA_DIGEST, dataset.digest) == dataset.digest else None
 
 
 def _name(runs: Sequence[FoundRun]) -> str:

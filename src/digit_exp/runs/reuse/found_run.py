@@ -19,18 +19,10 @@ from digit_exp.data.sources import DataSource
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import (
-    CLASSES,
-    CONFIG_FILE,
-    DATA_DIGEST,
-    LAST_CHECKPOINT,
-    PREDICTIONS_FILE,
-    STOP_REASON,
-    VAL_PREDICTIONS_FILE,
-    RecordError,
-    RunRecord,
-)
-from digit_exp.tracking.mlflow.queries import SWEEP, RunStore, Trial
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RecordError, RunRecord
+from digit_exp.tracking.mlflow.queries import RunStore, Trial
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.archive import ArchiveError
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
@@ -67,7 +59,7 @@ class FoundRun:
     @property
     def sweep(self) -> str | None:
         """The name of its sweep, if it is a job of one."""
-        return self.tags.get(SWEEP)
+        return self.tags.get(Tag.SWEEP)
 
     @cached_property
     def config(self) -> Mapping[str, object]:
@@ -75,7 +67,7 @@ class FoundRun:
         if (
             self.trial is not None
             and self.checkpoint_file is None
-            and not self._is_here(CONFIG_FILE)
+            and not self._is_here(paths.CONFIG)
         ):
             return {key: value_of(text) for key, text in self.trial.params.items()}
         return flat(self._written())
@@ -91,7 +83,7 @@ class FoundRun:
     @property
     def data_digest(self) -> str:
         """The digest of the data set that it was trained on; raises RunError if it is not known."""
-        if (known := self.tags.get(DATA_DIGEST)) is not None:
+        if (known := self.tags.get(Tag.DATA_DIGEST)) is not None:
             return known
         return str(self._memo()["data_digest"])
 
@@ -106,7 +98,7 @@ class FoundRun:
 
     def class_names(self, classes: int) -> list[str]:
         """Return what each class is called: by its name, or else by its number."""
-        named: list[str] = json.loads(self.tags.get(CLASSES, "[]"))
+        named: list[str] = json.loads(self.tags.get(Tag.CLASSES, "[]"))
         return named if len(named) == classes else [str(number) for number in range(classes)]
 
     @property
@@ -129,13 +121,13 @@ class FoundRun:
 
     def history(self) -> Sequence[Metrics]:
         """Return the metrics of each epoch, from the checkpoint if its folder is here."""
-        if self.trial is None or self.store is None or self._is_here(LAST_CHECKPOINT):
+        if self.trial is None or self.store is None or self._is_here(paths.LAST_CHECKPOINT):
             return self.checkpoint().state.history
         return self.store.history(self.trial.run_id, self.metrics)
 
     def checkpoint(self) -> Checkpoint:
         """Return the last checkpoint, or the one that the user named."""
-        return load_checkpoint(self.checkpoint_file or self.file(LAST_CHECKPOINT))
+        return load_checkpoint(self.checkpoint_file or self.file(paths.LAST_CHECKPOINT))
 
     def model(self) -> Network | Learner:
         """Return what was tested, or what is in the checkpoint that the user named.
@@ -167,11 +159,11 @@ class FoundRun:
 
     def predictions(self) -> Predictions:
         """Return the predictions for the test set; raises RunError if there are none."""
-        return self._predictions(PREDICTIONS_FILE)
+        return self._predictions(paths.TEST_PREDICTIONS)
 
     def val_predictions(self) -> Predictions:
         """Return the predictions for the validation set; raises RunError if there are none."""
-        return self._predictions(VAL_PREDICTIONS_FILE)
+        return self._predictions(paths.VAL_PREDICTIONS)
 
     def _predictions(self, name: str) -> Predictions:
         file = self.file(Path(name))
@@ -201,7 +193,7 @@ class FoundRun:
     def _written(self) -> dict[str, Any]:
         if self.folder is None and self.checkpoint_file is not None:
             return dict(self._memo()["run"])
-        file = self.file(Path(CONFIG_FILE))
+        file = self.file(Path(paths.CONFIG))
         try:
             return read_yaml(file)
         except ConfigError as error:
@@ -231,7 +223,7 @@ def record_of(folder: Path) -> RunRecord:
 
 def in_folder(folder: Path, record: RunRecord) -> FoundRun:
     """Return the run of a folder."""
-    reason = {} if record.reason is None else {STOP_REASON: record.reason}
+    reason = {} if record.reason is None else {Tag.STOP_REASON: record.reason}
     return FoundRun(
         run_id=record.run_id,
         name=record.name or record.run_id or folder.name,

@@ -14,16 +14,8 @@ from pathlib import Path
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.results import JobResult
-from digit_exp.runs.folder import (
-    DATA_DIGEST,
-    LAST_CHECKPOINT,
-    RECORD_FILE,
-    STOP_REASON,
-    display_status,
-    record_in,
-    records_below,
-    relative_to_cwd,
-)
+from digit_exp.runs import paths
+from digit_exp.runs.folder import display_status, record_in, records_below, relative_to_cwd
 from digit_exp.runs.reuse.found_run import (
     FoundRun,
     RunError,
@@ -33,8 +25,9 @@ from digit_exp.runs.reuse.found_run import (
     record_of,
     with_checkpoint,
 )
-from digit_exp.tracking.mlflow.queries import OBJECTIVE, RACE, RunStore, trial_ids
+from digit_exp.tracking.mlflow.queries import RunStore, trial_ids
 from digit_exp.tracking.mlflow.uri import Store, locate
+from digit_exp.tracking.tags import Tag
 
 log = logging.getLogger(__name__)
 
@@ -180,7 +173,7 @@ class Runs:
 
     def _jobs(self, text: str) -> list[FoundRun]:
         """Return the jobs of the sweep with this name or folder, the latest first."""
-        found = records_below(Path(text), f"*/{RECORD_FILE}") if text else []
+        found = records_below(Path(text), f"*/{paths.RECORD}") if text else []
         jobs = [in_folder(place, record) for place, record in found]
         jobs = jobs or [run for run in self.all if run.sweep == text]
         if not jobs:
@@ -207,14 +200,14 @@ def winner(jobs: Sequence[FoundRun]) -> FoundRun:
 
     every, sweep = jobs, jobs[0].sweep
     # a job that failed early does not say on which
-    different = _first_on_each_data_set([run for run in jobs if DATA_DIGEST in run.tags])
+    different = _first_on_each_data_set([run for run in jobs if Tag.DATA_DIGEST in run.tags])
     if len(different) > 1:
         what = f"the jobs of the sweep {sweep} are on several data sets. Say the id of one:"
         raise RunError(_listed(what, different))
     jobs = [run for run in jobs if run.has_config]  # else it was killed in its first second
     results = [job_result(run, number) for number, run in enumerate(jobs)]
-    objective = every[0].tags.get(OBJECTIVE, Objective().metric)
-    if any(RACE in run.tags for run in every):
+    objective = every[0].tags.get(Tag.OBJECTIVE, Objective().metric)
+    if any(Tag.RACE in run.tags for run in every):
         results = with_most_seeds(results, Objective(objective))
     ranking = rank(results, objective)
     best = ranking.winner.group.best(ranking.objective) if ranking.winner else None
@@ -225,13 +218,13 @@ def winner(jobs: Sequence[FoundRun]) -> FoundRun:
 
 def job_result(run: FoundRun, number: int) -> JobResult:
     """Return a run as the analysis takes it."""
-    status = display_status(run.status, run.tags.get(STOP_REASON))
+    status = display_status(run.status, run.tags.get(Tag.STOP_REASON))
     return JobResult(number, run.run_id, status, run.config, run.metrics)
 
 
 def _first_on_each_data_set(runs: Sequence[FoundRun]) -> list[FoundRun]:
     """Return the first run on each data set, in their order."""
-    return list({run.tags.get(DATA_DIGEST): run for run in reversed(runs)}.values())[::-1]
+    return list({run.tags.get(Tag.DATA_DIGEST): run for run in reversed(runs)}.values())[::-1]
 
 
 def _at(path: Path) -> FoundRun | None:
@@ -240,11 +233,11 @@ def _at(path: Path) -> FoundRun | None:
         if record is None:
             return at_checkpoint(path)
         return with_checkpoint(in_folder(path.parent.parent, record), path)
-    return in_folder(path, record_of(path)) if (path / RECORD_FILE).exists() else None
+    return in_folder(path, record_of(path)) if (path / paths.RECORD).exists() else None
 
 
 def _has_network(run: FoundRun) -> bool:
-    return run.folder is not None and (run.folder / LAST_CHECKPOINT).is_file()
+    return run.folder is not None and (run.folder / paths.LAST_CHECKPOINT).is_file()
 
 
 def _listed(sentence: str, runs: Sequence[FoundRun]) -> str:

@@ -19,15 +19,12 @@ from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.data.idx import DataError
 from digit_exp.runs.experiment import epochs_of, load_data
-from digit_exp.runs.folder import COMMITTEE, STOP_REASON
-from digit_exp.runs.longer import ORIGIN
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.start_from import initial_weights
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
-from digit_exp.tracking.own_code import OWN
-from digit_exp.tracking.provenance import SOURCE
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.callbacks import OUT_OF_TIME
 
 TOLERANCE = 0.005
@@ -42,10 +39,10 @@ MAX_SHOWN = 4
 PROVENANCE_TAGS = (
     "version.",
     "machine.",
-    "mlflow.source.git.commit",
+    Tag.COMMIT,
     "git.dirty",
-    SOURCE,
-    OWN,
+    Tag.SOURCE_DIGEST,
+    Tag.OWN_DIGEST,
     "threads",
 )
 """Tags, or prefixes of tags, that record code, versions and machine."""
@@ -142,13 +139,13 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
     Raises RunError if its data have changed, ConfigError if its configuration is no longer valid,
     JobFailed if training fails (divergence is no failure here).
     """
-    if (origin := original.tags.get(ORIGIN)) is not None:
+    if (origin := original.tags.get(Tag.ORIGIN)) is not None:
         raise RunError(
             f"{original.label} began with the state of another run, {origin}. Reproduce that one,"
             f" then make it longer: resume=RUN trainer.epochs={original.config['trainer.epochs']}"
         )
-    if COMMITTEE in original.tags:
-        members = " ".join(json.loads(original.tags[COMMITTEE]))
+    if Tag.COMMITTEE in original.tags:
+        members = " ".join(json.loads(original.tags[Tag.COMMITTEE]))
         raise RunError(f"{original.label} is a committee. Make it again: committee {members}")
     config = original.run_config()
     _require_data(original, config)
@@ -209,7 +206,7 @@ def first_difference(then: Sequence[Metrics], now: Sequence[Metrics]) -> Differe
 def _reproduction_config(config: RunConfig, original: FoundRun, track: bool) -> RunConfig:
     """Return the configuration under another name, tracked only if asked."""
     backend = config.tracking.backend if track else Backend.none
-    tags = {**config.tracking.tags, "digit_exp.reproduces": original.run_id or original.name}
+    tags = {**config.tracking.tags, Tag.REPRODUCES: original.run_id or original.name}
     tracking = replace(config.tracking, backend=backend, tags=tags)
     name = f"again: {original.name}"
     trainer = replace(config.trainer, minutes=None)  # this machine may be faster or slower
@@ -221,7 +218,7 @@ def _reproduction_config(config: RunConfig, original: FoundRun, track: bool) -> 
 
 def _last_epoch(original: FoundRun) -> int | None:
     """Return after which epoch a run stopped because its time was over."""
-    if original.tags.get(STOP_REASON) != OUT_OF_TIME:
+    if original.tags.get(Tag.STOP_REASON) != OUT_OF_TIME:
         return None
     return original.checkpoint().state.epoch
 

@@ -6,14 +6,8 @@ from pathlib import Path
 
 from digit_exp.config.overrides import override, typed
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import (
-    LAST_CHECKPOINT,
-    RECORD_FILE,
-    RunRecord,
-    record_in,
-    records_below,
-    relative_to_cwd,
-)
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord, record_in, records_below, relative_to_cwd
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import MAX_LISTED, OUTPUTS, Runs
 from digit_exp.runs.reuse.manage.sync import sync, unsent
@@ -26,7 +20,7 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
     Raises ConfigError if there is none, or if its run has ended or is still running.
     """
     checkpoint = (
-        Path(resume) if Path(resume).is_file() else _folder(resume, outputs) / LAST_CHECKPOINT
+        Path(resume) if Path(resume).is_file() else _folder(resume, outputs) / paths.LAST_CHECKPOINT
     )
     if not checkpoint.is_file():
         raise _refusal(f"{checkpoint.parent.parent} has no checkpoint to resume from")
@@ -55,7 +49,7 @@ def send(folder: Path) -> int:
 def ended_folder(resume: str, outputs: Path = OUTPUTS) -> Path:
     """Return the folder of a run, of which a longer one is to be made."""
     folder = _folder(resume, outputs)
-    if not (folder / RECORD_FILE).is_file() or not (folder / LAST_CHECKPOINT).is_file():
+    if not (folder / paths.RECORD).is_file() or not (folder / paths.LAST_CHECKPOINT).is_file():
         raise _refusal(f"{resume!r} has no folder of a run with a checkpoint here")
     return folder
 
@@ -63,7 +57,7 @@ def ended_folder(resume: str, outputs: Path = OUTPUTS) -> Path:
 def run_folder(checkpoint: Path) -> Path | None:
     """Return the folder of the run that a checkpoint belongs to, if it is still in one."""
     folder = checkpoint.parent.parent
-    return folder if (folder / RECORD_FILE).is_file() else None
+    return folder if (folder / paths.RECORD).is_file() else None
 
 
 def _folder(resume: str, outputs: Path) -> Path:
@@ -93,7 +87,7 @@ def _others(outputs: Path) -> str:
     found = [
         typed(override("resume", str(relative_to_cwd(folder))))
         for folder, record in records_below(outputs)
-        if not record.is_over and not record.is_alive and (folder / LAST_CHECKPOINT).is_file()
+        if not record.is_over and not record.is_alive and (folder / paths.LAST_CHECKPOINT).is_file()
     ]
     if not found:
         return "No other run can be resumed"

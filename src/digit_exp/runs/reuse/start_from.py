@@ -19,19 +19,13 @@ from digit_exp.data.idx import DataError
 from digit_exp.data.sources import DataSource
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
+from digit_exp.runs import paths
 from digit_exp.runs.experiment import build_network, load_data, split_seed
-from digit_exp.runs.folder import CONFIG_FILE, LAST_CHECKPOINT, records_below, relative_to_cwd
-from digit_exp.runs.initial_weights import (
-    DIGEST,
-    ORIGIN,
-    InitialWeights,
-    pinned,
-    refusal,
-    unpinned,
-    weights_digest,
-)
+from digit_exp.runs.folder import records_below, relative_to_cwd
+from digit_exp.runs.initial_weights import InitialWeights, pinned, refusal, unpinned, weights_digest
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
 
 KEY = "start_from="
@@ -188,14 +182,14 @@ _find_again = lru_cache(maxsize=4)(_find)
 
 def _best_weights(run: FoundRun) -> InitialWeights:
     """Return the weights of the best checkpoint, else of the network that was tested."""
-    file = run.checkpoint_file or run.file(LAST_CHECKPOINT)
+    file = run.checkpoint_file or run.file(paths.LAST_CHECKPOINT)
     checkpoint = load_checkpoint(file)
     network, epoch = checkpoint.network, checkpoint.state.epoch
     if run.checkpoint_file is None:
         memories = list(checkpoint.state.callback_memory.values())
         kept = next((each["files"][-1] for each in memories if {"files", "best"} <= {*each}), None)
         try:
-            file = run.file(LAST_CHECKPOINT.parent / str(kept))
+            file = run.file(paths.LAST_CHECKPOINT.parent / str(kept))
             best = load_checkpoint(file)
             network, epoch = best.network, best.state.epoch
         except RunError:  # none was kept, or it is gone
@@ -223,10 +217,10 @@ def _as_recorded(config: RunConfig) -> RunConfig | None:
     """Return the configuration as a run below `outputs/` has it that began with the same run."""
     name, digest = unpinned(config.start_from or "")
     for folder, record in records_below(OUTPUTS):
-        known = record.tags.get(ORIGIN), record.tags.get(DIGEST)
+        known = record.tags.get(Tag.START_FROM), record.tags.get(Tag.START_DIGEST)
         if known[0] in (name, name[:ID_LENGTH]) and digest in (None, known[1]):
             with suppress(ConfigError):
-                found = from_mapping(read_yaml(folder / CONFIG_FILE))
+                found = from_mapping(read_yaml(folder / paths.CONFIG))
                 own = config.data.split_seed
                 seed = found.data.split_seed if own is None else own
                 data = replace(config.data, split_seed=seed)

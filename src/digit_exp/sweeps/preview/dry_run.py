@@ -20,9 +20,9 @@ from digit_exp.config.serialize import flatten
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.nn.network import Network
+from digit_exp.runs import paths
 from digit_exp.runs.experiment import epochs_of, load_data
-from digit_exp.runs.folder import LAST_CHECKPOINT
-from digit_exp.runs.longer import longer_config
+from digit_exp.runs.reuse.extend_run import longer_config
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.launch import FOLDER, search_space, sweep_name, swept_keys
@@ -217,7 +217,7 @@ class _Preview:
             return None
         if local is not None and local.config["run_id"] == found.trial.run_id:
             return local.state.epoch
-        if not self._sweep.has(found.trial, LAST_CHECKPOINT):
+        if not self._sweep.has(found.trial, paths.LAST_CHECKPOINT):
             return None
         history = self._sweep.history(found.trial, "train_loss")
         return max((int(epoch["epoch"]) for epoch in history), default=0)

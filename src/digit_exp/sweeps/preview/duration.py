@@ -25,8 +25,9 @@ from typing import Any, Literal
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flat, flatten, read_yaml
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import CONFIG_FILE, RunRecord, records_below
-from digit_exp.runs.open_run import read_epochs
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import read_epochs
+from digit_exp.runs.folder import RunRecord, records_below
 from digit_exp.tracking.base import Epoch
 
 Basis = Literal["recorded", "scaled", "model"]
@@ -90,7 +91,7 @@ class RecordedEpochs:
         found = []
         for folder, record in records_below(self.outputs)[:MOST_RUNS]:
             try:
-                values = flat(read_yaml(folder / CONFIG_FILE))
+                values = flat(read_yaml(folder / paths.CONFIG))
                 work = _work(values, record, epochs := read_epochs(folder))
             except (ConfigError, KeyError, TypeError, ValueError, IndexError):
                 continue  # killed before its first epoch, or of an earlier version

@@ -27,9 +27,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.composition.words import elements
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.sweeps.context import VARIABLE, read_context
 from digit_exp.sweeps.search.space import categorical
 from digit_exp.sweeps.search.storage import DEFAULT_STORAGE
+from digit_exp.sweeps.worker_settings import VARIABLE, read_context
 
 if TYPE_CHECKING:  # it imports NumPy
     from digit_exp.sweeps.search.study import Candidate, Study

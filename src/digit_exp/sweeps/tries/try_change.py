@@ -26,12 +26,12 @@ from digit_exp.runs.results.summary import run_name
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.runs.signals import Interruption
-from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import finished_run
 from digit_exp.sweeps.launch import FOLDER
-from digit_exp.sweeps.trial import SweepJob
+from digit_exp.sweeps.run_job import SweepJob
 from digit_exp.sweeps.tries.comparison import Comparison
 from digit_exp.sweeps.tries.verdicts import Pair, Verdict, record
+from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep
 

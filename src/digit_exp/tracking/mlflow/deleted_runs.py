@@ -16,8 +16,8 @@ from typing import Any
 
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect, translate_errors
-from digit_exp.tracking.mlflow.queries import KIND
 from digit_exp.tracking.mlflow.uri import Store
+from digit_exp.tracking.tags import Tag
 
 DELETED = """
     SELECT run_uuid, artifact_uri, deleted_time FROM runs JOIN tags USING (run_uuid)
@@ -46,7 +46,7 @@ def deleted_runs(store: Store) -> list[DeletedRun]:
 
     Raises TrackingError if the file is not a database of MLflow.
     """
-    return [_deleted(store, *row) for row in _rows(store, DELETED, KIND) if _is_local(row[1])]
+    return [_deleted(store, *row) for row in _rows(store, DELETED, Tag.KIND) if _is_local(row[1])]
 
 
 def registered_runs(store: Store) -> set[str]:

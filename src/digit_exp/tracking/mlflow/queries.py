@@ -25,6 +25,7 @@ from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow import links
 from digit_exp.tracking.mlflow.connect import connect, translate_errors
 from digit_exp.tracking.mlflow.uri import Store
+from digit_exp.tracking.tags import Tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KIND, SWEEP, CONFIG_HASH = "digit_exp.kind", "digit_exp.sweep", "digit_exp.config_hash"
-JOB, OBJECTIVE, RACE = "digit_exp.job", "digit_exp.objective", "digit_exp.race"
 SUPERSEDED = "superseded"
 """The kind of a run that was a trial, until its configuration was run anew."""
 RUNNING = "attributes.status = 'RUNNING'"
@@ -126,7 +125,7 @@ class RunStore:
 
 def identity(name: str, config_hash: str) -> dict[str, str]:
     """Return the tags of a job of the sweep `name`, tracked or not."""
-    return {KIND: "trial", SWEEP: name, CONFIG_HASH: config_hash}
+    return {Tag.KIND: "trial", Tag.SWEEP: name, Tag.CONFIG_HASH: config_hash}
 
 
 def is_trial_of(name: str | None) -> str:
@@ -134,8 +133,8 @@ def is_trial_of(name: str | None) -> str:
 
     Without a name, of any sweep or of none: a run of this program that is no sweep's parent.
     """
-    is_trial = f"tags.\"{KIND}\" = 'trial'"
-    return is_trial if name is None else f"tags.\"{SWEEP}\" = '{name}' AND {is_trial}"
+    is_trial = f"tags.\"{Tag.KIND}\" = 'trial'"
+    return is_trial if name is None else f"tags.\"{Tag.SWEEP}\" = '{name}' AND {is_trial}"
 
 
 def trials(
@@ -148,7 +147,7 @@ def trials(
 
 def parents(client: MlflowClient, experiment: str, name: str) -> list[Run]:
     """Return the parents of a sweep, the oldest first; there should be one."""
-    where = f"tags.\"{SWEEP}\" = '{name}' AND tags.\"{KIND}\" = 'sweep'"
+    where = f"tags.\"{Tag.SWEEP}\" = '{name}' AND tags.\"{Tag.KIND}\" = 'sweep'"
     return list(_search(client, [experiment], where))
 
 
@@ -157,7 +156,7 @@ def mark_dead(client: MlflowClient) -> list[str]:
 
     Covers every experiment, and is called at every start.
     """
-    here = f"{RUNNING} AND tags.\"{ownership.HOST}\" = '{platform.node()}'"
+    here = f"{RUNNING} AND tags.\"{Tag.HOST}\" = '{platform.node()}'"
     running = client.search_runs(_experiments(client), here, max_results=PAGE)
     dead = [run.info.run_id for run in running if ownership.is_gone(run.data.tags)]
     for run_id in dead:
@@ -181,7 +180,7 @@ def trial_ids(store: Store) -> set[str] | None:
     )
     try:
         with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as database:
-            return {run_id for (run_id,) in database.execute(query, [KIND])}
+            return {run_id for (run_id,) in database.execute(query, [Tag.KIND])}
     except sqlite3.Error:  # locked, damaged, or another schema: MLflow reports it
         return None
 

@@ -22,14 +22,11 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, translate_errors
-from digit_exp.tracking.mlflow.mirror.entities import NOTE, TAG_LENGTH
-from digit_exp.tracking.mlflow.mirror.run import PARENT, author
+from digit_exp.tracking.mlflow.mirror.entities import TAG_LENGTH
+from digit_exp.tracking.mlflow.mirror.run import author
 from digit_exp.tracking.mlflow.queries import (
-    CONFIG_HASH,
-    KIND,
     RUNNING,
     SUPERSEDED,
-    SWEEP,
     Trial,
     download,
     epochs_of,
@@ -38,12 +35,11 @@ from digit_exp.tracking.mlflow.queries import (
     trials,
 )
 from digit_exp.tracking.mlflow.uri import Store, locate
+from digit_exp.tracking.tags import Tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-WINNER = "winner"
-"""The tag of a parent that names the winner."""
 
 NAME = re.compile(r"[^'\"`\\\x00-\x1f]{1,200}")
 
@@ -86,7 +82,7 @@ class Sweep:
 
     def identity(self, config_hash: str) -> dict[str, str]:
         """Return the tags that make a run a trial of this sweep."""
-        return {PARENT: self.parent_id, **identity(self.name, config_hash)}
+        return {Tag.PARENT: self.parent_id, **identity(self.name, config_hash)}
 
     def mailbox(self, folder: str) -> RunMailbox:
         """Return a place for texts, in a folder of the parent's artifacts."""
@@ -100,7 +96,7 @@ class Sweep:
     def failed(self) -> list[str]:
         """Return the hashes of the trials that have failed."""
         found = self.children(f"attributes.status = '{Status.FAILED}'")
-        return [trial.tags[CONFIG_HASH] for trial in found]
+        return [trial.tags[Tag.CONFIG_HASH] for trial in found]
 
     def find(self, config_hash: str) -> Trial | None:
         """Return the trial of a configuration: the one that finished, else the latest one."""
@@ -110,7 +106,7 @@ class Sweep:
         """Return what `find` does for each configuration that there is."""
         found: dict[str, list[Trial]] = {}
         for trial in self.children():
-            found.setdefault(trial.tags[CONFIG_HASH], []).append(trial)
+            found.setdefault(trial.tags[Tag.CONFIG_HASH], []).append(trial)
         counting = {config_hash: _that_counts(some) for config_hash, some in found.items()}
         return {key: trial for key, trial in counting.items() if trial is not None}
 
@@ -120,7 +116,7 @@ class Sweep:
         return bool(running) and running[0].run_id != run_id
 
     def _with(self, config_hash: str) -> list[Trial]:
-        return self.children(f"tags.\"{CONFIG_HASH}\" = '{config_hash}'")
+        return self.children(f"tags.\"{Tag.CONFIG_HASH}\" = '{config_hash}'")
 
     def history(self, trial: Trial, *metrics: str) -> list[Metrics]:
         """Return these metrics of each epoch, with its number as `epoch`, as a trainer's history.
@@ -151,7 +147,7 @@ class Sweep:
     def supersede(self, trial: Trial) -> None:
         """Take a trial out of the sweep, because its configuration is run anew. It stays a run."""
         with translate_errors(self.store):
-            self.client.set_tag(trial.run_id, KIND, SUPERSEDED)
+            self.client.set_tag(trial.run_id, Tag.KIND, SUPERSEDED)
 
     def running(self) -> list[Trial]:
         """Return the trials that are RUNNING in the store, also those of dead processes."""
@@ -188,14 +184,14 @@ class Sweep:
         now = time.time_ns() // 1_000_000
         points = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
         with translate_errors(self.store):
-            tags = [RunTag(WINNER, winner[:TAG_LENGTH])] if winner else []
+            tags = [RunTag(Tag.WINNER, winner[:TAG_LENGTH])] if winner else []
             self.client.log_batch(self.parent_id, metrics=points, tags=tags)
             for name, file in files.items():
                 folder = str(PurePosixPath(name).parent)
                 self.client.log_artifact(
                     self.parent_id, str(file), None if folder == "." else folder
                 )
-            self.client.set_tag(self.parent_id, NOTE, note[:TAG_LENGTH])
+            self.client.set_tag(self.parent_id, Tag.NOTE, note[:TAG_LENGTH])
 
     def end(self, status: Status) -> None:
         """Write on the parent how the sweep ended."""
@@ -252,7 +248,7 @@ def _parent(client: MlflowClient, experiment: str, name: str) -> str:
     from mlflow.entities import RunTag
 
     if not parents(client, experiment, name):
-        tags = {**author(), **ownership.claim(), KIND: "sweep", SWEEP: name}
+        tags = {**author(), **ownership.claim(), Tag.KIND: "sweep", Tag.SWEEP: name}
         client.create_run(experiment, tags=tags, run_name=name)
     # asked again, since another machine holds another lock: on a server the oldest one counts
     parent = parents(client, experiment, name)[0].info.run_id

@@ -22,12 +22,16 @@ def configure(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.manage.annotate import annotate, given_tags
-    from digit_exp.tracking.mlflow.mirror.entities import NOTE
+    from digit_exp.tracking.tags import Tag
 
     run = Runs.of_folder(uri=options.uri).without_store().find(options.run)
     if options.text:
         text = " ".join(options.text)
         old = given_tags(run)
-        annotate(run, {NOTE: text} if text else {}, [NOTE] if not text and NOTE in old else [])
-    print(given_tags(run).get(NOTE, "no note"))
+        annotate(
+            run,
+            {Tag.NOTE: text} if text else {},
+            [Tag.NOTE] if not text and Tag.NOTE in old else [],
+        )
+    print(given_tags(run).get(Tag.NOTE, "no note"))
     return 0

@@ -61,7 +61,7 @@ def run(options: Namespace) -> int:
 def _export_run(options: Namespace, runs: Runs) -> int:
     """Write one run as an archive."""
     from digit_exp.registry import ConfigError, Problem
-    from digit_exp.runs.reuse.handover.pack import export_run
+    from digit_exp.runs.reuse.handover.export_run import export_run
 
     if len(options.runs) > 1 or options.figures is not None or options.objective is not None:
         problem = "takes one RUN, without --figures and --objective"

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from digit_exp.atomic import whole
-from digit_exp.runs.folder import CONFIG_FILE, MODEL_FILE, RECORD_FILE
-from digit_exp.runs.open_run import FILES, FOLDERS, METRICS
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import FILES, FOLDERS
 from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.runs.system_metrics import SYSTEM_METRICS
 from digit_exp.training.archive import ArchiveError, refuse_harm
 
 FORMAT, VERSION = "digit-exp run", 1
@@ -32,7 +31,7 @@ MOST_FILES = 10_000
 CHUNK = 1 << 20
 DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive: the first that a zip can hold."""
-NAMES = {RECORD_FILE, METRICS, SYSTEM_METRICS, MODEL_FILE, REQUIREMENTS, *FILES}
+NAMES = {paths.RECORD, paths.METRICS, paths.SYSTEM_METRICS, paths.MODEL, REQUIREMENTS, *FILES}
 FOLDER_NAMES = [
     re.compile(rf"{folder}/[^./\\:\x00-\x1f][^/\\:\x00-\x1f]*{re.escape(pattern[1:])}")
     for folder, pattern in FOLDERS.items()
@@ -102,10 +101,10 @@ def _extract(file: Path, folder: Path) -> dict[str, Any]:
         _refuse_foreign(entries)
         manifest = _manifest(archive)
         names = {entry.filename for entry in entries} - {MANIFEST}
-        if names != manifest["files"].keys() or not {RECORD_FILE, CONFIG_FILE} <= names:
+        if names != manifest["files"].keys() or not {paths.RECORD, paths.CONFIG} <= names:
             raise ArchiveError("its files are not those of its manifest")
         # the record last: a folder without one is no run
-        for name in sorted(names, key=lambda name: (name == RECORD_FILE, name)):
+        for name in sorted(names, key=lambda name: (name == paths.RECORD, name)):
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(name) as source, target.open("wb") as opened:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from digit_exp.runs.folder import DATA_DIGEST
 from digit_exp.runs.reuse.found_run import FoundRun
 from digit_exp.runs.reuse.reproduce import (
     JUDGED_METRICS,
@@ -22,6 +21,7 @@ from digit_exp.runs.reuse.reproduce import (
 )
 from digit_exp.runs.reuse.views.json_shapes import reproduction_json
 from digit_exp.runs.reuse.views.listing import recorded_config
+from digit_exp.tracking.tags import Tag
 
 FEWEST = 3
 """Seeds from which a spread is estimated."""
@@ -118,7 +118,7 @@ def _replicates(original: FoundRun, others: Sequence[FoundRun]) -> list[FoundRun
     """Return a finished run of each seed with the configuration and the data of `original`."""
     config, found = _fixed(original), {original.config.get("seed"): original}
     for run in others:
-        is_same = run.tags.get(DATA_DIGEST) == original.data_digest and _fixed(run) == config
+        is_same = run.tags.get(Tag.DATA_DIGEST) == original.data_digest and _fixed(run) == config
         if run.status == "FINISHED" and is_same:
             found.setdefault(run.config["seed"], run)
     return list(found.values())

@@ -10,7 +10,8 @@ from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
 from digit_exp.runs.reuse.manage.sync import store_of, sync
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.mirror.entities import NOTE, refusal
+from digit_exp.tracking.mlflow.mirror.entities import refusal
+from digit_exp.tracking.tags import Tag
 
 RESERVED = ("mlflow.", "digit_exp.")
 """Prefixes of tags for programs."""
@@ -49,7 +50,7 @@ def annotate(
     folder, record = _record(run)
     if record.is_alive:
         raise RunError(f"{run.label} is still going on; give it tags when it has ended")
-    if fixed := (tags.keys() & record.tags.keys()) - {NOTE}:
+    if fixed := (tags.keys() & record.tags.keys()) - {Tag.NOTE}:
         said = ", ".join(f"{name}={record.tags[name]}" for name in sorted(fixed))
         raise RunError(f"{run.label} has said {said} itself, which stays; choose another name")
     if missing := set(remove) - record.annotations.keys():

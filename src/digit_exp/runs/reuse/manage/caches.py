@@ -10,6 +10,7 @@ from pathlib import Path
 from digit_exp.data.download import cache_folder
 from digit_exp.runs.folder import records_below
 from digit_exp.runs.reuse.manage.garbage import Garbage, item
+from digit_exp.tracking.tags import Tag
 
 PACKAGE = Path(__file__).resolve().parents[3]
 ABI = f"py{sys.version_info.major}{sys.version_info.minor}{sys.abiflags}"
@@ -48,7 +49,7 @@ def _version(index: Path) -> str | None:
 
 def _downloads(outputs: Path) -> Iterator[Garbage]:
     """Yield data sets that no run here is on, and pictures that were decoded."""
-    used = {record.tags.get("data.name") for _, record in records_below(outputs)}
+    used = {record.tags.get(Tag.DATA) for _, record in records_below(outputs)}
     for folder in sorted(path for path in cache_folder("").glob("*") if path.is_dir()):
         if folder.name not in used:
             yield item(folder, "in the cache; it is downloaded or read again when it is needed")

@@ -15,15 +15,8 @@ from pathlib import Path
 
 from digit_exp.config.serialize import flat, read_yaml
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import (
-    CONFIG_FILE,
-    LAST_CHECKPOINT,
-    RECORD_FILE,
-    RunRecord,
-    records_below,
-    relative_to_cwd,
-)
-from digit_exp.runs.longer import ORIGIN
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord, records_below, relative_to_cwd
 from digit_exp.runs.reuse.manage.trash import RUN, Removed, removed
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.deleted_runs import (
@@ -34,6 +27,7 @@ from digit_exp.tracking.mlflow.deleted_runs import (
 )
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.uri import Store, locate
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.callbacks import ModelCheckpoint
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
 
@@ -139,7 +133,7 @@ def _erase(store: Store, run: DeletedRun) -> Callable[[], None]:
 
 def _needed(runs: Runs) -> set[str]:
     """Return how runs name those that they began with."""
-    named: list[object] = [record.tags.get(ORIGIN) for _, record in runs]
+    named: list[object] = [record.tags.get(Tag.ORIGIN) for _, record in runs]
     named += [_config(folder).get("start_from") for folder, _ in runs]
     return {re.sub(r"@[0-9a-f]+$", "", text) for text in named if isinstance(text, str)}
 
@@ -194,11 +188,11 @@ def _rotated(runs: Runs) -> Iterator[Garbage]:
 def _not_kept(folder: Path, filename: str) -> list[Path]:
     """Return the checkpoints that `filename` could have named and the last one does not list."""
     try:
-        state = load_checkpoint(folder / LAST_CHECKPOINT).state
+        state = load_checkpoint(folder / paths.LAST_CHECKPOINT).state
         kept = state.callback_memory[ModelCheckpoint(filename).name]["files"]
     except (CheckpointError, KeyError):
         return []
-    files = sorted((folder / LAST_CHECKPOINT.parent).glob("[!.]*.npz"))
+    files = sorted((folder / paths.LAST_CHECKPOINT.parent).glob("[!.]*.npz"))
     if not {*kept} <= {path.name for path in files}:  # killed in between: the others may be all
         return []
     pattern = re.sub(r"\\\{.+?\\\}", NUMBER, re.escape(filename))
@@ -207,7 +201,7 @@ def _not_kept(folder: Path, filename: str) -> list[Path]:
         for path in files
         if re.fullmatch(pattern, path.name)
         and path.name not in kept
-        and path.name != LAST_CHECKPOINT.name
+        and path.name != paths.LAST_CHECKPOINT.name
     ]
 
 
@@ -216,7 +210,7 @@ def _sweeps_without_jobs(sweeps: Path, in_trash: list[Removed]) -> Iterator[Garb
     for folder in sorted(path for path in sweeps.glob("*") if path.is_dir()):
         files = [path for path in folder.rglob("*") if not path.is_dir()]
         times = [path.lstat().st_mtime for path in (folder, *files)]
-        has_results = any(path.name == RECORD_FILE or "report" in path.name for path in files)
+        has_results = any(path.name == paths.RECORD or "report" in path.name for path in files)
         may_return = any(each.origin.is_relative_to(folder.absolute()) for each in in_trash)
         if max(times) < time.time() - DAY and not has_results and not may_return:
             yield item(folder, "a sweep without a job")
@@ -224,7 +218,7 @@ def _sweeps_without_jobs(sweeps: Path, in_trash: list[Removed]) -> Iterator[Garb
 
 def _config(folder: Path) -> Mapping[str, object]:
     try:
-        return flat(read_yaml(folder / CONFIG_FILE))
+        return flat(read_yaml(folder / paths.CONFIG))
     except (ConfigError, OSError, ValueError):
         return {}
 

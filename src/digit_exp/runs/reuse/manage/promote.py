@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from digit_exp.data.dataset import Dataset
+from digit_exp.runs import paths
 from digit_exp.runs.experiment import load_data, train_val_splits
-from digit_exp.runs.folder import DATA_DIGEST, MODEL_FILE
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.predict import write_model_of
@@ -25,6 +25,7 @@ from digit_exp.tracking.mlflow.registered_models import (
     Version,
 )
 from digit_exp.tracking.model.log import NAME
+from digit_exp.tracking.tags import Tag
 
 MIN_IMAGES = 200
 """Fewer images are too few for a comparison."""
@@ -132,7 +133,7 @@ def promote(runs: Runs, text: str, *, name: str | None = None, force: bool = Fal
         if comparison.is_worse:
             return Promotion(run, model, None, old, champion, comparison)
     with tempfile.TemporaryDirectory() as work:
-        new = models.set_champion(trial, write_model_of(run, Path(work) / MODEL_FILE))
+        new = models.set_champion(trial, write_model_of(run, Path(work) / paths.MODEL))
     return Promotion(run, model, new, old, champion, comparison)
 
 
@@ -153,7 +154,7 @@ def _model_name(run: FoundRun) -> str:
 
 
 def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
-    ours, theirs = (one.tags.get(DATA_DIGEST) for one in (run, champion))
+    ours, theirs = (one.tags.get(Tag.DATA_DIGEST) for one in (run, champion))
     if ours != theirs:
         raise RunError(
             f"the model {name} belongs to the data set of its champion {champion.label},"

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from digit_exp.config.serialize import read_yaml
-from digit_exp.runs.folder import CONFIG_FILE, RecordError, RunRecord, record_in
-from digit_exp.runs.open_run import read_contents
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import read_contents
+from digit_exp.runs.folder import RecordError, RunRecord, record_in
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.run import PATIENCE, mirror_once
 from digit_exp.tracking.mlflow.mirror.stored import is_unsent
@@ -62,7 +63,7 @@ def store_of(folder: Path) -> RunStore:
 
 
 def _tracking(folder: Path) -> dict[str, Any]:
-    return dict(read_yaml(folder / CONFIG_FILE).get("tracking", {}))
+    return dict(read_yaml(folder / paths.CONFIG).get("tracking", {}))
 
 
 def unsent(folder: Path) -> bool:

@@ -17,19 +17,13 @@ from digit_exp.analysis.report.rerun import command
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, from_flat
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import (
-    COMMITTEE,
-    FINAL_REASONS,
-    LAST_CHECKPOINT,
-    STOP_REASON,
-    relative_to_cwd,
-)
+from digit_exp.runs import paths
+from digit_exp.runs.folder import FINAL_REASONS, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.manage.annotate import given_tags
 from digit_exp.runs.reuse.views.listing import as_json, recorded_config
 from digit_exp.tracking.mlflow.links import ID_LENGTH
-from digit_exp.tracking.mlflow.mirror.entities import NOTE
-from digit_exp.tracking.mlflow.queries import JOB
+from digit_exp.tracking.tags import Tag
 
 OWN = ("digit_exp.", "mlflow.")
 """Prefixes of tags for programs."""
@@ -85,10 +79,10 @@ class Details:
             commands["resume"] = f"digit-exp resume={handle}"
         if run.run_id is not None:
             commands["open"] = f"digit-exp ui {handle}"
-        if self._is_here(LAST_CHECKPOINT) or run.store is not None:
+        if self._is_here(paths.LAST_CHECKPOINT) or run.store is not None:
             commands["predict"] = f"digit-exp predict {handle} IMAGE"
-        if COMMITTEE in run.tags:
-            members = " ".join(json.loads(run.tags[COMMITTEE]))
+        if Tag.COMMITTEE in run.tags:
+            members = " ".join(json.loads(run.tags[Tag.COMMITTEE]))
             return {**commands, "make again": f"digit-exp committee {members}"}
         if "predict" in commands:
             commands["reproduce"] = f"digit-exp reproduce {handle}"
@@ -99,12 +93,12 @@ class Details:
 
     def as_json(self) -> dict[str, Any]:
         """Return the shape that `show --json` prints."""
-        job = self.run.tags.get(JOB)
+        job = self.run.tags.get(Tag.JOB)
         return {
             **as_json(self.run),
             "job": None if job is None else int(job),
-            "reason": self.run.tags.get(STOP_REASON),
-            "note": given_tags(self.run).get(NOTE) if self.run.folder else None,
+            "reason": self.run.tags.get(Tag.STOP_REASON),
+            "note": given_tags(self.run).get(Tag.NOTE) if self.run.folder else None,
             "changed": {
                 key: {"default": default, "value": value}
                 for key, (default, value) in self.changed.items()
@@ -129,8 +123,8 @@ class Details:
         ended = self.run.status in ("FINISHED", "RUNNING", "UNKNOWN")
         return (
             not ended
-            and self.run.tags.get(STOP_REASON) not in FINAL_REASONS
-            and self._is_here(LAST_CHECKPOINT)
+            and self.run.tags.get(Tag.STOP_REASON) not in FINAL_REASONS
+            and self._is_here(paths.LAST_CHECKPOINT)
         )
 
     def _is_here(self, file: Path) -> bool:

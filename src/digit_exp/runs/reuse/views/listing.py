@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.registry import ConfigError, Problem, did_you_mean
-from digit_exp.runs.folder import STOP_REASON, display_status, relative_to_cwd
+from digit_exp.runs.folder import display_status, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.tracking.mlflow.queries import OBJECTIVE
+from digit_exp.tracking.tags import Tag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +50,7 @@ class SweepSummary:
     @property
     def objective(self) -> Objective:
         """What its jobs are compared by."""
-        return Objective(self.jobs[0].tags.get(OBJECTIVE, Objective().metric))
+        return Objective(self.jobs[0].tags.get(Tag.OBJECTIVE, Objective().metric))
 
     @property
     def finished(self) -> int:
@@ -110,12 +110,12 @@ def sort(runs: Sequence[FoundRun], key: str) -> list[FoundRun]:
 
 def status(run: FoundRun) -> str:
     """Return running, finished, failed, killed, diverged or pruned."""
-    return display_status(run.status, run.tags.get(STOP_REASON)).lower()
+    return display_status(run.status, run.tags.get(Tag.STOP_REASON)).lower()
 
 
 def data_name(run: FoundRun) -> str | None:
     """Return the name of the data set, if the run has left it anywhere."""
-    if (name := run.tags.get("data.name")) is not None:
+    if (name := run.tags.get(Tag.DATA)) is not None:
         return name
     written = recorded_config(run).get("data")
     return None if written is None else str(written)

@@ -8,8 +8,8 @@ from digit_exp.analysis.objective import Objective
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import BEST, LATEST, Runs, job_result
 from digit_exp.tracking.mlflow.links import run_page
-from digit_exp.tracking.mlflow.queries import OBJECTIVE
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_page
+from digit_exp.tracking.tags import Tag
 
 COLUMNS = ("test_acc", "best_epoch", "training_seconds")
 """Metrics shown next to the objective."""
@@ -56,7 +56,7 @@ def _comparison(found: Sequence[FoundRun], sweep: str | None) -> str:
     if store is None or trial is None:
         raise RunError("these runs are not in the store")
     objective = Objective(
-        found[0].tags.get(OBJECTIVE, Objective().metric) if sweep else "best_val_acc"
+        found[0].tags.get(Tag.OBJECTIVE, Objective().metric) if sweep else "best_val_acc"
     )
     found = [run for run in found if run.has_config]  # else it was killed in its first second
     keys = varied([job_result(run, number) for number, run in enumerate(found)])

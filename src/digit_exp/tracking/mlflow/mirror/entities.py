@@ -31,8 +31,6 @@ ALLOWED = "letters, digits, spaces and _ - . : /"
 PREFIX = "tracking.tags."
 """A tag of the configuration is also a parameter, under this name and its own."""
 DIGEST_LENGTH = 12  # MLflow allows 36; its tables show about as many as this
-NOTE = "mlflow.note.content"
-"""The tag that MLflow shows as the description on a run's page."""
 
 
 def parameters(contents: RunContents) -> dict[str, str]:

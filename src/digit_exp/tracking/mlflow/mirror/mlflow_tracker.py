@@ -16,7 +16,7 @@ from threading import Condition, Thread
 from digit_exp.tracking.base import RunContents, Tracker, TrackingError
 from digit_exp.tracking.mlflow import links
 from digit_exp.tracking.mlflow.errors import reason
-from digit_exp.tracking.mlflow.mirror.mirror import TRIES, Mirror, TakenOver
+from digit_exp.tracking.mlflow.mirror.update_run import TRIES, Mirror, TakenOver
 from digit_exp.tracking.mlflow.uri import Store
 from digit_exp.tracking.ownership import BEAT_SECONDS
 

@@ -18,10 +18,11 @@ from digit_exp.tracking.mlflow.connect import (
 )
 from digit_exp.tracking.mlflow.mirror.entities import TAG_LENGTH
 from digit_exp.tracking.mlflow.mirror.entities import tags as tags_of
-from digit_exp.tracking.mlflow.mirror.mirror import Mirror
 from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
-from digit_exp.tracking.mlflow.queries import KIND, mark_dead
+from digit_exp.tracking.mlflow.mirror.update_run import Mirror
+from digit_exp.tracking.mlflow.queries import mark_dead
 from digit_exp.tracking.mlflow.uri import Store, locate
+from digit_exp.tracking.tags import Tag
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,11 +33,6 @@ PATIENCE = 45.0
 
 HURRY = 5.0
 """The same after Ctrl-C."""
-
-COPY_OF = "digit_exp.copy_of"
-"""The tag by which the copy of a run is found in another store."""
-
-PARENT = "mlflow.parentRunId"
 
 
 def open_tracker(
@@ -80,8 +76,8 @@ def mirror_once(
     with translate_errors(store), short_timeout():
         run = _find(client, contents)
         if run is None or run.info.run_id != contents.run_id:
-            tags = {name: text for name, text in contents.tags.items() if name != PARENT}
-            contents = replace(contents, tags={**tags, COPY_OF: _identity(contents)})
+            tags = {name: text for name, text in contents.tags.items() if name != Tag.PARENT}
+            contents = replace(contents, tags={**tags, Tag.COPY_OF: _identity(contents)})
         if run is None:
             run = _create(client, experiment_id(client, store, experiment), contents)
         if run.info.lifecycle_stage == "deleted":
@@ -109,7 +105,7 @@ def _mirror(client: MlflowClient, run: Run, contents: RunContents) -> Mirror:
 
 
 def _create(client: MlflowClient, experiment: str, contents: RunContents) -> Run:
-    tags = {**author(), **ownership.beat(), KIND: "trial", **_tags(contents)}
+    tags = {**author(), **ownership.beat(), Tag.KIND: "trial", **_tags(contents)}
     return client.create_run(experiment, contents.started, tags, contents.name)
 
 
@@ -130,7 +126,7 @@ def _find(client: MlflowClient, contents: RunContents) -> Run | None:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
     experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-    where = f"tags.\"{COPY_OF}\" = '{_identity(contents)}'"
+    where = f"tags.\"{Tag.COPY_OF}\" = '{_identity(contents)}'"
     found = client.search_runs(experiments, where, max_results=1)
     return found[0] if found else None
 

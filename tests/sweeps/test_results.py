@@ -1,8 +1,9 @@
 """What a sweep gathers of its jobs is what networks are compared by."""
 
 from digit_exp.analysis.predictions import read_predictions
-from digit_exp.runs.folder import VAL_PREDICTIONS_FILE, RunRecord
-from digit_exp.sweeps.collect import results_in_folders
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord
+from digit_exp.sweeps.results import results_in_folders
 from tiny_runs import run
 
 JOB = "0123456789abcdef"
@@ -25,6 +26,6 @@ def test_a_run_of_an_earlier_version_has_no_validation_predictions(tmp_path):
     (tmp_path / JOB).mkdir()
     _, result = run(tmp_path / JOB)
     RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / JOB)
-    (tmp_path / JOB / VAL_PREDICTIONS_FILE).unlink()
+    (tmp_path / JOB / paths.VAL_PREDICTIONS).unlink()
     (job,) = results_in_folders(tmp_path)
     assert job.predictions() is None

@@ -9,30 +9,28 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import (
-    ERROR,
-    IMPORTED,
-    LAST_CHECKPOINT,
-    STOP_REASON,
-    RecordError,
-    RunRecord,
-    relative_to_cwd,
-)
-from digit_exp.runs.longer import ORIGIN, ORIGIN_EPOCHS
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RecordError, RunRecord, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError, in_folder
 from digit_exp.runs.reuse.handover.archive import digest, extract
-from digit_exp.runs.reuse.handover.rewrite import Changes, rewrite
+from digit_exp.runs.reuse.handover.edit_config import Changes, rewrite
 from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
 from digit_exp.runs.reuse.manage.sync import Synced, sync
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.mirror.entities import NOTE
 from digit_exp.tracking.mlflow.uri import locate
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import load_checkpoint
 
 FOLDER = OUTPUTS / "imported"
-ARCHIVE = "imported.sha256"
-"""The tag with the digest of the archive."""
-KEPT = (STOP_REASON, ERROR, ORIGIN, ORIGIN_EPOCHS, NOTE, "digit_exp.start_", "mlflow.source.git.")
+KEPT = (
+    Tag.STOP_REASON,
+    Tag.ERROR,
+    Tag.ORIGIN,
+    Tag.ORIGIN_EPOCHS,
+    Tag.NOTE,
+    "digit_exp.start_",
+    "mlflow.source.git.",
+)
 """Tags for programs that hold in every place; a sweep and an owner are those of another one."""
 PICTURE = "get-artifact?"
 """In a note, the address of a picture that the store of another place has."""
@@ -87,7 +85,7 @@ def unpack(file: Path, folder: Path, changes: Changes | None = None) -> FoundRun
         raise RunError(f"{file} has no record of a run: its status or name is not one")
     if not _is_dataset(record.dataset):
         raise RunError(f"{file} has no record of a run: its data set is not one")
-    for checkpoint in (folder / LAST_CHECKPOINT.parent).glob("*.npz"):
+    for checkpoint in (folder / paths.LAST_CHECKPOINT.parent).glob("*.npz"):
         load_checkpoint(checkpoint)
     return in_folder(folder, record)
 
@@ -105,7 +103,10 @@ def _is_dataset(found: dict[str, Any] | None) -> bool:
 def _refuse_known(known: Sequence[FoundRun], found: FoundRun) -> None:
     """Raise RunError if the run is here: imported before, or where it was made."""
     for run in known:
-        has_id = found.run_id is not None and found.run_id in (run.run_id, run.tags.get(IMPORTED))
+        has_id = found.run_id is not None and found.run_id in (
+            run.run_id,
+            run.tags.get(Tag.IMPORTED),
+        )
         if has_id or run.started == found.started:
             place = None if run.folder is None else relative_to_cwd(run.folder)
             where = "in the store" if place is None else f"in {place}"
@@ -132,10 +133,10 @@ def _settle(folder: Path, file: Path, name: str | None) -> None:
         for tag, text in record.tags.items()
         if tag.startswith(KEPT) or not tag.startswith(("digit_exp.", "mlflow."))
     }
-    if NOTE in tags:
-        lines = tags[NOTE].splitlines()
-        tags[NOTE] = "\n".join(line for line in lines if PICTURE not in line)
-    record.tags = {**tags, IMPORTED: record.run_id or "", ARCHIVE: digest(file)}
+    if Tag.NOTE in tags:
+        lines = tags[Tag.NOTE].splitlines()
+        tags[Tag.NOTE] = "\n".join(line for line in lines if PICTURE not in line)
+    record.tags = {**tags, Tag.IMPORTED: record.run_id or "", Tag.ARCHIVE: digest(file)}
     record.run_id, record.name = None, name or record.name
     record.ended = record.ended or record.started
     record.status = "KILLED" if record.status == "RUNNING" else record.status

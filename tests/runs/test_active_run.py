@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import ActiveRun, discard_outcome, read_contents, read_epochs
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.open_run import METRICS, OpenRun, discard_outcome, read_contents, read_epochs
 from digit_exp.runs.results.summary import write_config
 from tiny_runs import config, run
 
@@ -23,7 +24,7 @@ def losses(folder):
 
 @pytest.fixture
 def opened(tmp_path):
-    return OpenRun(tmp_path, config(), RunRecord("abc", name="mine", tags={"note": "x"}))
+    return ActiveRun(tmp_path, config(), RunRecord("abc", name="mine", tags={"note": "x"}))
 
 
 def test_a_folder_reads_back_as_what_the_run_has_come_to(tmp_path, opened):
@@ -53,7 +54,7 @@ def test_a_folder_reads_back_as_what_the_run_has_come_to(tmp_path, opened):
 
 def test_a_line_is_an_epoch_in_strict_json(tmp_path, opened):
     opened.write_epochs([{"epoch": 1, "train_loss": math.inf, "train_acc": 0.5}])
-    (line,) = (tmp_path / METRICS).read_text().splitlines()
+    (line,) = (tmp_path / paths.METRICS).read_text().splitlines()
     values = json.loads(line, parse_constant=pytest.fail)
     assert {"epoch": 1, "train_loss": None, "train_acc": 0.5}.items() <= values.items()
     assert math.isnan(read_epochs(tmp_path)[0].metrics["train_loss"])
@@ -62,18 +63,18 @@ def test_a_line_is_an_epoch_in_strict_json(tmp_path, opened):
 def test_an_epoch_is_written_once_also_by_a_run_that_goes_on(tmp_path, opened):
     opened.write_epochs(history(0.5))
     opened.write_epochs(history(0.5, 0.25))
-    again = OpenRun(tmp_path, config())
+    again = ActiveRun(tmp_path, config())
     again.write_epochs(history(9, 9, 0.125))
     assert losses(tmp_path) == [(1, 0.5), (2, 0.25), (3, 0.125)]
-    assert len((tmp_path / METRICS).read_text().splitlines()) == 3
+    assert len((tmp_path / paths.METRICS).read_text().splitlines()) == 3
 
 
 def test_metrics_survive_being_cut_off_anywhere(tmp_path, opened):
     opened.write_epochs(history(0.5, 0.25))
-    content = (tmp_path / METRICS).read_bytes()
+    content = (tmp_path / paths.METRICS).read_bytes()
     for end in range(len(content)):
-        (tmp_path / METRICS).write_bytes(content[:end])
-        OpenRun(tmp_path, config()).write_epochs(history(0.5, 0.25, 0.125))
+        (tmp_path / paths.METRICS).write_bytes(content[:end])
+        ActiveRun(tmp_path, config()).write_epochs(history(0.5, 0.25, 0.125))
         assert losses(tmp_path) == [(1, 0.5), (2, 0.25), (3, 0.125)]
 
 
@@ -99,13 +100,13 @@ def test_another_run_in_the_same_folder_does_not_take_over_what_the_first_one_ca
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file()) == [
         *("best.npz", "config.yaml", "last.npz", "run.json")
     ]
-    assert OpenRun(tmp_path, config()).contents().epochs == []
+    assert ActiveRun(tmp_path, config()).contents().epochs == []
 
 
 def test_a_run_without_metrics_of_its_own_has_those_of_its_checkpoint(tmp_path):
     experiment, _ = run(tmp_path)
     before = losses(tmp_path)
-    (tmp_path / METRICS).unlink()
+    (tmp_path / paths.METRICS).unlink()
     assert losses(tmp_path) == before
-    OpenRun(tmp_path, experiment.config).write_epochs(history(1, 2, 3))
-    assert len((tmp_path / METRICS).read_text().splitlines()) == 3
+    ActiveRun(tmp_path, experiment.config).write_epochs(history(1, 2, 3))
+    assert len((tmp_path / paths.METRICS).read_text().splitlines()) == 3

@@ -16,10 +16,10 @@ from digit_exp.config.serialize import differences, from_flat
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.results.summary import run_name
 from digit_exp.runs.signals import Interruption
-from digit_exp.sweeps.collect import results_in_folders, results_in_store
-from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.index import INDEX, write_index
 from digit_exp.sweeps.race import Race
+from digit_exp.sweeps.results import results_in_folders, results_in_store
+from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_lines
 from digit_exp.tracking.mlflow.sweep_runs import Sweep

@@ -18,26 +18,27 @@ from filelock import FileLock, Timeout
 
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import ActiveRun
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, load_data
-from digit_exp.runs.folder import LOG_FILE
 from digit_exp.runs.log_file import logging_to
-from digit_exp.runs.open_run import OpenRun
 from digit_exp.runs.results import summary as report
 from digit_exp.runs.reuse.start_from import initial_weights, pin
-from digit_exp.runs.runner import log_failure, open_run
+from digit_exp.runs.runner import log_failure, start_run
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.sweeps import previous
-from digit_exp.sweeps.context import SweepContext
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.outcomes import STOPPED, Outcome, OutcomeLog
 from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import PreviousRun
 from digit_exp.sweeps.race import Race
+from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.queries import JOB, KIND, OBJECTIVE, RACE, SUPERSEDED, identity
+from digit_exp.tracking.mlflow.queries import SUPERSEDED, identity
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, join_sweep
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.callbacks import SWEEP_OUT_OF_TIME
 from digit_exp.training.checkpoint import Checkpoint
 
@@ -213,17 +214,17 @@ class _JobLocation:
                 path.unlink()
 
     @contextmanager
-    def _opened(self, checkpoint: Checkpoint | None) -> Iterator[OpenRun]:
+    def _opened(self, checkpoint: Checkpoint | None) -> Iterator[ActiveRun]:
         """Open the run of the job, with a log of its own."""
         job = self.job
-        opening = open_run(
+        opening = start_run(
             job.config,
             self.folder,
             checkpoint=checkpoint,
             name=job.name,
             identity=self._tags(),
         )
-        with logging_to(self.folder / LOG_FILE), opening as run:
+        with logging_to(self.folder / paths.LOG), opening as run:
             yield run
 
     def _tags(self) -> dict[str, str]:
@@ -234,15 +235,15 @@ class _JobLocation:
             if sweep is None
             else sweep.identity(self.identity)
         )
-        race = {RACE: "true"} if context.race else {}
-        return {**of_sweep, JOB: str(self.job.number), OBJECTIVE: context.objective, **race}
+        race = {Tag.RACE: "true"} if context.race else {}
+        return {**of_sweep, Tag.JOB: str(self.job.number), Tag.OBJECTIVE: context.objective, **race}
 
-    def _is_taken(self, run: OpenRun) -> bool:
+    def _is_taken(self, run: ActiveRun) -> bool:
         """Return whether another machine has begun the same job; then this run is superseded."""
         sweep = self.job.sweep
         if sweep is None or not sweep.is_taken(self.identity, run.tracker.run_id):
             return False
-        run.record.tags |= {KIND: SUPERSEDED}
+        run.record.tags |= {Tag.KIND: SUPERSEDED}
         run.record.status = Status.KILLED
         return True
 

@@ -9,7 +9,7 @@ from typing import Any
 from digit_exp.atomic import write_text
 from digit_exp.config.serialize import as_yaml, read_yaml
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import CONFIG_FILE, LAST_CHECKPOINT
+from digit_exp.runs import paths
 from digit_exp.training.checkpoint import load_checkpoint, save_checkpoint
 
 PLACES = ("data.dir", "data.train", "data.test")
@@ -39,9 +39,9 @@ def rewrite(folder: Path, changes: Changes) -> None:
     """Write changed values into the configuration of a run, and into that of its checkpoints."""
     if not changes:
         return
-    file = folder / CONFIG_FILE
+    file = folder / paths.CONFIG
     write_text(file, as_yaml(_changed(read_yaml(file), changes)))
-    for path in (folder / LAST_CHECKPOINT.parent).glob("*.npz"):
+    for path in (folder / paths.LAST_CHECKPOINT.parent).glob("*.npz"):
         found = load_checkpoint(path)
         if (run := found.config.get("run")) is not None:
             config = {**found.config, "run": _changed(run, changes)}

@@ -14,43 +14,29 @@ from typing import Any
 from digit_exp.arrays import Metrics
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flat, flatten, read_yaml
-from digit_exp.runs import series
+from digit_exp.runs import paths, series
 from digit_exp.runs.failures import WriteFailures
-from digit_exp.runs.folder import (
-    CONFIG_FILE,
-    DIFF_FILE,
-    LAST_CHECKPOINT,
-    LOG_FILE,
-    MODEL_FILE,
-    NETWORK_FILE,
-    PREDICTIONS_FILE,
-    TRACEBACK,
-    VAL_PREDICTIONS_FILE,
-    RunRecord,
-)
-from digit_exp.runs.system_metrics import SYSTEM_METRICS, SystemMonitor, read_samples
+from digit_exp.runs.folder import RunRecord
+from digit_exp.runs.system_metrics import SystemMonitor, read_samples
 from digit_exp.tracking.base import Epoch, RunContents, Tracker
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint
 from digit_exp.training.state import TrainState
 
-METRICS = "metrics.jsonl"
-"""A line for each epoch: its number `epoch`, its `time`, and its metrics, null if not finite."""
-
 FILES = (
-    CONFIG_FILE,
-    NETWORK_FILE,
-    DIFF_FILE,
-    LOG_FILE,
-    TRACEBACK,
-    PREDICTIONS_FILE,
-    VAL_PREDICTIONS_FILE,
+    paths.CONFIG,
+    paths.NETWORK,
+    paths.DIFF,
+    paths.LOG,
+    paths.TRACEBACK,
+    paths.TEST_PREDICTIONS,
+    paths.VAL_PREDICTIONS,
 )
 FOLDERS = {"checkpoints": "*.npz", "figures": "*.png"}
 """What a tracker copies. Other files of the folder do not belong to a run."""
 
 
-class OpenRun:
+class ActiveRun:
     """A run that writes its record and its epochs into its folder."""
 
     def __init__(
@@ -64,7 +50,7 @@ class OpenRun:
         self.record = record or RunRecord(None)
         self.tracker = tracker or Tracker()
         self._params = flatten(config)
-        is_known = (folder / METRICS).is_file()
+        is_known = (folder / paths.METRICS).is_file()
         self._epochs = {epoch.number: epoch for epoch in read_epochs(folder) if is_known}
         self._unwritten: list[Epoch] = []
         every, started = config.tracking.system_metrics, _milliseconds(self.record.started)
@@ -79,7 +65,7 @@ class OpenRun:
                 self._unwritten.append(epoch)
         self.tracker.changed()
         if self._unwritten:
-            series.append(self.folder / METRICS, self._unwritten)
+            series.append(self.folder / paths.METRICS, self._unwritten)
             self._unwritten.clear()
 
     def save(self) -> None:
@@ -106,7 +92,7 @@ class WriteEpochs(Callback):
     Ends training if another process has taken the run over.
     """
 
-    def __init__(self, run: OpenRun, failures: WriteFailures) -> None:
+    def __init__(self, run: ActiveRun, failures: WriteFailures) -> None:
         self._run = run
         self._failures = failures
 
@@ -120,7 +106,7 @@ class WriteEpochs(Callback):
         self._write(state)
 
     def _write(self, state: TrainState) -> None:
-        with self._failures.collect(METRICS):
+        with self._failures.collect(paths.METRICS):
             self._run.write_epochs(state.history)
 
 
@@ -130,14 +116,14 @@ def discard_outcome(folder: Path) -> None:
     They would be taken for results of the new run.
     """
     names = (
-        METRICS,
-        SYSTEM_METRICS,
-        NETWORK_FILE,
-        DIFF_FILE,
-        TRACEBACK,
-        PREDICTIONS_FILE,
-        VAL_PREDICTIONS_FILE,
-        MODEL_FILE,
+        paths.METRICS,
+        paths.SYSTEM_METRICS,
+        paths.NETWORK,
+        paths.DIFF,
+        paths.TRACEBACK,
+        paths.TEST_PREDICTIONS,
+        paths.VAL_PREDICTIONS,
+        paths.MODEL,
     )
     for path in [*(folder / name for name in names), *(folder / "figures").glob("*.png")]:
         path.unlink(missing_ok=True)
@@ -145,7 +131,7 @@ def discard_outcome(folder: Path) -> None:
 
 def read_contents(folder: Path) -> RunContents:
     """Return what a folder holds of its run. Raises OSError or ValueError if that is no run."""
-    params = flat(read_yaml(folder / CONFIG_FILE))
+    params = flat(read_yaml(folder / paths.CONFIG))
     epochs, samples = read_epochs(folder), read_samples(folder)
     return _contents(folder, RunRecord.read(folder), params, epochs, samples)
 
@@ -153,9 +139,9 @@ def read_contents(folder: Path) -> RunContents:
 def read_epochs(folder: Path) -> list[Epoch]:
     """Return the epochs of a run, the first one first. A line that was cut off is left out."""
     try:
-        return series.read(folder / METRICS)
+        return series.read(folder / paths.METRICS)
     except (FileNotFoundError, NotADirectoryError):
-        return _epochs_of_checkpoint(folder / LAST_CHECKPOINT)
+        return _epochs_of_checkpoint(folder / paths.LAST_CHECKPOINT)
 
 
 def _epochs_of_checkpoint(file: Path) -> list[Epoch]:
@@ -196,7 +182,7 @@ def _contents(
         summary=dict(record.summary),
         dataset=record.dataset,
         files=files_of(folder),
-        network=folder / MODEL_FILE if (folder / MODEL_FILE).is_file() else None,
+        network=folder / paths.MODEL if (folder / paths.MODEL).is_file() else None,
     )
 
 

@@ -16,31 +16,30 @@ from digit_exp.config.schema import RunConfig
 from digit_exp.nn.learner import Learner
 from digit_exp.optim.schedules import Clock
 from digit_exp.registry import ConfigError, Problem
+from digit_exp.runs import paths
 from digit_exp.runs.experiment import Experiment, Result
-from digit_exp.runs.folder import COMMITTEE, FINAL_REASONS, LAST_CHECKPOINT, RunRecord
+from digit_exp.runs.folder import FINAL_REASONS, RunRecord
 from digit_exp.runs.results.summary import log_start
-from digit_exp.runs.runner import load_run_checkpoint, open_run
+from digit_exp.runs.runner import load_run_checkpoint, start_run
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
+from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import Checkpoint
 
 log = logging.getLogger(__name__)
-
-ORIGIN, ORIGIN_EPOCHS = "digit_exp.origin", "digit_exp.origin_epochs"
-"""The tags of a longer run: the run that it goes on from, and how many epochs that had."""
 
 
 def require_longer(folder: Path, epochs: int) -> None:
     """Raise ConfigError unless the run in `folder` has ended and can be made longer."""
     record = RunRecord.read(folder)
     name = record.run_id or folder
-    if COMMITTEE in record.tags:
+    if Tag.COMMITTEE in record.tags:
         raise _refusal(f"the run {name} is a committee, whose members are not trained together")
     if record.reason in FINAL_REASONS:
         raise _refusal(f"the run {name} is {record.reason}; a longer one would begin with that")
     if not record.is_over:
         raise _refusal(f"the run {name} has not ended; resume it without trainer.epochs first")
-    checkpoint = load_run_checkpoint(folder / LAST_CHECKPOINT)
+    checkpoint = load_run_checkpoint(folder / paths.LAST_CHECKPOINT)
     if epochs <= (done := checkpoint.state.epoch):
         problem = f"must be more than the {done} epochs of the run {name}, got {epochs}"
         raise ConfigError(Problem("trainer.epochs", problem))
@@ -60,7 +59,7 @@ def run_longer(
 
     Returns what `execute` does.
     """
-    checkpoint = load_run_checkpoint(origin / LAST_CHECKPOINT)
+    checkpoint = load_run_checkpoint(origin / paths.LAST_CHECKPOINT)
     checkpoint.state.stop_reason = None
     _forget_patience(checkpoint)
     config = longer_config(checkpoint, epochs)
@@ -69,10 +68,10 @@ def run_longer(
     _log_schedule(experiment, checkpoint)
     _copy_checkpoints(origin, folder)
     tags = {
-        ORIGIN: RunRecord.read(origin).run_id or str(origin),
-        ORIGIN_EPOCHS: str(checkpoint.state.epoch),
+        Tag.ORIGIN: RunRecord.read(origin).run_id or str(origin),
+        Tag.ORIGIN_EPOCHS: str(checkpoint.state.epoch),
     }
-    with open_run(config, folder, origin=tags) as run:
+    with start_run(config, folder, origin=tags) as run:
         result = train_and_evaluate(experiment, run, interruption)
     return result, run.tracker.where()
 
@@ -103,9 +102,9 @@ def _log_schedule(experiment: Experiment, checkpoint: Checkpoint) -> None:
 
 def _copy_checkpoints(origin: Path, folder: Path) -> None:
     """Copy those that were kept: the best epoch may be one of the first run."""
-    for file in (origin / LAST_CHECKPOINT.parent).glob("[!.]*.npz"):
-        if file.name != LAST_CHECKPOINT.name:
-            target = folder / LAST_CHECKPOINT.parent / file.name
+    for file in (origin / paths.LAST_CHECKPOINT.parent).glob("[!.]*.npz"):
+        if file.name != paths.LAST_CHECKPOINT.name:
+            target = folder / paths.LAST_CHECKPOINT.parent / file.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(file, target)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from digit_exp.cli.main import main
-from digit_exp.runs.folder import LAST_CHECKPOINT, RunRecord
-from digit_exp.runs.open_run import read_epochs
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import read_epochs
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.reproduce import reproduce
@@ -30,7 +31,7 @@ def longer(folder, epochs, *words, code=0):
 
 
 def storage(folder):
-    return load_checkpoint(folder / LAST_CHECKPOINT).state.network.parameters.storage
+    return load_checkpoint(folder / paths.LAST_CHECKPOINT).state.network.parameters.storage
 
 
 def test_with_a_constant_rate_it_is_the_run_of_so_many_epochs(origin, train, tmp_path):
@@ -59,9 +60,9 @@ def test_a_dry_run_shows_the_epochs_that_are_added(origin, capsys):
 
 def test_a_run_that_early_stopping_ended_is_not_ended_at_once(origin):
     folder = origin("trainer.early_stopping.enabled=true", "trainer.early_stopping.patience=1")
-    done = load_checkpoint(folder / LAST_CHECKPOINT).state.epoch
+    done = load_checkpoint(folder / paths.LAST_CHECKPOINT).state.epoch
     found = longer(folder, done + 2)
-    assert load_checkpoint(found / LAST_CHECKPOINT).state.epoch > done
+    assert load_checkpoint(found / paths.LAST_CHECKPOINT).state.epoch > done
 
 
 def test_it_cannot_be_reproduced_alone(origin, tmp_path):

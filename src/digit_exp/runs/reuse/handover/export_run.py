@@ -10,22 +10,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs import series
-from digit_exp.runs.folder import (
-    DATA_DIGEST,
-    LAST_CHECKPOINT,
-    MODEL_FILE,
-    STOP_REASON,
-    RunRecord,
-)
-from digit_exp.runs.open_run import METRICS, epoch_of, files_of
+from digit_exp.runs import paths, series
+from digit_exp.runs.active_run import epoch_of, files_of
+from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
 from digit_exp.runs.reuse.handover.archive import REQUIREMENTS, is_of_a_run, write
-from digit_exp.runs.reuse.handover.rewrite import rewrite
+from digit_exp.runs.reuse.handover.edit_config import rewrite
 from digit_exp.runs.reuse.predict import write_model_of
-from digit_exp.runs.system_metrics import SYSTEM_METRICS
-from digit_exp.tracking import ownership
-from digit_exp.tracking.provenance import SOURCE
+from digit_exp.tracking.tags import Tag
 
 SUFFIX = ".zip"
 VERSIONS = "version."
@@ -69,16 +61,16 @@ def _record(run: FoundRun) -> RunRecord:
 
 
 def _record_of_store(run: FoundRun) -> RunRecord:
-    owner = {ownership.PID, ownership.HOST, ownership.SINCE, ownership.HEARTBEAT}
+    owner = {Tag.PID, Tag.HOST, Tag.SINCE, Tag.HEARTBEAT}
     of_epochs = {name for epoch in run.history() for name in epoch}
     return RunRecord(
         run.run_id,
         status=run.status,
         started=run.started.isoformat(),
-        host=run.tags.get(ownership.HOST, ""),
-        pid=int(run.tags.get(ownership.PID, 0)),
+        host=run.tags.get(Tag.HOST, ""),
+        pid=int(run.tags.get(Tag.PID, 0)),
         summary={name: value for name, value in run.metrics.items() if name not in of_epochs},
-        reason=run.tags.get(STOP_REASON),
+        reason=run.tags.get(Tag.STOP_REASON),
         name=run.name,
         tags={name: text for name, text in run.tags.items() if name not in owner},
     )
@@ -88,7 +80,7 @@ def _copy_files(run: FoundRun, folder: Path) -> None:
     """Copy the files of a run, from its folder or from the store."""
     names = [] if run.folder is None else files_of(run.folder)
     if run.folder is not None:
-        others = METRICS, SYSTEM_METRICS, MODEL_FILE
+        others = paths.METRICS, paths.SYSTEM_METRICS, paths.MODEL
         names += [name for name in others if (run.folder / name).is_file()]
     elif run.store is not None and run.run_id is not None:
         names += [name for name in run.store.files(run.run_id) if is_of_a_run(name)]
@@ -104,9 +96,9 @@ def _write_from_store(run: FoundRun, folder: Path, record: RunRecord) -> None:
     for metrics in run.history():
         at += metrics.get("epoch_seconds", 0.0)
         epochs.append(epoch_of(metrics, math.floor(1000 * at)))
-    series.append(folder / METRICS, epochs)
-    if record.status == "FINISHED" and (folder / LAST_CHECKPOINT).is_file():
-        write_model_of(run, folder / MODEL_FILE)
+    series.append(folder / paths.METRICS, epochs)
+    if record.status == "FINISHED" and (folder / paths.LAST_CHECKPOINT).is_file():
+        write_model_of(run, folder / paths.MODEL)
 
 
 def _about(record: RunRecord) -> dict[str, Any]:
@@ -114,11 +106,11 @@ def _about(record: RunRecord) -> dict[str, Any]:
     tags = record.all_tags
     run = {name: getattr(record, name) for name in ("run_id", "name", "status", "started")}
     code = {
-        "digest": tags.get(SOURCE),
-        "commit": tags.get("mlflow.source.git.commit"),
+        "digest": tags.get(Tag.SOURCE_DIGEST),
+        "commit": tags.get(Tag.COMMIT),
         "dirty": tags.get("git.dirty"),
     }
-    data = {"name": tags.get("data.name"), "digest": tags.get(DATA_DIGEST)}
+    data = {"name": tags.get(Tag.DATA), "digest": tags.get(Tag.DATA_DIGEST)}
     return {"run": run, "code": code, "data": data, "versions": _versions(tags)}
 
 
@@ -134,6 +126,6 @@ def _requirements(record: RunRecord) -> list[str]:
     """Return the lines of a file for `pip install -r`; this program is installed otherwise."""
     versions = _versions(record.all_tags)
     own = {name: versions.pop(name, "unknown") for name in (PROGRAM, "python")}
-    digest = record.all_tags.get(SOURCE, "unknown")
+    digest = record.all_tags.get(Tag.SOURCE_DIGEST, "unknown")
     comments = [f"# Python {own['python']}", f"# {PROGRAM} {own[PROGRAM]}, source {digest}"]
     return [*comments, *(f"{name}=={text}" for name, text in versions.items())]

@@ -10,20 +10,15 @@ from digit_exp.analysis.results import JobResult
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.registry import ConfigError
-from digit_exp.runs.folder import (
-    CONFIG_FILE,
-    ERROR,
-    STOP_REASON,
-    VAL_PREDICTIONS_FILE,
-    display_status,
-    record_in,
-)
-from digit_exp.runs.open_run import read_epochs
+from digit_exp.runs import paths
+from digit_exp.runs.active_run import read_epochs
+from digit_exp.runs.folder import display_status, record_in
 from digit_exp.runs.reuse.found_run import value_of
 from digit_exp.sweeps.identity import is_config_hash
 from digit_exp.tracking.mlflow.links import lines
-from digit_exp.tracking.mlflow.queries import CONFIG_HASH, JOB, Trial
+from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.tags import Tag
 
 CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
 
@@ -42,10 +37,10 @@ def results_in_folders(folder: Path) -> list[JobResult]:
 
 
 def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
-    reason = trial.tags.get(STOP_REASON)
-    place = folder / trial.tags[CONFIG_HASH]
+    reason = trial.tags.get(Tag.STOP_REASON)
+    place = folder / trial.tags[Tag.CONFIG_HASH]
     return JobResult(
-        number=int(trial.tags.get(JOB, 0)),
+        number=int(trial.tags.get(Tag.JOB, 0)),
         run_id=trial.run_id,
         status=display_status(trial.status, reason),
         config={key: value_of(text) for key, text in trial.params.items()},
@@ -55,8 +50,8 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
         page=lines(sweep.store, trial.experiment_id, trial.run_id)[-1],
         reason=_why(reason, trial.tags),
         predictions=lambda: (
-            _existing(place / VAL_PREDICTIONS_FILE)
-            or sweep.fetch(trial, VAL_PREDICTIONS_FILE, place)
+            _existing(place / paths.VAL_PREDICTIONS)
+            or sweep.fetch(trial, paths.VAL_PREDICTIONS, place)
         ),
     )
 
@@ -68,7 +63,7 @@ def _existing(file: Path) -> Path | None:
 def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
     """Return why a run failed, or which value a pruned one missed at which epoch."""
     if reason != "pruned":
-        return reason or tags.get(ERROR)
+        return reason or tags.get(Tag.ERROR)
     return f"below {tags['pruned.threshold']} at epoch {tags['pruned.epoch']}"
 
 
@@ -86,7 +81,7 @@ def _from_folders(folder: Path) -> Iterator[JobResult]:
             history=partial(folder_history, place),
             folder=place,
             reason=record.reason,
-            predictions=partial(_existing, place / VAL_PREDICTIONS_FILE),
+            predictions=partial(_existing, place / paths.VAL_PREDICTIONS),
         )
 
 
@@ -97,7 +92,7 @@ def job_folders(folder: Path) -> list[Path]:
 
 def _config(place: Path) -> dict[str, object] | None:
     try:
-        return flatten(from_mapping(read_yaml(place / CONFIG_FILE)))
+        return flatten(from_mapping(read_yaml(place / paths.CONFIG)))
     except ConfigError:
         return None
 
