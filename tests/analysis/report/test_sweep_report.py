@@ -28,7 +28,7 @@ from digit_exp.analysis.report.section import Results
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.sweep_report import write_report
 from digit_exp.analysis.report.tables import ranking_table
-from digit_exp.analysis.report.terminal import WIDTH, text_table
+from digit_exp.analysis.report.terminal import text_table
 from digit_exp.analysis.results import JobResult
 from digit_exp.config.plan import check
 from digit_exp.config.serialize import flatten
@@ -673,11 +673,12 @@ def test_numbers_stand_on_the_right_of_their_columns_and_words_on_the_left():
     assert lines[2:] == [" 1  a", "10  long"]
 
 
-def test_titles_that_begin_alike_keep_their_own_columns():
+def test_titles_that_begin_alike_keep_their_own_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
     names = [f"{'parameter' * 4}.{name}" for name in ("first", "second", "third")]
     table = pd.DataFrame([{"#": "1", **dict.fromkeys(names, "7"), "last": "x"}])
     lines = text_table(table).splitlines()
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= 100
     assert lines[0].endswith("last")
 
 
@@ -690,4 +691,26 @@ def test_rows_that_differ_look_different_however_narrow_the_terminal(monkeypatch
     wide = pd.DataFrame({name: [name * 50] for name in "xyz"})
     assert "z" * 50 in text_table(wide)
     monkeypatch.setenv("COLUMNS", "80")
-    assert max(map(len, text_table(wide).splitlines())) <= WIDTH
+    assert max(map(len, text_table(wide).splitlines())) <= 80
+    monkeypatch.delenv("COLUMNS")  # a file or a pipe: the tests have no terminal
+    assert "z" * 50 in text_table(wide)
+
+
+def test_a_ranking_in_a_narrow_terminal_keeps_its_parameters(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "32")
+    row = {
+        "#": "1",
+        "hidden": "[256,128]",
+        "n": "3",
+        "± 95 %": "1.00",
+        "test": "95.00 %",
+        "last": "x",
+    }
+    lines = text_table(pd.DataFrame([row, row | {"hidden": "[128,64,32]"}])).splitlines()
+    assert "hidden" in lines[0]
+    assert "test" not in lines[0]
+
+
+def test_a_table_without_a_column_to_leave_out_is_printed_in_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    assert "value" in text_table(pd.DataFrame({"parameter": ["n" * 30], "value": ["1"]}))

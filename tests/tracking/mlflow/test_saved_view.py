@@ -106,7 +106,7 @@ def test_each_parameter_is_drawn_against_the_objective_and_each_curve_is():
     ]
     assert [c["metricKey"] for c in drawn if c["type"] == "BAR"] == ["best_val_acc"]
     curves = [(c["metricKey"], c["scaleType"]) for c in drawn if c["type"] == "LINE"]
-    assert curves == [("val_acc", "linear"), ("val_loss", "log"), ("train_loss", "log")]
+    assert curves == [("val_acc", "log"), ("val_loss", "log"), ("train_loss", "log")]
 
 
 def test_many_parameters_get_four_scatters():

@@ -22,8 +22,6 @@ def ranking(found: Ranking) -> Iterator[Section]:
     """Yield the ranking of the configurations."""
     diverged = any(place.group.count("DIVERGED") for place in found.places)
     lines = ["Configurations of which a job diverged come after all others."] if diverged else []
-    if any(job.folder or job.page for job in found.results):
-        lines.append("Runs: a seed leads to the folder of its run, an arrow to its page in MLflow.")
     yield Section("ranking", "Ranking", lines, tables=[ranking_table(found)])
 
 

@@ -84,8 +84,10 @@ def _html(table: pd.DataFrame, name: str, folder: Path) -> Markup:
 
 def _html_cell(value: object, folder: Path) -> str:
     if isinstance(value, Links):
-        link = Markup('<a href="{}">{}</a>')
-        return " ".join(link.format(_address(to, folder), text) for text, to in value.items)
+        link = Markup('<a href="{}" title="{}">{}</a>')
+        return " ".join(
+            link.format(_address(to, folder), _kind(to), text) for text, to in value.items
+        )
     return escape(value)
 
 
@@ -101,6 +103,10 @@ def _address(to: Path | str, folder: Path) -> str:
     if isinstance(to, str):
         return to
     return quote(Path(os.path.relpath(to, folder)).as_posix() + "/")
+
+
+def _kind(to: Path | str) -> str:
+    return "page in MLflow" if isinstance(to, str) else "folder of the run"
 
 
 def _embedded(file: Path) -> str:

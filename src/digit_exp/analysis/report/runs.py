@@ -8,6 +8,7 @@ import pandas as pd
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.analysis.report.section import Links, Results, Section
+from digit_exp.analysis.report.tables import p_text
 from digit_exp.analysis.run_comparison import (
     ComparedRun,
     Interval,
@@ -175,7 +176,7 @@ def _test_row(pair: PairedTest, images: str) -> dict[str, str]:
         "only 2nd": str(len(pair.only_second)),
         "points": f"{100 * pair.difference:+.2f}",
         "95 %": " to ".join(f"{100 * limit:+.2f}" for limit in pair.interval),
-        "p": f"{pair.p:.2g}",
+        "p": p_text(pair.p),
     }
 
 

@@ -7,13 +7,17 @@ import pandas as pd
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report.tables import short_ranking
 
-WIDTH = 100
-"""Characters of a line where the terminal has no width, or a smaller one."""
+UNLIMITED = 10_000
+"""Characters of a line in a file or a pipe."""
 
 NUMBER = r"–|[<>+-]? ?\d[\d.,e+-]*( %)?( to .*)?"
 
-LENGTHS = (60, 40, 28, 20)
+LENGTHS = (UNLIMITED, 60, 40, 28, 20)
 """Characters to which a cell is cut, one after the other, until the lines fit."""
+
+
+SPARE = ("n", "± 95 %", "test")
+"""Columns of a ranking that are left out before parameters are."""
 
 
 def numeric(table: pd.DataFrame) -> list[str]:
@@ -31,26 +35,28 @@ def terminal_table(ranking: Ranking, rows: int = 20) -> str:
 
 
 def text_table(table: pd.DataFrame) -> str:
-    """Return a table in lines that fit the terminal, or 100 characters if there is none.
+    """Return a table in lines that fit the terminal; in a file or a pipe they are whole.
 
-    Long cells are cut where the cells of a column stay different. Then columns are left out, those
-    in which all rows agree first and then the widest; the last line says how many.
+    Long cells are cut where the cells of a column stay different. Then columns are left out:
+    `SPARE` first, then those in which all rows agree, then the widest. The last line says how many.
     """
     table = table.map(str)  # a cell may be links
-    width = max(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)
+    width = shutil.get_terminal_size((UNLIMITED, 24)).columns
     for length in LENGTHS:
         lines = _lines(table, length)
         if len(lines[1]) <= width:
             return "\n".join(lines)
     names = [str(name) for name in table.columns[1:-1]]
     widths = {name: table[name].map(str).str.len().max() for name in names}
-    names.sort(key=lambda name: (table[name].nunique() == 1, widths[name]))
-    for left_out in range(1, len(names) + 1):
+    names.sort(key=lambda name: (name in SPARE, table[name].nunique() == 1, widths[name]))
+    left_out = 0
+    while len(lines[1]) > width and left_out < len(names):
+        left_out += 1
         lines = _lines(table.drop(columns=names[-left_out:]), LENGTHS[-1])
-        if len(lines[1]) <= width:
-            break
-    columns = "column is" if left_out == 1 else "columns are"
-    return "\n".join([*lines, f"{left_out} more {columns} too wide for the terminal"])
+    if left_out:
+        columns = "column is" if left_out == 1 else "columns are"
+        lines.append(f"{left_out} more {columns} too wide for the terminal")
+    return "\n".join(lines)
 
 
 def _lines(table: pd.DataFrame, length: int) -> list[str]:

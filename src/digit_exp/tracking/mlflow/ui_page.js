@@ -19,7 +19,7 @@ const chartsOfRun = {
   globalLineChartConfig: {xAxisKey: "step", lineSmoothness: 0, selectedXAxisMetricKey: ""},
   compareRunCharts: [
     line("loss", ["train_loss", "val_loss"], "log"),
-    line("accuracy", ["train_acc", "val_acc"], "linear"),
+    line("accuracy", ["train_acc", "val_acc"], "log"),  // a linear axis would begin at 0
     line("learning rate", ["learning_rate"], "linear"),
   ],
   compareRunSections: [
@@ -52,13 +52,17 @@ for (const name of ["pushState", "replaceState"]) {
 }
 
 // A link to a sweep opens a view that is saved with the experiment; MLflow says so on every visit.
-// Of a run's tags, those that the program writes for itself are in the file run.json.
+// Of a run's tags, those that the program writes for itself are in the file run.json. The
+// description of a run has a picture, of which MLflow shows nothing until "Show more" is pressed.
 const internal = ["digit_exp.", "version.", "machine.", "source.", "git.", "data.digest"];
 const hidden = [
   // more specific than MLflow's own style
   'html body [data-component-id="mlflow.experiment_page.shared_view.banner"][role][class][class]',
+  '[data-testid="truncation-gradient"]',
+  'html body [data-testid="show-comment-toggle"][class][class]',
   ...internal.map(start => `[data-component-type="tag"][title^="${start}"]`),
 ];
 const style = document.createElement("style");
-style.textContent = `${hidden.join(", ")} {display: none !important}`;
+style.textContent = `${hidden.join(", ")} {display: none !important}
+  div:has(> [data-testid="note-view-outer-container"]) {max-height: none !important}`;
 document.head.append(style);
