@@ -7,7 +7,7 @@ import warnings
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from digit_exp.config.composition.settings import EXTRAS
+from digit_exp.config.composition.hydra_settings import EXTRAS
 from digit_exp.config.plan import check, plan
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"

@@ -5,7 +5,8 @@ from typing import Any
 
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import columns, print_json
-from digit_exp.config.convert import override_text, quoted
+from digit_exp.config.convert import quoted
+from digit_exp.config.overrides import written
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.sweeps.preview.dry_run import DryRun, PlannedJob
 from digit_exp.sweeps.preview.duration import EpochTime
@@ -34,7 +35,7 @@ def _lines(found: DryRun) -> Iterator[str]:
         jobs = "1 job" if count == 1 else f"{count} jobs"
         yield f"sweep {found.sweep}: {jobs}, in {relative_to_cwd(found.folder)}"
     for key in found.varied:
-        values = (override_text(job.values[key]) for job in found.jobs if key in job.values)
+        values = (written(job.values[key]) for job in found.jobs if key in job.values)
         yield f"  {key}: {', '.join(dict.fromkeys(values))}"
     for key, entry in found.space.items():
         yield f"  {key}: {quoted(entry)}"
@@ -53,7 +54,7 @@ def _table(found: DryRun) -> str:
     rows = [
         [
             str(job.number),
-            *(override_text(job.values[key]) if key in job.values else "" for key in found.varied),
+            *(written(job.values[key]) if key in job.values else "" for key in found.varied),
             _state(job),
             "–" if job.parameters is None else f"{job.parameters:,}",
             "–" if job.seconds is None else duration_text(job.seconds) if job.seconds else "",

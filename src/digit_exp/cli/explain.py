@@ -1,9 +1,9 @@
-"""`--explain KEY`: what `config/explain.py` finds, as a table or as JSON."""
+"""`--explain KEY`: what `config/value_sources.py` finds, as a table or as JSON."""
 
 from dataclasses import asdict
 
 from digit_exp.cli.output import columns, print_json
-from digit_exp.config.explain import Explanation
+from digit_exp.config.value_sources import Explanation
 
 WINS = "wins"
 

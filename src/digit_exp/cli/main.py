@@ -25,8 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 from digit_exp.cli.exit_codes import FAILURE, USAGE_ERROR
 from digit_exp.cli.help import help_text
 from digit_exp.colour import RED, coloured
-from digit_exp.config.composition.loader import plain_mapping
-from digit_exp.config.composition.series import limited_calls
+from digit_exp.config.composition.loader import limited_calls, plain_mapping
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.plan import Plan, job_loader, plan
 from digit_exp.config.schema import Backend, RunConfig
@@ -134,7 +133,7 @@ def _show(planned: Plan, line: Namespace) -> int:
         hydra.show_info(line.info, NAME, list(planned.choices))
     elif line.explain:
         from digit_exp.cli.explain import show_explanation
-        from digit_exp.config.explain import explain
+        from digit_exp.config.value_sources import explain
 
         show_explanation(explain(planned, line.explain, line.overrides), line.json)
     else:

@@ -178,16 +178,3 @@ def _mentions_interpolation(value: object) -> bool:
     if isinstance(value, list):
         return any(map(_mentions_interpolation, value))
     return isinstance(value, str) and "${" in value
-
-
-def override_text(choice: object) -> str:
-    """Return a value of YAML as the command line has it.
-
-    >>> override_text([128, 64]), override_text(None), override_text(True), override_text("relu")
-    ('[128,64]', 'null', 'true', 'relu')
-    """
-    if isinstance(choice, list):
-        return f"[{','.join(map(override_text, choice))}]"
-    if choice is None:
-        return "null"
-    return str(choice).lower() if isinstance(choice, bool) else str(choice)

@@ -10,11 +10,22 @@ from typing import Any, get_type_hints
 from digit_exp.config.constraints import conflicts
 from digit_exp.config.convert import InvalidValue, convert, plain, quoted
 from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS, RunConfig
-from digit_exp.config.suggestions import suggestions
+from digit_exp.config.suggestions import question
 from digit_exp.registry import Component, ConfigError, Problem
 
 ABSENT = "???"
 """How OmegaConf writes a value that must be given."""
+
+OPAQUE = {
+    "hydra.hydra_logging",
+    "hydra.job.env_set",
+    "hydra.job_logging",
+    "hydra.sweeper.params",
+    "hydra.sweeper.space",
+    "sweep.zip",
+    "tracking.tags",
+}
+"""Mappings whose keys are names: a dot in them is a dot."""
 
 WRONG = object()
 """Marks a value that was refused."""
@@ -68,6 +79,34 @@ def leaves(
             yield from leaves(value, types, f"{path}.")
         else:
             yield path, value
+
+
+def nested(mapping: Mapping[Any, Any], path: str = "") -> dict[Any, Any]:
+    """Return a mapping in which `a.b: 1` is `a: {b: 1}`; what comes later in it wins.
+
+    >>> nested({"optimizer": {"lr": 0.1, "eps": 0}, "optimizer.lr": 0.5})
+    {'optimizer': {'lr': 0.5, 'eps': 0}}
+    """
+    found: dict[Any, Any] = {}
+    for key, value in mapping.items():
+        first, dot, rest = str(key).partition(".")
+        if dot and first and rest and path not in OPAQUE:
+            key, value = first, {rest: value}
+        if isinstance(value, Mapping):
+            value = nested(value, f"{path}.{key}" if path else str(key))
+            if isinstance(found.get(key), dict):
+                value = merged(found[key], value)
+        found[key] = value
+    return found
+
+
+def merged(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return both mappings as one, at any depth; the other's values win."""
+    found = dict(one)
+    for key, value in other.items():
+        both = isinstance(found.get(key), Mapping) and isinstance(value, Mapping)
+        found[key] = merged(found[key], value) if both else value
+    return found
 
 
 class MappingReader:
@@ -165,9 +204,8 @@ class MappingReader:
             others = [name for name in names if field in leaf_types(FAMILIES[group][name])]
         if others:
             return f"{message}; {', '.join(others)} {'has' if len(others) == 1 else 'have'} it"
-        meant = suggestions(path, [*self._types, *GROUPS, *PRESETS])
-        if meant:
-            return f"{message}. Did you mean {' or '.join(map(repr, meant))}?"
+        if near := question(path, [*self._types, *GROUPS, *PRESETS]):
+            return f"{message}.{near}"
         known = [key for key in self._types if key.startswith(f"{group}.")] or [
             *(ROOT | LAUNCH | GROUPS),
             *PRESETS,

@@ -1,7 +1,6 @@
 """What a command line leads to: every job composed and checked once, or every error."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,16 @@ from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.config.composition.command_line import CommandLine, Job
-from digit_exp.config.composition.loader import JobLoader, plain_mapping, publish, with_values
-from digit_exp.config.composition.rows import Rows
-from digit_exp.config.composition.series import use_current_behaviour
+from digit_exp.config.composition.listed_jobs import Rows
+from digit_exp.config.composition.loader import (
+    JobLoader,
+    plain_mapping,
+    publish,
+    use_current_behaviour,
+    with_values,
+)
 from digit_exp.config.overrides import override, written
-from digit_exp.config.parse import from_mapping
+from digit_exp.config.parse import from_mapping, leaves, merged, nested
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import RunConfig
 from digit_exp.registry import ConfigError, Problem
@@ -63,16 +67,9 @@ class Plan:
     def problems_of(self, key: str, values: Sequence[object]) -> list[Problem]:
         """Return what is wrong with each value of a key of the first of them, if it has that."""
         found: list[Problem] = []
-        *parents, last = key.split(".")
-        for value in values:
-            mapping = node = deepcopy(dict(self.launch))
-            for parent in parents:
-                node = node.get(parent, {})
-            if not parents or last not in node:
-                return []
-            node[last] = value
+        for value in values if key in dict(leaves(self.launch, {})) else ():
             try:
-                from_mapping(mapping)
+                from_mapping(merged(self.launch, nested({key: value})))
             except ConfigError as error:
                 found += [problem for problem in error.problems if problem.path == key]
         return found

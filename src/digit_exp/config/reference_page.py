@@ -15,7 +15,8 @@ from typing import Any, get_args, get_origin
 from digit_exp.config.convert import NOUNS, Hint, quoted, unwrapped
 from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, leaf_types, leaves
 from digit_exp.config.paths import choices, conf_dir
-from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS, RunConfig
+from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS
+from digit_exp.config.serialize import read_yaml
 
 INTRODUCTION = """\
 # Configuration
@@ -84,15 +85,8 @@ def comments(file: Path) -> dict[str, str]:
 
 def launch_defaults() -> dict[str, Any]:
     """Return the defaults of what belongs to no group."""
-    own = {name: getattr(RunConfig, name) for name in ROOT}
-    sweep: dict[str, Any] = {
-        "name": None,
-        "rerun": False,
-        "fail_fast": False,
-        "objective": "best_val_acc",
-    }
-    sweep |= {"replicates": None, "race": False, "minutes": None, "zip": None, "jobs": None}
-    return {**own, "resume": None, **{f"sweep.{key}": value for key, value in sweep.items()}}
+    values = dict(leaves(read_yaml(conf_dir() / "config.yaml"), LAUNCH))
+    return {key: values[key] for key in (*ROOT, *LAUNCH)}
 
 
 def _root() -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A RunConfig as plain values: for files, for MLflow, and to compare with the defaults."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +9,14 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
 from digit_exp.config.convert import plain
-from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, from_mapping, leaves
+from digit_exp.config.parse import ABSENT, GROUPS, ROOT, defaults, from_mapping, leaves, nested
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import FAMILIES, RunConfig
+from digit_exp.nn.models import MODELS, LearnerModel
 from digit_exp.registry import ConfigError, Problem
+
+OF_NETWORKS = ("optimizer", "schedule", "regularization", "trainer.ema", "data.normalize")
+"""What a model of another library has of its own, under its own names."""
 
 
 def resolved(config: RunConfig) -> dict[str, Any]:
@@ -36,14 +40,9 @@ def flat(mapping: Mapping[str, Any]) -> dict[str, Any]:
 
 def from_flat(values: Mapping[str, Any]) -> RunConfig:
     """Return the configuration of which `flatten` returned `values`."""
-    tree: dict[str, Any] = {}
-    for key, value in values.items():
-        path = [key, "name"] if key in FAMILIES else key.split(".")
-        node = tree
-        for parent in path[:-1]:
-            node = node.setdefault(parent, {})
-        node[path[-1]] = value
-    return from_mapping(tree)
+    return from_mapping(
+        nested({f"{key}.name" if key in FAMILIES else key: value for key, value in values.items()})
+    )
 
 
 def differences(config: RunConfig) -> dict[str, tuple[Any, Any]]:
@@ -62,6 +61,19 @@ def differences(config: RunConfig) -> dict[str, tuple[Any, Any]]:
         for path, value in flatten(config).items()
         if value != standard.get(path)
     }
+
+
+def unused(config: RunConfig, keys: Iterable[str] | None = None) -> Iterator[Problem]:
+    """Yield what is set in vain, of `keys` or else of all that differs from the defaults.
+
+    A model of another library trains itself.
+    """
+    if isinstance(config.model, LearnerModel):
+        name = MODELS.name_of(config.model)
+        for key in differences(config) if keys is None else keys:
+            if key.startswith(OF_NETWORKS):
+                message = f"model={name} trains itself and does not read it; leave it out"
+                yield Problem(key, f"{message}, or use a field of model")
 
 
 def as_yaml(mapping: Mapping[str, Any]) -> str:

@@ -54,6 +54,12 @@ def suggestions(path: str, known: Sequence[str]) -> list[str]:
     )
 
 
+def question(path: str, known: Sequence[str]) -> str:
+    """Return ` Did you mean 'optimizer.lr'?`, or nothing if no key in `known` is near."""
+    meant = suggestions(path, known)
+    return f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
+
+
 def _same_word(word: str, keys: Sequence[str]) -> list[str]:
     word = SYNONYMS.get(word, word)
     return [key for key in keys if key.rpartition(".")[2] == word]

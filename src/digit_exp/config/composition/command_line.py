@@ -17,11 +17,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
+from digit_exp.config.composition.hydra_settings import Settings, differing, settings_problems
+from digit_exp.config.composition.listed_jobs import JOBS, ZIP, Rows, read_rows, row_problem
 from digit_exp.config.composition.loader import JobLoader, plain_mapping
-from digit_exp.config.composition.rows import JOBS, ZIP, Rows, read_rows, row_problems
-from digit_exp.config.composition.settings import Settings, differing, settings_problems
-from digit_exp.config.composition.words import (
-    WrongWord,
+from digit_exp.config.composition.override_syntax import (
     elements,
     misuse,
     read_word,
@@ -31,7 +30,7 @@ from digit_exp.config.composition.words import (
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.parse import GROUPS, from_mapping, leaves
 from digit_exp.config.schema import FAMILIES, PRESETS, RunConfig
-from digit_exp.config.unread import unread
+from digit_exp.config.serialize import unused
 from digit_exp.registry import ConfigError, Problem
 
 CHOICES = [*GROUPS, *PRESETS]
@@ -69,7 +68,7 @@ class CommandLine:
 
     def read(self, words: Sequence[str], multirun: bool) -> None:
         """Read the words one by one, those of a sweep into their elements."""
-        said = self._read_words(words)
+        said = [*self._read_words(words, self.problems)]
         values = [found for found in said if not found.is_hydra_override()]
         for found in said:
             if found.is_hydra_override():
@@ -80,7 +79,7 @@ class CommandLine:
         self.is_sweep = multirun or mode == RunMode.MULTIRUN or rows is not None
         is_search = self.is_sweep and "n_trials" in self.sweeper
         params = self.sweeper.get("params") or {} if self.is_sweep else {}
-        named = self._read_words([f"{key}={text}" for key, text in params.items()])
+        named = self._read_words([f"{key}={text}" for key, text in params.items()], self.problems)
         for found in [*named, *values]:
             problem = misuse(found, self.is_sweep, is_search)
             if problem is not None:
@@ -113,14 +112,12 @@ class CommandLine:
         """Return what the command line says of a key, or else the files."""
         return self.said[key][-1].value() if key in self.said else OmegaConf.select(composed, key)
 
-    def _read_words(self, words: Sequence[str]) -> list[Override]:
-        found: list[Override] = []
+    def _read_words(self, words: Sequence[str], problems: list[Problem]) -> Iterator[Override]:
         for word in words:
             try:
-                found.append(read_word(word, self.parser))
-            except WrongWord as wrong:
-                self.problems.append(wrong.problem)
-        return found
+                yield read_word(word, self.parser)
+            except ConfigError as error:
+                problems += error.problems
 
     def _read_rows(self, values: Sequence[Override]) -> Rows | None:
         preset = {} if self.composed is None else plain_mapping(self.composed.sweep)
@@ -159,21 +156,11 @@ class CommandLine:
 
     def _read_row(self, words: Sequence[str]) -> tuple[list[Override], list[Problem]]:
         overrides, problems = list[Override](), list[Problem]()
-        for word in words:
-            try:
-                each = read_word(word, self.parser)
-            except WrongWord as wrong:
-                problems.append(wrong.problem)
-                continue
-            refused = row_problems(each.key_or_group, self.said) or (
-                each.is_sweep_override() and f"has one value in a row, got {word!r}"
-            )
-            if problem := misuse(each, True, False) if not refused else None:
-                problems.append(problem)
-            elif refused:
-                problems.append(Problem(each.key_or_group, refused))
-            else:
+        for each in self._read_words(words, problems):
+            if (problem := row_problem(each, self.said)) is None:
                 overrides.append(each)
+            else:
+                problems.append(problem)
         return overrides, problems
 
     def _compose_first(self, values: Sequence[Override]) -> None:
@@ -210,7 +197,7 @@ class CommandLine:
         mapping = _values(composed, values, problems)
         try:
             config = from_mapping(mapping, self.is_sweep)
-            return Job(job, config, mapping, [*problems, *unread(config)])
+            return Job(job, config, mapping, [*problems, *unused(config)])
         except ConfigError as error:
             return Job(job, None, mapping, [*problems, *error.problems])
 

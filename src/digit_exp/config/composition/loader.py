@@ -9,9 +9,12 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, get_origin
 
+import hydra
+from hydra import utils, version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import CachingConfigRepository, IConfigRepository
 from hydra.core.config_search_path import ConfigSearchPath
@@ -22,24 +25,28 @@ from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSou
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from digit_exp.config.composition.trust import refused, suspicion
-from digit_exp.config.parse import GROUPS, defaults, field_types
+from digit_exp.config.composition.untrusted_files import refused, suspicion
+from digit_exp.config.parse import GROUPS, defaults, field_types, nested
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.schema import FAMILIES
 from digit_exp.registry import Problem
 
-OPAQUE = {
-    "hydra.hydra_logging",
-    "hydra.job.env_set",
-    "hydra.job_logging",
-    "hydra.sweeper.params",
-    "hydra.sweeper.space",
-    "sweep.zip",
-    "tracking.tags",
-}
-"""Mappings whose keys are names: a dot in them is a dot."""
-
 PACKAGE = re.compile(r"#\s*@package\s+(\S+)\s*")
+
+CALLED_BY_HYDRA = ("digit_exp.*", "hydra_plugins.*", "hydra.*", "logging.*", "sys.*")
+"""What the configuration of a launcher, a sweeper or a log may name as a class to be called."""
+
+
+def use_current_behaviour() -> None:
+    """Choose the behaviour of Hydra 1.3; later series have no other and deprecate the choice."""
+    if hydra.__version__.startswith("1.3."):
+        version.setbase("1.3")
+
+
+def limited_calls() -> AbstractContextManager[Any]:
+    """Return a context in which 1.4 calls nothing but CALLED_BY_HYDRA; 1.3 has no such list."""
+    limit = getattr(utils, "execution_whitelist", None)
+    return nullcontext() if limit is None else limit([*CALLED_BY_HYDRA])
 
 
 def publish() -> None:
@@ -204,34 +211,6 @@ def _package(file: Path) -> str | None:
         if line.strip() and not line.lstrip().startswith("#"):
             break
     return None
-
-
-def nested(mapping: Mapping[Any, Any], path: str = "") -> dict[Any, Any]:
-    """Return a mapping in which `a.b: 1` is `a: {b: 1}`; what comes later in it wins.
-
-    >>> nested({"optimizer": {"lr": 0.1, "eps": 0}, "optimizer.lr": 0.5})
-    {'optimizer': {'lr': 0.5, 'eps': 0}}
-    """
-    found: dict[Any, Any] = {}
-    for key, value in mapping.items():
-        first, dot, rest = str(key).partition(".")
-        if dot and first and rest and path not in OPAQUE:
-            key, value = first, {rest: value}
-        if isinstance(value, Mapping):
-            value = nested(value, f"{path}.{key}" if path else str(key))
-            if isinstance(found.get(key), dict):
-                value = merged(found[key], value)
-        found[key] = value
-    return found
-
-
-def merged(one: dict[Any, Any], other: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Return both mappings as one, at any depth; the other's values win."""
-    found = dict(one)
-    for key, value in other.items():
-        both = isinstance(found.get(key), dict) and isinstance(value, Mapping)
-        found[key] = merged(found[key], value) if both else value
-    return found
 
 
 def with_values(

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from digit_exp.atomic import write_text
-from digit_exp.config.convert import override_text
-from digit_exp.config.overrides import override, typed
+from digit_exp.config.overrides import override, typed, written
 from digit_exp.config.schema import MonitorSettings, RunConfig
 from digit_exp.config.serialize import as_yaml, differences, flatten, resolved
 from digit_exp.nn.learner import Learner
@@ -59,7 +58,7 @@ def log_start(experiment: Experiment) -> None:
     log.info("\n%s\n", experiment.network.summary())
     changed = differences(config)
     for key, (default, value) in changed.items():
-        log.info("changed: %s = %s (default %s)", key, override_text(value), override_text(default))
+        log.info("changed: %s = %s (default %s)", key, written(value), written(default))
     if not changed:
         log.info("configuration: the defaults")
     log.info(
@@ -192,7 +191,7 @@ def _short_text(value: object, key: str) -> str:
     """Return a short text of a value: a search produces numbers with seventeen digits."""
     if key == "start_from" and isinstance(value, str):
         return unpinned(value)[0]
-    return f"{value:.4g}" if isinstance(value, float) else override_text(value)
+    return f"{value:.4g}" if isinstance(value, float) else written(value)
 
 
 def markdown_note(
@@ -202,8 +201,7 @@ def markdown_note(
     data = experiment.dataset
     numbers = [f"| {name} | {value:.4g} |" for name, value in result.summary.items()]
     changed = [
-        f"`{key}={override_text(value)}`"
-        for key, (_, value) in differences(experiment.config).items()
+        f"`{key}={written(value)}`" for key, (_, value) in differences(experiment.config).items()
     ]
     accuracies = {"test": "test_acc", "validation": "best_val_acc"}
     outcome = ", ".join(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from digit_exp.config.plan import Plan
-from digit_exp.config.unread import unread
+from digit_exp.config.serialize import unused
 from digit_exp.registry import ConfigError
 from digit_exp.sweeps.search.sampler import Sampler
 from digit_exp.sweeps.search.space import distributions
@@ -26,7 +26,7 @@ def require_search(plan: Plan) -> None:
     distributions(space)
     Sampler(settings["sampler"], settings["seed"], settings["sampler_options"]).at(0)
     problems = [each for key in space for each in plan.problems_of(key, _ends(space[key]))]
-    problems += unread(plan.jobs[0], space)
+    problems += unused(plan.jobs[0], space)
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
 

@@ -25,7 +25,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from digit_exp.config.composition.words import elements
+from digit_exp.config.composition.override_syntax import elements
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.sweeps.search.space import categorical
 from digit_exp.sweeps.search.storage import DEFAULT_STORAGE

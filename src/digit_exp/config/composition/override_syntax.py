@@ -12,7 +12,7 @@ from digit_exp.config.convert import quoted
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.parse import GROUPS, ROOT, leaf_types
 from digit_exp.config.schema import FAMILIES, LAUNCH
-from digit_exp.registry import Problem, did_you_mean
+from digit_exp.registry import ConfigError, Problem, did_you_mean
 
 ONCE = ("sweep", "tracking.uri", "tracking.experiment", "tracking.backend", "tracking", *LAUNCH)
 """What all jobs of a sweep have in common."""
@@ -20,16 +20,8 @@ ONCE = ("sweep", "tracking.uri", "tracking.experiment", "tracking.backend", "tra
 BRACKETS = ("[]", "{}", "()")
 
 
-class WrongWord(Exception):
-    """A word that is not an override; `problem` says what is wrong."""
-
-    def __init__(self, path: str, message: str) -> None:
-        super().__init__(message)
-        self.problem = Problem(path, message)
-
-
 def read_word(word: str, parser: OverridesParser) -> Override:
-    """Return what a word sets, or raise WrongWord.
+    """Return what a word sets, or raise ConfigError.
 
     Text is taken as it was typed: `run_name=2024_11_30` is no number, and needs no quotes.
     """
@@ -49,18 +41,20 @@ def read_word(word: str, parser: OverridesParser) -> Override:
 
 def _require_key(word: str, key: str, equals: str, value: str) -> None:
     if not equals:
-        raise WrongWord(word, f"has no value; write {word}=VALUE")
+        raise ConfigError(Problem(word, f"has no value; write {word}=VALUE"))
     if not re.fullmatch(r"[~+]*[\w./@-]+", key):
-        raise WrongWord(key, f"is not a key, got {word!r}; write KEY=VALUE")
+        raise ConfigError(Problem(key, f"is not a key, got {word!r}; write KEY=VALUE"))
     if not is_text(key) and any(value.count(pair[0]) != value.count(pair[1]) for pair in BRACKETS):
-        raise WrongWord(key, f"has brackets that do not match, got {quoted(value)}")
+        raise ConfigError(Problem(key, f"has brackets that do not match, got {quoted(value)}"))
 
 
 def _as_text(key: str, value: str, parser: OverridesParser) -> Override:
     try:
         (found,) = parser.parse_overrides([override(key, value)])
     except HydraException:
-        raise WrongWord(key, f"is not a key, got {f'{key}={value}'!r}; write KEY=VALUE") from None
+        raise ConfigError(
+            Problem(key, f"is not a key, got {f'{key}={value}'!r}; write KEY=VALUE")
+        ) from None
     return found
 
 

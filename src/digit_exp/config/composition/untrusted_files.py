@@ -61,7 +61,8 @@ def refused(content: Mapping[str, Any], package: str) -> Iterator[Problem]:
         elif path.startswith(("hydra.sweeper.params.hydra", "hydra.sweeper.params.tracking.uri")):
             yield Problem(path, ELSEWHERE)
         elif path.startswith(REFUSED) and value is not None:
-            yield Problem(path, f"{ELSEWHERE}{_or_environment(path)}")
+            in_environment = ", or in MLFLOW_TRACKING_URI" if path == "tracking.uri" else ""
+            yield Problem(path, ELSEWHERE + in_environment)
         elif path.startswith("hydra.") and not path.startswith(ALLOWED):
             yield Problem(path, ELSEWHERE)
         elif path.startswith("hydra.launcher.") and key != "_target_" and _has_text(value):
@@ -70,10 +71,6 @@ def refused(content: Mapping[str, Any], package: str) -> Iterator[Problem]:
 
 def _has_text(value: object) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and any(map(_has_text, value)))
-
-
-def _or_environment(path: str) -> str:
-    return ", or in MLFLOW_TRACKING_URI" if path == "tracking.uri" else ""
 
 
 def _is_installed(path: str, value: object) -> bool:

@@ -13,14 +13,14 @@ from typing import Any, Literal
 import yaml  # type: ignore[import-untyped]
 from hydra.types import RunMode
 
-from digit_exp.config.composition.rows import read_rows
-from digit_exp.config.composition.words import all_types
-from digit_exp.config.convert import override_text
+from digit_exp.config.composition.listed_jobs import read_rows
+from digit_exp.config.composition.override_syntax import all_types
+from digit_exp.config.overrides import written
 from digit_exp.config.parse import GROUPS, defaults, leaves
 from digit_exp.config.plan import Plan
 from digit_exp.config.schema import FAMILIES, PRESETS
 from digit_exp.config.serialize import flatten
-from digit_exp.config.suggestions import suggestions
+from digit_exp.config.suggestions import question
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking.mlflow.links import seen_from
 
@@ -62,17 +62,17 @@ def explain(plan: Plan, key: str, words: Sequence[str]) -> Explanation:
 
 def _values(plan: Plan, key: str) -> Iterator[str]:
     if key.startswith("hydra."):
-        yield override_text(_at(plan.hydra, key.split(".")[1:], key))
+        yield written(_at(plan.hydra, key.split(".")[1:], key))
         return
     found = [flatten(config) for config in plan.jobs]
     known = [values[key] for values in found if key in values]
     if known:
-        yield from map(override_text, known)
+        yield from map(written, known)
     elif key in PRESETS:
         chosen = (word.partition("=") for word in plan.choices)
         yield next((value for name, _, value in chosen if name == key), "null")
     else:
-        yield override_text(_at(plan.launch, key.split("."), key))
+        yield written(_at(plan.launch, key.split("."), key))
 
 
 def _at(mapping: Mapping[str, Any], path: Sequence[str], key: str) -> object:
@@ -88,10 +88,11 @@ def _at(mapping: Mapping[str, Any], path: Sequence[str], key: str) -> object:
 
 
 def _no_such_key(key: str) -> str:
-    meant = suggestions(key, [*all_types(), *GROUPS, *PRESETS])
-    near = f" Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-    elsewhere = "" if key not in all_types() else " The chosen component does not have it."
-    return f"no such key {key!r} in this configuration.{elsewhere or near}"
+    if key in all_types():
+        near = " The chosen component does not have it."
+    else:
+        near = question(key, [*all_types(), *GROUPS, *PRESETS])
+    return f"no such key {key!r} in this configuration.{near}"
 
 
 def _class(plan: Plan, key: str) -> Iterator[Source]:
@@ -110,7 +111,7 @@ def _class(plan: Plan, key: str) -> Iterator[Source]:
     declaring = next((c for c in classes if field in vars(c).get("__annotations__", {})), None)
     if field in known and declaring is not None:
         place = f"class {declaring.__name__}, {_line_of(declaring, field)}"
-        yield Source("class", place, override_text(known[field]))
+        yield Source("class", place, written(known[field]))
 
 
 def _line_of(cls: type, field: str) -> str:

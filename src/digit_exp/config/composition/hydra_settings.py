@@ -1,6 +1,6 @@
 """The settings of Hydra itself (`hydra.…` and `hydra/…`), checked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +8,13 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
 from digit_exp.config.composition.loader import JobLoader, plain_mapping
-from digit_exp.config.composition.words import unknown_choice
+from digit_exp.config.composition.override_syntax import unknown_choice
 from digit_exp.config.constraints import SECRET, texts_in
 from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.serialize import read_yaml
-from digit_exp.config.suggestions import suggestions
+from digit_exp.config.suggestions import question
 from digit_exp.registry import Problem
 from digit_exp.tracking.mlflow.uri import has_password
 
@@ -93,9 +93,12 @@ class Settings:
 
     def unknown(self) -> list[Problem]:
         """Return which settings Hydra does not have."""
-        known = [path for path, _ in leaves({"hydra": self._standard()}, {})]
+        choices = [word for word in self.words if word.startswith("hydra/")]
+        standard = plain_mapping(self._loader.compose(choices).hydra)
+        known = [path for path, _ in leaves({"hydra": standard}, {})]
+        others = " --cfg hydra shows those there are"
         return [
-            Problem(key, _no_such_setting(key, known))
+            Problem(key, f"no such setting of Hydra.{question(key, known) or others}")
             for key, text in self._said.items()
             if not key.startswith("hydra/") and not text.startswith("+")
             if not any(path == key or path.startswith(f"{key}.") for path in known)
@@ -106,10 +109,6 @@ class Settings:
         self._said, self._space = {}, []
         self.words = []
         self._search()
-
-    def _standard(self) -> dict[str, Any]:
-        choices = [word for word in self.words if word.startswith("hydra/")]
-        return plain_mapping(self._loader.compose(choices).hydra)
 
     def _search(self) -> None:
         """Put the search path first, so that groups are found in all of its folders."""
@@ -147,36 +146,21 @@ class Settings:
         return unknown_choice(group, choice, options)
 
 
-def _no_such_setting(key: str, known: Sequence[str]) -> str:
-    meant = suggestions(key, known)
-    near = f". Did you mean {' or '.join(map(repr, meant))}?" if meant else ""
-    return f"no such setting of Hydra{near or '; --cfg hydra shows those there are'}"
-
-
 def settings_problems(hydra: DictConfig) -> Iterator[Problem]:
     """Yield which settings do nothing or cannot be, wherever they were made."""
-    made = plain_mapping(hydra)
-    shipped = read_yaml(conf_dir() / "hydra" / "output" / "folders.yaml")
+    made = dict(leaves(plain_mapping(hydra), {}))
+    shipped = dict(leaves(read_yaml(conf_dir() / "hydra" / "output" / "folders.yaml"), {}))
     for key, why in DECIDED.items():
-        value = _get(made, key)
-        if value is not None and value != _get(shipped, key):
+        if made.get(key) not in (None, shipped.get(key)):
             yield Problem(f"hydra.{key}", why)
-    for key, value in leaves(made, {}):
+    for key, value in made.items():
         if any(map(has_password, texts_in(value))):
             yield Problem(f"hydra.{key}", SECRET)
     for key in COUNTS:
-        value = _get(made, key)
-        least = "at least 1, or -1 for every core" if key.endswith("n_jobs") else "at least 1"
-        is_wrong = isinstance(value, int) and (value == 0 or (value < 1 and "n_jobs" not in key))
-        if is_wrong:
+        value, of_cores = made.get(key), key.endswith("n_jobs")
+        if isinstance(value, int) and (value == 0 or (value < 0 and not of_cores)):
+            least = "at least 1, or -1 for every core" if of_cores else "at least 1"
             yield Problem(f"hydra.{key}", f"must be {least}, got {value}")
-
-
-def _get(mapping: Mapping[str, Any], key: str) -> object:
-    node: Any = mapping
-    for part in key.split("."):
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return node
 
 
 def differing(one: DictConfig, other: DictConfig) -> Iterator[Problem]:

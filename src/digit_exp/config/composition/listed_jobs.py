@@ -17,8 +17,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from digit_exp.config.composition.trust import suspicion
-from digit_exp.config.composition.words import ONCE, is_text
+from digit_exp.config.composition.override_syntax import ONCE, is_text, misuse
+from digit_exp.config.composition.untrusted_files import suspicion
 from digit_exp.config.convert import InvalidValue, convert
 from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
@@ -63,13 +63,16 @@ def read_rows(zipped: object, file: object) -> Rows | None:
     return _zip(zipped) if file is None else _file(file)
 
 
-def row_problems(key: str, said: Mapping[str, object]) -> str | None:
-    """Return why a row cannot set a key, with what the command line says."""
+def row_problem(found: Override, said: Mapping[str, object]) -> Problem | None:
+    """Return why a row cannot set a key, given the keys that the command line sets."""
+    key = found.key_or_group
     if key in ONCE or key.startswith(("hydra.", "hydra/")):
-        return "is the same for all jobs; set it on the command line"
+        return Problem(key, "is the same for all jobs; set it on the command line")
     if key in said:
-        return "is set on the command line too; set it in one place"
-    return None
+        return Problem(key, "is set on the command line too; set it in one place")
+    if found.is_sweep_override():
+        return Problem(key, f"has one value in a row, got {str(found.input_line)!r}")
+    return misuse(found, is_sweep=True, is_search=False)
 
 
 def _zip(value: object) -> Rows:
