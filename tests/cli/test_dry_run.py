@@ -88,6 +88,21 @@ def test_a_recorded_epoch_goes_before_the_model(dry, train, tmp_path):
         assert dry(*words, other)["jobs"][0]["basis"] == "scaled"
 
 
+def test_a_run_of_one_epoch_is_no_measure(dry, train, tmp_path):
+    """Its only epoch holds loading and compiling."""
+    words = [*TINY, "tracking=none", "trainer.epochs=1"]
+    train(tmp_path / "outputs" / "run", *words)
+    for other in ("trainer.epochs=3", "model.hidden=[7]"):
+        assert dry(*words, other)["jobs"][0]["basis"] == "model"
+
+
+@pytest.mark.parametrize("word", ["data.train_size=190", "data.val_ratio=0.001"])
+def test_a_job_whose_data_cannot_be_split_would_fail(dry, word):
+    (job,) = dry(*TINY, word, code=1)["jobs"]
+    assert job["state"] == "failing"
+    assert word.partition("=")[0] in job["remark"]
+
+
 def test_more_epochs_and_parallel_jobs_change_the_time(dry):
     (short,), (long,) = (dry(*TINY, f"trainer.epochs={n}")["jobs"] for n in (3, 30))
     assert long["seconds"] == pytest.approx(10 * short["seconds"])

@@ -20,8 +20,9 @@ from digit_exp.config.serialize import flatten
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
 from digit_exp.nn.network import Network
+from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
-from digit_exp.runs.experiment import epochs_of, load_data
+from digit_exp.runs.experiment import epochs_of, load_data, train_val_splits
 from digit_exp.runs.reuse.extend_run import longer_config
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.sweeps.identity import config_hash
@@ -166,7 +167,8 @@ class _Preview:
             return PlannedJob(number, shown, epochs, remark="its data are downloaded first")
         try:
             dataset = load_data(config.data)
-        except DataError as error:
+            images = len(train_val_splits(config, dataset)[0])
+        except (DataError, ConfigError) as error:
             return PlannedJob(number, shown, epochs, "failing", str(error))
         size = self._size(config, dataset)
         if size is None:
@@ -175,7 +177,7 @@ class _Preview:
         if not multiply_adds:  # a model of another library, which nobody can time
             state, remark, done = self._state(config, dataset.digest)
             return PlannedJob(number, shown, epochs, state, remark, done)
-        work = Work(_training_images(config, dataset), multiply_adds, config.trainer.batch_size)
+        work = Work(images, multiply_adds, config.trainer.batch_size)
         state, remark, done = self._state(config, dataset.digest)
         time = self._recorded.time_of(config, work)
         if (minutes := config.trainer.fit_minutes) is not None and epochs > 0:
@@ -235,8 +237,3 @@ class _Preview:
                 products = sum(layer.multiply_adds for layer in layers)
                 self._sizes[key] = products, network.size
         return self._sizes[key]
-
-
-def _training_images(config: RunConfig, dataset: Dataset) -> int:
-    count = len(dataset.train)
-    return config.data.train_size or count - round(count * config.data.val_ratio)

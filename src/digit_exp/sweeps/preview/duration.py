@@ -95,9 +95,9 @@ class RecordedEpochs:
                 work = _work(values, record, epochs := read_epochs(folder))
             except (ConfigError, KeyError, TypeError, ValueError, IndexError):
                 continue  # killed before its first epoch, or of an earlier version
-            measured = [epoch.metrics["epoch_seconds"] for epoch in epochs]
-            # the first epoch may have waited for a compilation
-            found.append((_kind(values), median(measured[1:] or measured), work))
+            _, *measured = [epoch.metrics["epoch_seconds"] for epoch in epochs]
+            if measured:  # the first epoch holds loading and compiling, and may be the only one
+                found.append((_kind(values), median(measured), work))
         return found
 
     @cached_property
