@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from digit_exp.colour import RED, coloured
-from digit_exp.runs.errors import INTERRUPTED
+from digit_exp.runs.errors import INTERRUPTED, Interrupted
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
 """Done; a failed run or a negative answer; a command that cannot be run."""
@@ -14,6 +14,9 @@ def run_command(work: Callable[[], int]) -> int:
     """Return the exit code of `work`; print an error that has a message, raise any other."""
     try:
         return work()
+    except Interrupted as signalled:
+        print(signalled, file=sys.stderr)
+        return signalled.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
@@ -36,8 +39,9 @@ def message(error: Exception) -> str | None:
 
     if isinstance(error, ConfigError):
         return without_password("\n".join(map(str, error.problems)))
-    if isinstance(error, RunError | TrackingError | CheckpointError | DataError):
-        return str(error)
+    is_known = isinstance(error, RunError | TrackingError | CheckpointError | DataError)
+    if is_known or type(error).__module__.startswith(("hydra.", "omegaconf.")):
+        return without_password(str(error))
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return None

@@ -18,23 +18,18 @@ from typing import TYPE_CHECKING
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
-from digit_exp.cli.exit_codes import FAILURE, USAGE_ERROR
+from digit_exp.cli.exit_codes import FAILURE, run_command
 from digit_exp.cli.help import help_text
-from digit_exp.colour import RED, coloured
 from digit_exp.config.composition.loader import limited_calls, plain_mapping
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.plan import Plan, job_loader, plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.errors import INTERRUPTED, Interrupted, JobFailed
+from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.sweeps.worker_settings import current_sweep
-from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.uri import without_password
 
 if TYPE_CHECKING:
     from digit_exp.runs.runner import Longer
@@ -51,17 +46,14 @@ ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "explain", "hydra_help", 
 """Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
 
 
-EXPECTED = (
-    *(ConfigError, HydraException, OmegaConfBaseException, TrackingError),
-    *(OSError, Interrupted, KeyboardInterrupt),
-)
-"""Errors that end a command with a message and an exit code. Others are bugs."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    return run_command(lambda: _main(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(arguments: Sequence[str]) -> int:
     try:
-        line = _flags(sys.argv[1:] if arguments is None else arguments)
+        line = _flags(arguments)
         if line.help:
             print(help_text())
             return 0
@@ -77,22 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return _resume(planned, line)
             planned = _pinned(planned)
             return launch_sweep(planned) if planned.is_sweep else _run(planned)
-    except EXPECTED as error:
-        return _report(error)
-
-
-def _report(error: BaseException) -> int:
-    """Print why a command has ended, and return the exit code."""
-    if isinstance(error, Interrupted):
-        print(error, file=sys.stderr)
-        return error.exit_code
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
-    if isinstance(error, OSError):  # before there was a log, or because there can be none
+    except OSError as error:  # before there was a log, or because there can be none
         print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
         return FAILURE
-    print(coloured(without_password(str(error)), RED, sys.stderr), file=sys.stderr)
-    return USAGE_ERROR
 
 
 def _flags(arguments: Sequence[str]) -> Namespace:

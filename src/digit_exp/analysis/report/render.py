@@ -3,7 +3,7 @@
 import base64
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,7 @@ class Page:
     summary: str
     sections: Sequence[Section]
     conclusion: str = ""
-    best: object = None
+    best: Mapping[str, object] | None = None
     """The winner of a sweep, as the templates show it."""
 
 

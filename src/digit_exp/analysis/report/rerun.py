@@ -1,12 +1,11 @@
 """The command line and the preset that run a job again."""
 
-import json
 import shlex
-from collections.abc import Mapping
-from typing import Any
 
 from digit_exp.analysis.replicates import Config, decides
 from digit_exp.config.overrides import override
+from digit_exp.config.parse import nested
+from digit_exp.config.serialize import as_yaml
 
 PROGRAM = "python -m digit_exp"
 
@@ -27,10 +26,7 @@ def command(config: Config) -> str:
 def preset(config: Config, comment: str) -> str:
     """Return the YAML of an experiment preset that holds every value of a configuration."""
     choices = [key for key in config if _is_choice(key)]
-    tree: dict[str, Any] = {}
-    for key, value in _ordered(config):
-        if not _is_choice(key):
-            _put(tree, key.split("."), value)
+    values = {key: value for key, value in _ordered(config) if not _is_choice(key)}
     return "\n".join(
         [
             "# @package _global_",
@@ -38,8 +34,7 @@ def preset(config: Config, comment: str) -> str:
             "defaults:",
             *(f"  - override /{choice}: {config[choice]}" for choice in choices),
             "",
-            *_yaml(tree),
-            "",
+            as_yaml(nested(values)),
         ]
     )
 
@@ -52,21 +47,3 @@ def _ordered(config: Config) -> list[tuple[str, object]]:
 
 def _is_choice(key: str) -> bool:
     return "." not in key and key not in ROOT
-
-
-def _put(tree: dict[str, Any], path: list[str], value: object) -> None:
-    *parents, last = path
-    for parent in parents:
-        tree = tree.setdefault(parent, {})
-    tree[last] = value
-
-
-def _yaml(tree: Mapping[str, Any], indent: str = "") -> list[str]:
-    """Write nested mappings; what JSON writes of a single value is YAML as well."""
-    lines: list[str] = []
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            lines += [f"{indent}{key}:", *_yaml(value, f"{indent}  ")]
-        else:
-            lines.append(f"{indent}{key}: {json.dumps(value, ensure_ascii=False)}")
-    return lines

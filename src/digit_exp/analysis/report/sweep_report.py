@@ -2,8 +2,8 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Place, Ranking
@@ -22,25 +22,12 @@ PRESET = Path("experiment") / "best.yaml"
 """Where Hydra looks for `experiment=best`, below the folder given as `--config-dir`."""
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """A number with its title and notes."""
 
     title: str
     value: str
     notes: Sequence[str]
-
-
-@dataclass(frozen=True)
-class Best:
-    """The winner as the page shows it."""
-
-    parameters: Sequence[str]
-    facts: Sequence[Fact]
-    instruction: str
-    command: str
-    preset_command: str
-    preset: str
 
 
 def write_report(
@@ -61,14 +48,14 @@ def write_report(
     )
     files = write(page, folder, "report", ("html", "md"))
     if best is not None:
-        files.append(write_text(folder / PRESET, best.preset))
+        files.append(write_text(folder / PRESET, best["preset"]))
     return files
 
 
 def _best(
     ranking: Ranking, folder: Path, name: str, shorten: Callable[[Config], Config]
-) -> Best | None:
-    """Return the winner: its configuration, and the command for its best replicate."""
+) -> dict[str, Any] | None:
+    """Return the winner for the templates: its configuration, how to run its best replicate."""
     place = ranking.winner
     job = place.group.best(ranking.objective) if place else None
     if place is None or job is None:
@@ -77,14 +64,16 @@ def _best(
     best_of = ", with the seed of its best replicate" if len(place.group.results) > 1 else ""
     chosen = facts[0]
     comment = f"The winner of the sweep {name}:\n{chosen.title} {chosen.value}, {chosen.notes[0]}"
-    return Best(
-        [f"{key}={text(value)}" for key, value in place.group.parameters.items()],
-        facts,
-        f"Run it again{best_of}:",
-        command(shorten(job.config)),
-        f"{PROGRAM} --config-dir {shlex.quote(str(folder))} experiment={PRESET.stem}",
-        preset(job.config, comment),
-    )
+    return {
+        "parameters": [f"{key}={text(value)}" for key, value in place.group.parameters.items()],
+        "facts": facts,
+        "instruction": f"Run it again{best_of}:",
+        "command": command(shorten(job.config)),
+        "preset_command": (
+            f"{PROGRAM} --config-dir {shlex.quote(str(folder))} experiment={PRESET.stem}"
+        ),
+        "preset": preset(job.config, comment),
+    }
 
 
 def _facts(place: Place, objective: Objective) -> Iterator[Fact]:
