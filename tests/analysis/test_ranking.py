@@ -119,7 +119,7 @@ def test_a_job_without_a_number_comes_last(metrics):
     jobs = [job(0, metrics=metrics, optimizer__lr=0.1), job(1, 0.1, optimizer__lr=0.01)]
     ranking = rank(jobs)
     assert order(ranking) == [0.01, 0.1]
-    assert ranking.places[1].summary is None
+    assert not ranking.places[1].summary
 
 
 @pytest.mark.parametrize("jobs", [[], [job(0, metrics={}, status="FAILED")]])

@@ -44,7 +44,7 @@ def test_one_value_has_a_mean_and_no_spread():
 
 
 def test_no_value_has_no_summary():
-    assert summarize([]) is None
+    assert not summarize([])
 
 
 def test_equal_values_have_an_interval_of_no_width():

@@ -20,14 +20,17 @@ class Level:
     """One value of a parameter and the scores of the jobs with it."""
 
     value: object
-    summary: Summary | None
+    summary: Summary
 
 
 def main_effect(groups: Sequence[Group], parameter: str, objective: Objective) -> list[Level]:
     """Return the mean objective for each value of a parameter; every job counts once."""
     scores = _scores(groups, [parameter], objective).groupby(parameter)[SCORE]
-    found = {str(value): objective.summarize(some.tolist()) for value, some in scores}
-    return [Level(value, found.get(identity(value))) for value in values_of(groups, parameter)]
+    found = {str(value): some.tolist() for value, some in scores}
+    return [
+        Level(value, objective.summarize(found.get(identity(value), [])))
+        for value in values_of(groups, parameter)
+    ]
 
 
 def pair_means(groups: Sequence[Group], rows: str, columns: str, objective: Objective) -> Array:

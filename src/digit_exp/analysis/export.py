@@ -36,12 +36,7 @@ LATEX = {
 NOTE = "mean ± half of the 95 % interval over seeds; * not shown to differ from the best"
 
 
-def is_best(place: Place, ranking: Ranking) -> bool:
-    """Tell whether a configuration ranks first."""
-    return place is ranking.winner
-
-
-def is_not_worse(place: Place) -> bool:
+def _is_not_worse(place: Place) -> bool:
     """Tell whether a test was made that does not tell a configuration from the best one."""
     return place.comparison is not None and place.comparison.outcome == "no difference shown"
 
@@ -60,8 +55,8 @@ def table(ranking: Ranking) -> pd.DataFrame:
                 **values,
                 **_numbers(ranking.objective.metric, place.summary),
                 **_numbers(TEST.metric, place.group.only("FINISHED").summary(TEST.metric)),
-                "best": is_best(place, ranking),
-                "not_shown_to_differ": is_not_worse(place),
+                "best": place is ranking.winner,
+                "not_shown_to_differ": _is_not_worse(place),
                 "p": None if comparison is None else comparison.corrected,
             }
         )
@@ -79,8 +74,8 @@ def paper_table(ranking: Ranking) -> tuple[list[str], list[list[str]]]:
         rows.append(
             [
                 *(text(values[k]) if k in values else NO_VALUE for k in ranking.parameters),
-                f"{_mean(place.summary, goal)}{'*' if is_not_worse(place) else ''}",
-                str(place.summary.n if place.summary else 0),
+                f"{_mean(place.summary, goal)}{'*' if _is_not_worse(place) else ''}",
+                str(place.summary.n),
                 _mean(place.group.only("FINISHED").summary(TEST.metric), TEST),
             ]
         )
@@ -94,7 +89,7 @@ def markdown(ranking: Ranking) -> str:
     lines = [head, [*("---" for _ in range(at)), "---:", "---:", "---:"]]
     for number, row in enumerate(rows):
         cells = [cell.replace("|", "\\|").replace("*", "\\*") for cell in row]
-        if is_best(ranking.places[number], ranking):
+        if ranking.places[number] is ranking.winner:
             cells[at] = f"**{cells[at]}**"
         lines.append(cells)
     table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
@@ -109,7 +104,7 @@ def latex(ranking: Ranking) -> str:
     for number, row in enumerate(rows):
         cells = [escaped(cell) for cell in row]
         cells[at] = cells[at].replace("*", "$^{*}$")
-        if is_best(ranking.places[number], ranking):
+        if ranking.places[number] is ranking.winner:
             cells[at] = rf"\textbf{{{cells[at]}}}"
         lines.append(rf"{' & '.join(cells)} \\")
     lines += [r"\bottomrule", r"\end{tabular}"]
@@ -151,8 +146,8 @@ def _latex_row(cells: Sequence[str]) -> str:
     return rf"{' & '.join(map(escaped, cells))} \\"
 
 
-def _mean(summary: Summary | None, objective: Objective) -> str:
-    if summary is None:
+def _mean(summary: Summary, objective: Objective) -> str:
+    if not summary:
         return NO_VALUE
     factor, digits = (100, ".2f") if objective.is_share else (1, ".4g")
     mean = f"{factor * summary.mean:{digits}}"
@@ -162,7 +157,7 @@ def _mean(summary: Summary | None, objective: Objective) -> str:
     return f"{mean} ± {half:{'.2f' if objective.is_share else '.2g'}}"
 
 
-def _numbers(metric: str, summary: Summary | None) -> dict[str, float | int | None]:
+def _numbers(metric: str, summary: Summary) -> dict[str, float | int | None]:
     names = ("n", "mean", "std", "low", "high")
     values = {name: getattr(summary, name) if summary else None for name in names}
     return {metric if name == "mean" else f"{metric}_{name}": v for name, v in values.items()}

@@ -68,7 +68,7 @@ class Objective:
         """Return a score such that less is better."""
         return -score if self.rises else score
 
-    def summarize(self, scores: Sequence[float]) -> Summary | None:
+    def summarize(self, scores: Sequence[float]) -> Summary:
         """Return mean and interval, which lies within 0 and 1 for an accuracy, else above 0.
 
         >>> Objective().interval(Objective().summarize([0.70, 0.85]))
@@ -79,14 +79,16 @@ class Objective:
         found = summarize(scores)
         if self.maximize is not None:
             return found
-        return None if found is None else bounded(found, 1.0 if self.is_share else math.inf)
+        return bounded(found, 1.0 if self.is_share else math.inf)
 
     def text(self, score: float) -> str:
-        """Write a score for a person.
+        """Write a score for a person; NaN is no score.
 
         >>> Objective().text(0.97421), Objective("best_val_loss").text(0.089131)
         ('97.42 %', '0.08913')
         """
+        if math.isnan(score):
+            return NO_VALUE
         return f"{100 * score:.2f} %" if self.is_share else f"{score:.4g}"
 
     def interval(self, summary: Summary) -> str:
@@ -96,11 +98,13 @@ class Objective:
         >>> Objective().interval(Summary(n=3, mean=0.97, std=0.01, low=0.945, high=0.995))
         '94.50 to 99.50 %'
         """
-        if summary.n == 1:
+        if summary.n < 2:
             return NO_VALUE
         low, high = self.text(summary.low), self.text(summary.high)
         return f"{low.removesuffix(' %')} to {high}"
 
     def spread(self, width: float) -> str:
         """Write a difference of scores, in percentage points for an accuracy."""
+        if math.isnan(width):
+            return NO_VALUE
         return f"{100 * width:.2f}" if self.is_share else f"{width:.2g}"

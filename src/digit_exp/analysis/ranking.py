@@ -17,8 +17,8 @@ class Place:
     """A configuration in the ranking."""
 
     group: Group
-    summary: Summary | None
-    """Mean and spread of the objective; None if no replicate has a score."""
+    summary: Summary
+    """Mean and spread of the objective."""
     comparison: SignificanceTest | None = None
     """The test against the winner; None for the winner, and if they cannot be compared."""
     not_compared: str | None = None
@@ -85,7 +85,7 @@ def _order(place: Place, objective: Objective) -> tuple[bool, bool, bool, float,
     # equals stand in the same order wherever the jobs were found, in a store or in folders
     configuration = json.dumps(place.group.parameters, sort_keys=True)
     diverged, dropped = (place.group.count(status) > 0 for status in ("DIVERGED", DROPPED))
-    return place.summary is None, diverged, dropped, mean, configuration
+    return not place.summary, diverged, dropped, mean, configuration
 
 
 def _compared(ranking: Ranking, winner: Place) -> Ranking:

@@ -25,7 +25,7 @@ class Group:
         found = ((job.config.get("seed"), objective.score(job)) for job in self.results)
         return {seed: score for seed, score in found if score is not None}
 
-    def summary(self, metric: str) -> Summary | None:
+    def summary(self, metric: str) -> Summary:
         """Return mean and spread of a metric over the seeds."""
         objective = Objective(metric)
         return objective.summarize(list(self.scores(objective).values()))

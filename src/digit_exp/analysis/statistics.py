@@ -30,7 +30,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Summary:
-    """A sample in a few numbers. One value alone has no spread and no interval: NaN."""
+    """A sample in a few numbers, NaN where there is none.
+
+    One value alone has no spread and no interval. Nothing has no mean either, and is false.
+    """
 
     n: int
     mean: float
@@ -38,20 +41,21 @@ class Summary:
     low: float
     high: float
 
+    def __bool__(self) -> bool:
+        return self.n > 0
 
-def summarize(values: Sequence[float]) -> Summary | None:
-    """Return mean, standard deviation and Student's interval; None if there are no values.
+
+def summarize(values: Sequence[float]) -> Summary:
+    """Return mean, standard deviation and Student's interval.
 
         s² = Σ (x − x̄)² / (n − 1)        x̄ ± t(0.975, n − 1) · s / √n
 
     Student, "The probable error of a mean", Biometrika 6 (1908).
     """
     n = len(values)
-    if n == 0:
-        return None
-    mean = float(np.mean(values))
-    if n == 1:
-        return Summary(1, mean, np.nan, np.nan, np.nan)
+    mean = float(np.mean(values)) if n else np.nan
+    if n < 2:
+        return Summary(n, mean, np.nan, np.nan, np.nan)
     std = float(np.std(values, ddof=1))
     margin = float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / n**0.5
     return Summary(n, mean, std, mean - margin, mean + margin)
@@ -80,7 +84,7 @@ def bounded(found: Summary, highest: float = np.inf) -> Summary:
     Korn and Graubard, Survey Methodology 24 (1998), for shares near 0 and 1.
     """
     mean, margin = found.mean, found.high - found.mean
-    if found.n == 1 or not 0 < mean < highest:
+    if found.n < 2 or not 0 < mean < highest:
         return found
     if highest == np.inf:
         limits = mean * np.exp([-margin / mean, min(margin / mean, LARGEST_EXPONENT)])

@@ -8,7 +8,7 @@ import pandas as pd
 
 from digit_exp.analysis.effects import Level, main_effect, pair_means, values_of
 from digit_exp.analysis.importance import Importance, importances
-from digit_exp.analysis.objective import NO_VALUE, Objective
+from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report.section import Section
 from digit_exp.analysis.report.tables import scale
@@ -27,9 +27,7 @@ def effects(found: Ranking) -> Iterator[Section]:
     goal = found.objective
     levels = {key: main_effect(found.groups, key, goal) for key in found.parameters}
     measured = {
-        key: some
-        for key, some in levels.items()
-        if sum(level.summary is not None for level in some) > 1
+        key: some for key, some in levels.items() if sum(bool(level.summary) for level in some) > 1
     }
     if not measured:
         yield Section("effects", "Main effects", ["No parameter has two values."])
@@ -73,13 +71,12 @@ def _named(interactions: Sequence[Importance]) -> list[str]:
 
 
 def _effect(parameter: str, levels: Sequence[Level], is_log: bool | None) -> Effect:
-    nan = float("nan")
     return Effect(
         parameter,
         [level.value for level in levels],
-        [level.summary.mean if level.summary else nan for level in levels],
-        [level.summary.low if level.summary else nan for level in levels],
-        [level.summary.high if level.summary else nan for level in levels],
+        [level.summary.mean for level in levels],
+        [level.summary.low for level in levels],
+        [level.summary.high for level in levels],
         is_log,
     )
 
@@ -99,12 +96,11 @@ def _effects_table(levels: Mapping[str, Sequence[Level]], objective: Objective) 
         {
             "parameter": parameter if index == 0 else "",
             "value": text(level.value),
-            objective.label: objective.text(found.mean) if found else NO_VALUE,
-            "95 % interval": objective.interval(found) if found else NO_VALUE,
-            "jobs": str(found.n if found else 0),
+            objective.label: objective.text(level.summary.mean),
+            "95 % interval": objective.interval(level.summary),
+            "jobs": str(level.summary.n),
         }
         for parameter, some in levels.items()
         for index, level in enumerate(some)
-        for found in [level.summary]
     ]
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
 """Sections about single runs side by side: metrics, configuration, predictions, images."""
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -122,8 +123,7 @@ def _metrics(one: ComparedRun) -> dict[str, str]:
 
 
 def _number(one: ComparedRun, objective: Objective) -> str:
-    value = one.metrics.get(objective.metric)
-    return NO_VALUE if value is None else objective.text(value)
+    return objective.text(one.metrics.get(objective.metric, math.nan))
 
 
 def _interval(limits: Interval | None, objective: Objective) -> str:

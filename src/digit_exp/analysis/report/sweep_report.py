@@ -79,16 +79,14 @@ def _best(
 def _facts(place: Place, objective: Objective) -> Iterator[Fact]:
     """Yield what is known of the winner: the number that chose it, and its test accuracy."""
     summary = place.summary
-    if summary is None:
-        return
     seeds = f"mean of {summary.n} seeds" if summary.n > 1 else "one seed"
     notes = [seeds, *_interval(summary, objective)]
     yield Fact(objective.label, objective.text(summary.mean), notes)
     seen = Objective("test_acc")
-    if (test := place.group.summary(seen.metric)) is not None and objective != seen:
+    if (test := place.group.summary(seen.metric)) and objective != seen:
         notes = ["had no part in the choice", *_interval(test, seen)]
         yield Fact(seen.label, seen.text(test.mean), notes)
-    if (seconds := place.group.only("FINISHED").summary("training_seconds")) is not None:
+    if seconds := place.group.only("FINISHED").summary("training_seconds"):
         yield Fact(
             "training time",
             duration(seconds.mean),

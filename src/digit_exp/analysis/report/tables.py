@@ -52,14 +52,14 @@ def ranking_table(ranking: Ranking) -> pd.DataFrame:
     rows = [
         {
             **head(ranking, position),
-            goal.label: mean(place, goal),
-            "std": _spread(place, goal),
-            "95 % interval": goal.interval(place.summary) if place.summary else NO_VALUE,
-            "n": str(place.summary.n if place.summary else 0),
-            SEEN.label: seen(place),
+            goal.label: goal.text(place.summary.mean),
+            "std": goal.spread(place.summary.std),
+            "95 % interval": goal.interval(place.summary),
+            "n": str(place.summary.n),
+            SEEN.label: SEEN.text(place.group.only("FINISHED").summary(SEEN.metric).mean),
             "behind #1": _behind(place, ranking),
             "p (Holm)": p_text(place.comparison.corrected) if place.comparison else NO_VALUE,
-            "compared with #1": verdict(place, ranking),
+            "compared with #1": _verdict(place, ranking),
         }
         for position, place in enumerate(ranking.places)
     ]
@@ -85,7 +85,8 @@ def short_ranking(ranking: Ranking) -> pd.DataFrame:
     """Return the ranking with the columns that a terminal has room for."""
     if (table := ranking_table(ranking).rename(columns={SEEN.label: "test"})).empty:
         return table
-    margins = [_margin(place, ranking.objective) for place in ranking.places]
+    write, summaries = ranking.objective.spread, [place.summary for place in ranking.places]
+    margins = [write((found.high - found.low) / 2) for found in summaries]
     table.insert(list(table.columns).index("n"), "± 95 %", margins)
     left_out = ["runs", "std", "95 % interval", "behind #1", "p (Holm)"]
     return table.drop(columns=left_out, errors="ignore")
@@ -125,29 +126,18 @@ def head(ranking: Ranking, position: int) -> dict[str, str]:
     return {"#": rank, **_values(place.group.parameters, ranking.parameters)}
 
 
-def verdict(place: Place, ranking: Ranking) -> str:
+def _verdict(place: Place, ranking: Ranking) -> str:
     """Return the outcome of the test, and how many jobs did not finish."""
     words = []
     if place is ranking.winner:
         words.append("the winner")
     elif place.comparison is not None:
         words.append(place.comparison.verdict)
-    elif place.summary is not None:
+    elif place.summary:
         words.append(f"not compared: {place.not_compared}")
     counts = [(place.group.count(status), status.lower()) for status in UNFINISHED]
     words += [f"{count} {status}" for count, status in counts if count]
     return ", ".join(words)
-
-
-def mean(place: Place, objective: Objective) -> str:
-    """Write the mean score of a configuration."""
-    return NO_VALUE if place.summary is None else objective.text(place.summary.mean)
-
-
-def seen(place: Place) -> str:
-    """Write the test accuracy of a configuration, which has no part in its rank."""
-    found = place.group.only("FINISHED").summary(SEEN.metric)
-    return NO_VALUE if found is None else SEEN.text(found.mean)
 
 
 def p_text(p: float) -> str:
@@ -159,28 +149,16 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.2g}"
 
 
-def _spread(place: Place, objective: Objective) -> str:
-    found = place.summary
-    return objective.spread(found.std) if found and found.n > 1 else NO_VALUE
-
-
-def _margin(place: Place, objective: Objective) -> str:
-    found = place.summary
-    if found is None or found.n == 1:
-        return NO_VALUE
-    return objective.spread((found.high - found.low) / 2)
-
-
 def _values(config: Config, parameters: Sequence[str]) -> Mapping[str, str]:
     names = zip(short_names(parameters), parameters, strict=True)
     return {name: text(config[key]) if key in config else NO_VALUE for name, key in names}
 
 
 def _behind(place: Place, ranking: Ranking) -> str:
-    first, goal = ranking.winner, ranking.objective
-    if place is first or not first or not first.summary or not place.summary:
+    if place is ranking.winner:
         return NO_VALUE
-    return goal.spread(goal.loss(place.summary.mean) - goal.loss(first.summary.mean))
+    first, goal = ranking.places[0].summary, ranking.objective
+    return goal.spread(goal.loss(place.summary.mean) - goal.loss(first.mean))
 
 
 def _replicate(group: Group, seed: object, objective: Objective) -> str:

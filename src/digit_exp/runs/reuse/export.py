@@ -55,7 +55,7 @@ def _scores(ranking: Ranking) -> Drawing:
 
     goal, places = ranking.objective, ranking.with_numbers
     factor = 100 if goal.is_share else 1
-    found = [place.summary for place in places if place.summary is not None]
+    found = [place.summary for place in places if place.summary]
     means = [factor * each.mean for each in found]
     errors = [(factor * (s.mean - s.low), factor * (s.high - s.mean)) for s in found]
     labels = [label(place.group.parameters, ranking.parameters) or "all" for place in places]

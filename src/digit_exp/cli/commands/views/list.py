@@ -15,6 +15,7 @@ The store is opened only if it has runs without a folder here, or is a server.
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from datetime import datetime
@@ -179,5 +180,4 @@ def _handle(run: FoundRun, runs: Sequence[FoundRun]) -> str:
 def _metric(run: FoundRun, name: str) -> str:
     from digit_exp.analysis.objective import Objective
 
-    value = run.metrics.get(name)
-    return "–" if value is None else Objective(name).text(value)
+    return Objective(name).text(run.metrics.get(name, math.nan))
