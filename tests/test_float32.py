@@ -123,5 +123,5 @@ def test_a_float64_array_in_a_step_is_seen(train, monkeypatch):
         for x, labels in batches(*arguments):
             yield x.astype(np.float64), labels
 
-    monkeypatch.setattr("digit_exp.training.trainer.batches", careless)
+    monkeypatch.setattr("digit_exp.training.loop.batches", careless)
     assert "digit_exp.training.trainer.Trainer._train_epoch: x" in trained(train)[2]

@@ -7,7 +7,6 @@ else has to be kept. A registered class can be named in a configuration.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +19,6 @@ ACTIVATIONS: Registry[Layer] = Registry("activation")
 
 
 @ACTIVATIONS.register("relu")
-@dataclass(eq=False)
 class ReLU(Layer):
     """Rectified linear unit:  y = max(x, 0)."""
 
@@ -34,7 +32,6 @@ class ReLU(Layer):
 
 
 @ACTIVATIONS.register("leaky_relu")
-@dataclass(eq=False)
 class LeakyReLU(Layer):
     """Leaky rectified linear unit (Maas et al. 2013):  y = x if x > 0, else α x."""
 
@@ -50,7 +47,6 @@ class LeakyReLU(Layer):
 
 
 @ACTIVATIONS.register("elu")
-@dataclass(eq=False)
 class ELU(Layer):
     """Exponential linear unit (Clevert et al. 2016):  y = x if x > 0, else α (eˣ − 1)."""
 
@@ -69,7 +65,6 @@ class ELU(Layer):
 
 
 @ACTIVATIONS.register("gelu")
-@dataclass(eq=False)
 class GELU(Layer):
     """Gaussian error linear unit (Hendrycks & Gimpel 2016):  y = x Φ(x), Φ the normal CDF."""
 
@@ -89,7 +84,6 @@ class GELU(Layer):
 
 
 @ACTIVATIONS.register("tanh")
-@dataclass(eq=False)
 class Tanh(Layer):
     """Hyperbolic tangent:  y = tanh x,  y′ = 1 − y²."""
 
@@ -103,7 +97,6 @@ class Tanh(Layer):
 
 
 @ACTIVATIONS.register("sigmoid")
-@dataclass(eq=False)
 class Sigmoid(Layer):
     """Logistic function:  y = 1 / (1 + e⁻ˣ),  y′ = y (1 − y)."""
 

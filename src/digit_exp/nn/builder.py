@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from typing import Self
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from digit_exp.nn.activations import ACTIVATIONS
-from digit_exp.nn.convolution import (
-    AvgPool2D,
-    Conv2D,
-    GlobalAvgPool2D,
-    MaxPool2D,
-    SpatialDropout,
-)
+from digit_exp.nn.convolution import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D, SpatialDropout
 from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Shape, Standardize
-from digit_exp.nn.network import Network, spec_of
+from digit_exp.nn.network import Network
 from digit_exp.nn.prediction_averaging import ShiftAveraging
 from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng
@@ -134,8 +129,8 @@ class NetworkBuilder:
 
     def build(self, seed: int = 42, dtype: DTypeLike = np.float32) -> Network:
         """Return a network of its own, with initial weights drawn from `seed`."""
-        spec = spec_of(math.prod(self._image), self._layers, self._shift_averaging)
-        network = Network.from_spec(spec, dtype)
+        layers, averaging = deepcopy(self._layers), self._shift_averaging
+        network = Network(math.prod(self._image), layers, dtype, averaging)
         network.initialize(Rng(seed)("init"))
         return network
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from digit_exp.nn.losses import log_softmax
 from digit_exp.nn.parameters import Parameters, Slot
 
 
-@dataclass(eq=False)
 class Committee(Layer):
     """The mean of probabilities:  z = log Σᵢ pᵢ / n  with  pᵢ = softmax(zᵢ)  of n members.
 

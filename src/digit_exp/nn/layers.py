@@ -15,35 +15,30 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import Enum
-from typing import Any, ClassVar
+from typing import Any, ClassVar, dataclass_transform
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array
 from digit_exp.nn.initializers import Init, fill
-from digit_exp.nn.kernels import (
-    drop,
-    moments,
-    normalize,
-    normalize_backward,
-    scale_gradients,
-)
+from digit_exp.nn.kernels import drop, moments, normalize, normalize_backward, scale_gradients
 from digit_exp.nn.parameters import Kind, Parameters, Slot
 
 Shape = tuple[int, ...]
 """`(units,)`, or `(height, width, channels)` of maps; each layer sees them as a flat row."""
 
 
+@dataclass_transform(eq_default=False)
 class Layer:
-    """A step of the network. Subclasses are dataclasses of their constructor's arguments."""
+    """A step of the network. A subclass is a dataclass of its constructor's arguments."""
 
     kinds: ClassVar[dict[str, type[Layer]]] = {}
     """Every class of layer by its name in lower case, for `from_spec`."""
 
     def __init_subclass__(cls) -> None:
-        """Add the class to `kinds`."""
-        Layer.kinds[cls.__name__.lower()] = cls
+        """Make a dataclass of the subclass, and add it to `kinds`."""
+        Layer.kinds[cls.__name__.lower()] = dataclass(eq=False)(cls)
 
     x: Array
     y: Array
@@ -115,7 +110,6 @@ class Layer:
         self.backward(dy)
 
 
-@dataclass(eq=False)
 class Standardize(Layer):
     """Pixels with mean 0 and standard deviation 1:  y = (x − mean) / std."""
 
@@ -160,7 +154,6 @@ class WeightAndBias:
             self.b[...] = 0
 
 
-@dataclass(eq=False)
 class Dense(WeightAndBias, Layer):
     """A fully connected layer:  y = x W + b;  ∂W = xᵀ dy,  ∂b = Σ dy,  dx = dy Wᵀ."""
 
@@ -199,7 +192,6 @@ class Dense(WeightAndBias, Layer):
             np.add.reduce(dy, axis=0, out=self.db)
 
 
-@dataclass(eq=False)
 class BatchNorm(Layer):
     """Batch normalisation (Ioffe & Szegedy 2015):  y = γ (x − μ) / √(σ² + ε) + β.
 
@@ -258,7 +250,6 @@ class BatchNorm(Layer):
         return dy
 
 
-@dataclass(eq=False)
 class Dropout(Layer):
     """Inverted dropout (Srivastava et al. 2014).
 

@@ -64,13 +64,7 @@ class LearnerModel(AnyModel):
         raise NotImplementedError
 
     def build(
-        self,
-        inputs: int | tuple[int, int],
-        classes: int,
-        *,
-        seed: int,
-        dropout: float = 0.0,
-        standardize: PixelStatistics | None = None,
+        self, inputs: int | tuple[int, int], classes: int, *, seed: int, **_: object
     ) -> Learner:
         """Return the learner; what only a network can use is not given to it."""
         return self.learner((1, inputs) if isinstance(inputs, int) else inputs, classes, seed)

@@ -15,13 +15,7 @@ from digit_exp.nn import activations, committee, convolution  # noqa: F401 - a s
 from digit_exp.nn.layers import Layer, Shape, numbered
 from digit_exp.nn.losses import log_softmax, softmax
 from digit_exp.nn.parameters import Kind, Parameters
-from digit_exp.nn.prediction_averaging import (
-    MAPS,
-    SHIFTS,
-    DeformedCopies,
-    ShiftAveraging,
-    deformed,
-)
+from digit_exp.nn.prediction_averaging import MAPS, SHIFTS, DeformedCopies, ShiftAveraging, deformed
 from digit_exp.registry import ConfigError, Problem
 
 PREDICTION_BATCH = 1024
@@ -56,10 +50,12 @@ class Network:
         self.copies = copies
         self.layers = list(layers)
         self.names = numbered(self.layers)
-        named = list(zip(self.names, self.layers, strict=True))
-        slots = {f"{name}.{slot}": s for name, layer in named for slot, s in layer.slots().items()}
+        named = dict(zip(self.names, self.layers, strict=True))
+        slots = {
+            f"{k}.{slot}": s for k, layer in named.items() for slot, s in layer.slots().items()
+        }
         self.parameters = Parameters(slots | (copies.slots if copies else {}), dtype)
-        for name, layer in named:
+        for name, layer in named.items():
             layer.bind(name, self.parameters)
         trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
         if not trained:
@@ -195,24 +191,21 @@ class Network:
         """Return a table of the layers with their output shapes and parameter counts."""
         rows = [("layer", "kind", "output", "parameters"), ("input", "", f"({self.inputs})", "0")]
         for name, layer, shape in zip(self.names, self.layers, self.shapes, strict=True):
-            trained = sum(
-                self.parameters.grad(f"{name}.{slot}").size
-                for slot, place in layer.slots().items()
-                if place.kind is not Kind.buffer
-            )
+            trained = [slot for slot in layer.slots().values() if slot.kind is not Kind.buffer]
+            count = sum(math.prod(slot.shape) for slot in trained)
             size = " × ".join(map(str, shape))
-            rows.append((name, type(layer).__name__, f"({size})", f"{trained:,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        first, second, third = (max(pair) for pair in zip(widths, (14, 12, 8), strict=True))
-        lines = [f"{a:<{first}} {b:<{second}} {c:>{third}} {d:>12}" for a, b, c, d in rows]
-        total = f"{'total':<{first + second + third + 2}} {len(self.parameters):>12,}"
-        rule = "─" * len(total)
-        return "\n".join([lines[0], rule, *lines[1:], rule, total])
+            rows.append((name, type(layer).__name__, f"({size})", f"{count:,}"))
+        rows.append(("total", "", "", f"{len(self.parameters):,}"))
+        wide = [max(least, *(len(row[i]) for row in rows)) for i, least in enumerate((14, 12, 8))]
+        lines = [f"{a:<{wide[0]}} {b:<{wide[1]}} {c:>{wide[2]}} {d:>12}" for a, b, c, d in rows]
+        rule = "─" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
     def spec(self) -> dict[str, Any]:
         """Return the architecture as plain values, without the parameters."""
-        spec = spec_of(self.inputs, self.layers, self.shift_averaging)
-        return spec | ({COPIES: asdict(self.copies)} if self.copies else {})
+        spec = {"inputs": self.inputs, "layers": [layer.spec() for layer in self.layers]}
+        averaging = {SHIFT_AVERAGING: self.shift_averaging, COPIES: self.copies}
+        return spec | {key: asdict(kind) for key, kind in averaging.items() if kind is not None}
 
     def with_copies(self, maps: Array) -> Network:
         """Return a network of the same values that decides over copies: see `DeformedCopies`."""
@@ -230,11 +223,3 @@ class Network:
         shifts = ShiftAveraging(**spec[SHIFT_AVERAGING]) if SHIFT_AVERAGING in spec else None
         copies = DeformedCopies(**spec[COPIES]) if COPIES in spec else None
         return cls(spec["inputs"], layers, dtype, shifts, copies)
-
-
-def spec_of(
-    inputs: int, layers: Sequence[Layer], shift_averaging: ShiftAveraging | None
-) -> dict[str, Any]:
-    """Return a network's architecture as plain values, which `Network.from_spec` takes."""
-    spec = {"inputs": inputs, "layers": [layer.spec() for layer in layers]}
-    return spec | ({SHIFT_AVERAGING: asdict(shift_averaging)} if shift_averaging else {})

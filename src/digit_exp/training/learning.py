@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from digit_exp.arrays import Array, Labels
-from digit_exp.data.batches import batches
 from digit_exp.data.dataset import Split
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.losses import cross_entropy
@@ -24,9 +20,7 @@ class LearnerTrainer(EpochLoop[Learner]):
     """
 
     def _train_epoch(self, state: TrainState, train: Split) -> dict[str, float]:
-        """Give the batches of one epoch and return what the logits come to."""
-        rng = self.rng("learn", state.epoch)
-        total, correct, start = 0.0, 0, time.perf_counter()
+        rng, total, correct = self.rng("learn", state.epoch), 0.0, 0
         for x, labels in self._batches(state, train):
             loss = cross_entropy(self.network.trained_on(x, labels, rng), labels)
             total += loss.mean * len(labels)
@@ -35,21 +29,8 @@ class LearnerTrainer(EpochLoop[Learner]):
             self._emit("on_step_end", state, loss.mean)
             if state.stop_reason is not None:
                 break
-        seconds = time.perf_counter() - start
-        return {
-            "epoch": state.epoch + 1,
-            "train_loss": total / len(train),
-            "train_acc": correct / len(train),
-            "epoch_seconds": seconds,
-            "images_per_second": len(train) / seconds,
-        }
+        return {"train_loss": total / len(train), "train_acc": correct / len(train)}
 
     def evaluate(self, split: Split) -> tuple[float, float]:
         loss = cross_entropy(self.network.logits(split.images[split.rows]), split.labels)
         return loss.mean, loss.correct / len(split)
-
-    def _batches(self, state: TrainState, train: Split) -> Iterator[tuple[Array, Labels]]:
-        """Yield the batches of an epoch, shuffled and augmented."""
-        shuffle, augment = self.rng("shuffle", state.epoch), self.rng("augment", state.epoch)
-        for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
-            yield (x if self.augmentation is None else self.augmentation(x, augment)), labels

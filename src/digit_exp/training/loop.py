@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from digit_exp.arrays import Array, Labels
 from digit_exp.data.augmentations import Augmentation
+from digit_exp.data.batches import batches
 from digit_exp.data.dataset import Split
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
@@ -59,7 +62,7 @@ class EpochLoop(Generic[N]):
         raise NotImplementedError
 
     def _observe(self, state: TrainState, metrics: dict[str, float]) -> None:
-        """Take notice of the metrics of an epoch. Nothing by default."""
+        """Let a schedule see the metrics of an epoch. Nothing by default."""
 
     def fit(
         self, train: Split, val: Split | None = None, state: TrainState | None = None
@@ -97,10 +100,14 @@ class EpochLoop(Generic[N]):
         return state
 
     def _run_epoch(self, state: TrainState, train: Split, val: Split | None) -> None:
-        metrics = self._train_epoch(state, train)
+        start = time.perf_counter()
+        measured = self._train_epoch(state, train)
+        seconds = time.perf_counter() - start
         if state.stop_reason is not None:
             return  # stopped between two steps: half an epoch is not recorded
         state.epoch += 1
+        speed = {"epoch_seconds": seconds, "images_per_second": len(train) / seconds}
+        metrics = {"epoch": state.epoch, **measured, **speed}
         due = state.epoch % self.eval_every == 0 or state.epoch == self.epochs
         if val is not None and len(val) and due:
             with state.averaged():
@@ -108,6 +115,12 @@ class EpochLoop(Generic[N]):
         self._observe(state, metrics)
         state.history.append(metrics)
         self._emit("on_epoch_end", state, metrics)
+
+    def _batches(self, state: TrainState, train: Split) -> Iterator[tuple[Array, Labels]]:
+        """Yield the batches of an epoch, shuffled and augmented."""
+        shuffle, augment = self.rng("shuffle", state.epoch), self.rng("augment", state.epoch)
+        for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
+            yield (x if self.augmentation is None else self.augmentation(x, augment)), labels
 
     def _emit(self, event: str, *arguments: object) -> None:
         for callback in self.callbacks:

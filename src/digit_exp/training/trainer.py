@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
@@ -60,23 +59,15 @@ class Trainer(EpochLoop[Network]):
         return total / len(split), correct / len(split)
 
     def _observe(self, state: TrainState, metrics: dict[str, float]) -> None:
-        """Let the schedule see the metrics of the epoch."""
         self.schedule.observe(state.schedule_memory, metrics)
 
     def _train_epoch(self, state: TrainState, train: Split) -> dict[str, float]:
-        """Run the steps of one epoch and return their metrics."""
-        shuffle = self.rng("shuffle", state.epoch)
-        augment = self.rng("augment", state.epoch)
         dropout = self.rng("dropout", state.epoch)
         steps = math.ceil(len(train) / self.batch_size)
         last_step = state.step + steps - 1
         meter = EpochMeter(self.network.parameters)
         lr, decay = 0.0, self._decay_of_average(steps)
-
-        start = time.perf_counter()
-        for x, labels in batches(train, self.batch_size, shuffle.permutation(len(train))):
-            if self.augmentation is not None:
-                x = self.augmentation(x, augment)
+        for x, labels in self._batches(state, train):
             lr = self._learning_rate(state, steps)
             loss, correct = self._gradients(x, labels, dropout)
             if state.step == last_step:
@@ -86,14 +77,7 @@ class Trainer(EpochLoop[Network]):
             self._emit("on_step_end", state, loss)
             if state.stop_reason is not None:
                 break
-        seconds = time.perf_counter() - start
-        return {
-            "epoch": state.epoch + 1,
-            **meter.metrics(),
-            "learning_rate": lr,
-            "epoch_seconds": seconds,
-            "images_per_second": len(train) / seconds,
-        }
+        return {**meter.metrics(), "learning_rate": lr}
 
     def _learning_rate(self, state: TrainState, steps_per_epoch: int) -> float:
         clock = Clock(state.step, steps_per_epoch, self.epochs)
