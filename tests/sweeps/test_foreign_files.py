@@ -7,9 +7,8 @@ import pytest
 from digit_exp.runs import paths
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
-from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import checkpoint_in_folder
-from digit_exp.sweeps.results import results_in_folders
+from digit_exp.sweeps.results import PeerHistories, number_of, results_of
 from digit_exp.training.checkpoint import load_network, save_network
 
 JOB = "0123456789abcdef"
@@ -30,7 +29,7 @@ def sweep(tmp_path, train):
 
 
 def test_a_copy_is_no_job_of_the_report_and_no_rival(sweep):
-    (found,) = results_in_folders(sweep)
+    (found,) = results_of(None, sweep)
     assert found.status == "FINISHED"
     histories = PeerHistories(None, sweep, "val_acc")()
     assert set(histories[number_of(JOB)]) == {1, 2, 3}
@@ -47,7 +46,7 @@ def test_a_copy_is_no_run_of_its_own(sweep):
 def test_a_job_killed_before_it_wrote_its_configuration_is_left_out(sweep, train):
     other = train(sweep / "fedcba9876543211", "seed=1")
     (other / "config.yaml").unlink()
-    assert len(results_in_folders(sweep)) == 1
+    assert len(results_of(None, sweep)) == 1
 
 
 def test_a_network_in_the_place_of_a_checkpoint_is_not_resumed(sweep):

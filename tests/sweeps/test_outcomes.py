@@ -4,9 +4,8 @@ import threading
 
 import pytest
 
-from digit_exp.sweeps import progress as following
-from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
-from digit_exp.sweeps.progress import ProgressPrinter
+from digit_exp.sweeps import outcomes as following
+from digit_exp.sweeps.outcomes import Outcome, OutcomeLog, ProgressPrinter
 from digit_exp.sweeps.worker_settings import VARIABLE, SweepContext, current_sweep
 from digit_exp.tracking.base import FolderMailbox
 

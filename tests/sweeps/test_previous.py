@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from digit_exp.nn.builder import NetworkBuilder
-from digit_exp.sweeps.previous import checkpoint_in_store
+from digit_exp.sweeps.previous import PreviousRun, checkpoint_of
 from digit_exp.training.checkpoint import save_checkpoint
 from digit_exp.training.state import TrainState
 
-TRIAL = SimpleNamespace(run_id="mine")
+TRIAL = PreviousRun(trial=SimpleNamespace(run_id="mine"))
 
 
 class Store:
@@ -47,7 +47,7 @@ def test_the_checkpoint_that_is_ahead_counts(places, here_epoch, there_epoch, ep
     for place, number in ((here, here_epoch), (there, there_epoch)):
         if number is not None:
             leave(place, number)
-    found = checkpoint_in_store(Store(there), TRIAL, here)
+    found = checkpoint_of(TRIAL, Store(there), here)
     assert (found and found.state.epoch) == epoch
     assert not list(here.glob("tmp*"))
 
@@ -56,7 +56,7 @@ def test_what_is_had_from_the_store_lies_in_the_folder_then(places):
     here, there = places
     leave(there, 5)
     (there / "checkpoints" / "best.npz").write_text("best")
-    checkpoint_in_store(Store(there), TRIAL, here)
+    checkpoint_of(TRIAL, Store(there), here)
     assert {file.name for file in (here / "checkpoints").iterdir()} == {"best.npz", "last.npz"}
 
 
@@ -64,7 +64,7 @@ def test_a_checkpoint_of_a_run_that_was_superseded_does_not_count(places):
     here, there = places
     leave(here, 9, run_id="another")
     leave(there, 2)
-    assert checkpoint_in_store(Store(there), TRIAL, here).state.epoch == 2
+    assert checkpoint_of(TRIAL, Store(there), here).state.epoch == 2
 
 
 def test_a_damaged_checkpoint_in_the_store_does_not_hide_the_good_one(places):
@@ -72,4 +72,4 @@ def test_a_damaged_checkpoint_in_the_store_does_not_hide_the_good_one(places):
     leave(here, 3)
     leave(there, 5)
     (there / "checkpoints" / "last.npz").write_bytes(b"PK")
-    assert checkpoint_in_store(Store(there), TRIAL, here).state.epoch == 3
+    assert checkpoint_of(TRIAL, Store(there), here).state.epoch == 3

@@ -3,7 +3,7 @@
 from digit_exp.analysis.predictions import read_predictions
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
-from digit_exp.sweeps.results import results_in_folders
+from digit_exp.sweeps.results import results_of
 from tiny_runs import run
 
 JOB = "0123456789abcdef"
@@ -14,7 +14,7 @@ def test_jobs_are_compared_by_their_predictions_for_the_validation_images(tmp_pa
     (tmp_path / JOB).mkdir()
     experiment, result = run(tmp_path / JOB)
     RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / JOB)
-    (job,) = results_in_folders(tmp_path)
+    (job,) = results_of(None, tmp_path)
     found = read_predictions(job.predictions())
     val = experiment.val
     assert len(val) == 40
@@ -27,5 +27,5 @@ def test_a_run_of_an_earlier_version_has_no_validation_predictions(tmp_path):
     _, result = run(tmp_path / JOB)
     RunRecord(None, "FINISHED", summary=result.summary).write(tmp_path / JOB)
     (tmp_path / JOB / paths.VAL_PREDICTIONS).unlink()
-    (job,) = results_in_folders(tmp_path)
+    (job,) = results_of(None, tmp_path)
     assert job.predictions() is None

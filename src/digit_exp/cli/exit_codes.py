@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from digit_exp.colour import RED, coloured
-from digit_exp.runs.errors import INTERRUPTED, Interrupted
+from digit_exp.runs.errors import INTERRUPTED, Interrupted, JobFailed
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
 """Done; a failed run or a negative answer; a command that cannot be run."""
@@ -19,6 +19,8 @@ def run_command(work: Callable[[], int]) -> int:
         return signalled.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+    except JobFailed:  # the log has said why
+        return FAILURE
     except Exception as error:
         text = message(error)
         if text is None:

@@ -12,9 +12,9 @@ import json
 import math
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -55,6 +55,24 @@ def columns(
 def print_json(value: object, *, indent: int | None = 2) -> None:
     """Print strict JSON: a number that is not finite becomes null."""
     print(json.dumps(_finite(value), indent=indent, allow_nan=False))
+
+
+class Finding(Protocol):
+    """What a command has found out, for a person and for a program."""
+
+    def lines(self) -> Iterable[str]:
+        """Return it as lines of text."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain values."""
+
+
+def print_finding(found: Finding, *, json: bool) -> None:
+    """Print what a command has found out."""
+    if json:
+        print_json(found.as_json())
+    else:
+        print(*found.lines(), sep="\n")
 
 
 def _finite(value: object) -> object:

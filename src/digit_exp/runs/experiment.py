@@ -25,8 +25,7 @@ from digit_exp.runs.failures import WriteFailures, require_free_space
 from digit_exp.runs.folder import class_tag
 from digit_exp.runs.initial_weights import InitialWeights, origin_tags
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.own_code import own_code
-from digit_exp.tracking.provenance import provenance
+from digit_exp.tracking.provenance import own_code, provenance
 from digit_exp.tracking.tags import Tag
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import Checkpoint

@@ -8,23 +8,28 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from digit_exp.analysis.objective import Objective
+from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Ranking, rank
 from digit_exp.analysis.results import JobResult, searched_in
+from digit_exp.atomic import write_text
 from digit_exp.colour import GREEN, coloured
 from digit_exp.config.serialize import differences, from_flat
-from digit_exp.runs.folder import relative_to_cwd
+from digit_exp.runs import paths
+from digit_exp.runs.folder import RunRecord, display_status, records_below, relative_to_cwd
 from digit_exp.runs.results.summary import run_name
 from digit_exp.runs.signals import Interruption
-from digit_exp.sweeps.index import INDEX, write_index
 from digit_exp.sweeps.race import Race
-from digit_exp.sweeps.results import results_in_folders, results_in_store
+from digit_exp.sweeps.results import results_of
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_lines
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
+from digit_exp.tracking.tags import Tag
 
 log = logging.getLogger(__name__)
+
+INDEX = "index.txt"
+"""A table in a sweep's folder that says which folder holds which job."""
 
 
 def finish_sweep(
@@ -38,11 +43,7 @@ def finish_sweep(
     with Interruption():
         if sweep is not None and status is Status.KILLED:
             sweep.mark_dead(and_own=True)  # a launcher that is stopped kills its workers
-        found = (
-            results_in_folders(context.path)
-            if sweep is None
-            else results_in_store(sweep, context.path)
-        )
+        found = results_of(sweep, context.path)
         known = [job.config for job in found]
         found += [
             job for job in [*missing, *Race(context, sweep).dropped()] if job.config not in known
@@ -71,6 +72,25 @@ def _report(found: Sequence[JobResult], context: SweepContext, sweep: Sweep | No
         log.debug("the error", exc_info=error)
         return False
     return True
+
+
+def write_index(folder: Path, objective: Objective) -> Path:
+    """Write a line for each job whose folder is below `folder`, by their names."""
+    jobs = sorted(records_below(folder, f"*/{paths.RECORD}"), key=lambda job: job[1].name or "")
+    title = ("folder", "job", "status", objective.metric)
+    rows = [title, *((place.name, *_cells(record, objective)) for place, record in jobs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return write_text(folder / INDEX, "\n".join(lines) + "\n")
+
+
+def _cells(record: RunRecord, objective: Objective) -> tuple[str, str, str]:
+    value = record.summary.get(objective.metric)
+    status = display_status(record.status, record.tags.get(Tag.STOP_REASON)).lower()
+    return record.name or NO_VALUE, status, NO_VALUE if value is None else objective.text(value)
 
 
 def _close(sweep: Sweep, status: Status) -> None:

@@ -23,8 +23,7 @@ from digit_exp.runs import paths
 from digit_exp.runs.folder import records_below
 from digit_exp.runs.initial_weights import unpinned
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.own_code import own_code
-from digit_exp.tracking.provenance import source_digest
+from digit_exp.tracking.provenance import own_code, source_digest
 from digit_exp.tracking.tags import Tag
 
 LIBRARIES = ("numpy", "numba", "scipy")

@@ -32,9 +32,8 @@ from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.final_report import finish_sweep
-from digit_exp.sweeps.outcomes import STOPPED, OutcomeLog
+from digit_exp.sweeps.outcomes import STOPPED, OutcomeLog, ProgressPrinter
 from digit_exp.sweeps.own_script import own_script, require_main
-from digit_exp.sweeps.progress import ProgressPrinter
 from digit_exp.sweeps.search.check import require_search
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status

@@ -70,11 +70,16 @@ def checkpoint_in_folder(folder: Path) -> Checkpoint | None:
     return found if "run_id" in found.config else None  # else it is a network without a run
 
 
-def checkpoint_in_store(sweep: Sweep, trial: Trial, folder: Path) -> Checkpoint | None:
-    """Return where a trial can go on: the folder's checkpoint, or the store's if that is ahead.
+def checkpoint_of(earlier: PreviousRun, sweep: Sweep | None, folder: Path) -> Checkpoint | None:
+    """Return where an interrupted or failed job can go on, if it can.
 
-    The store's is then copied to the folder, with those that were kept beside it.
+    That is the folder's checkpoint, or the store's if that is ahead. The store's is then copied to
+    the folder, with those that were kept beside it.
     """
+    if sweep is None:
+        return checkpoint_in_folder(folder)
+    if (trial := earlier.trial) is None:
+        return None
     local = checkpoint_in_folder(folder)
     if local is not None and local.config["run_id"] != trial.run_id:
         local = None

@@ -20,7 +20,7 @@ from digit_exp.analysis.replicates import Group, grouped
 from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flatten
-from digit_exp.sweeps.results import results_in_folders, results_in_store
+from digit_exp.sweeps.results import results_of
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import FolderMailbox, Mailbox
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
@@ -42,7 +42,8 @@ class Race:
             return None
         mine = JobResult(number, None, "PLANNED", flatten(config), {})
         objective = Objective(self.context.objective)
-        return reason_to_drop(self._results(), mine, seeds, objective, self._candidates)
+        others = results_of(self.sweep, self.context.path)
+        return reason_to_drop(others, mine, seeds, objective, self.context.jobs // len(seeds))
 
     def drop(self, identity: str, config: RunConfig, number: int, reason: str) -> None:
         """Note that a job is not run."""
@@ -60,19 +61,10 @@ class Race:
         ]
 
     @property
-    def _candidates(self) -> int:
-        return self.context.jobs // len(self.context.seeds)
-
-    @property
     def _mailbox(self) -> Mailbox:
         if self.sweep is None:
             return FolderMailbox(Path(self.context.folder) / FOLDER)
         return self.sweep.mailbox(FOLDER)
-
-    def _results(self) -> list[JobResult]:
-        if self.sweep is None:
-            return results_in_folders(self.context.path)
-        return results_in_store(self.sweep, self.context.path)
 
 
 def reason_to_drop(

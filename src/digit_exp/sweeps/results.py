@@ -1,39 +1,50 @@
-"""The results of a sweep: its jobs, read from the store or from their folders."""
+"""The results of a sweep's jobs, from the store or from their folders.
+
+The report and a race need the jobs that have ended, a pruner the metrics of those that run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from digit_exp.analysis.results import JobResult
+from digit_exp.arrays import Metrics
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import flatten, read_yaml
 from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.active_run import read_epochs
 from digit_exp.runs.folder import display_status, record_in
-from digit_exp.runs.reuse.found_run import value_of
 from digit_exp.sweeps.identity import is_config_hash
+from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.links import lines
 from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.tags import Tag
 
+log = logging.getLogger(__name__)
+
 CURVES = ("train_loss", "train_acc", "val_loss", "val_acc")
+PAUSE = 300.0
+"""Seconds. A store that does not answer holds up the training that asks it."""
+
+Histories = Mapping[int, Mapping[int, float]]
+"""A metric by the number of a job's hash and by epoch."""
 
 
-def results_in_store(sweep: Sweep, folder: Path) -> list[JobResult]:
-    """Return every job of a tracked sweep, run by any process on any machine.
+def results_of(sweep: Sweep | None, folder: Path) -> list[JobResult]:
+    """Return every job of a sweep, if it is tracked those of any process on any machine.
 
     Curves and predictions, which the report needs of a few jobs, are fetched when asked for.
     """
+    if sweep is None:
+        return list(_from_folders(folder))
     return [_from_trial(sweep, trial, folder) for trial in sweep.children() if trial.params]
-
-
-def results_in_folders(folder: Path) -> list[JobResult]:
-    """Return every job of a sweep that is not tracked."""
-    return list(_from_folders(folder))
 
 
 def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
@@ -43,7 +54,7 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
         number=int(trial.tags.get(Tag.JOB, 0)),
         run_id=trial.run_id,
         status=display_status(trial.status, reason),
-        config={key: value_of(text) for key, text in trial.params.items()},
+        config=trial.config,
         metrics=trial.metrics,
         history=lambda: sweep.history(trial, *CURVES),
         folder=place if place.is_dir() else None,
@@ -100,3 +111,48 @@ def _config(place: Path) -> dict[str, object] | None:
 def folder_history(folder: Path) -> list[dict[str, float]]:
     """Return the metrics of each epoch, as a trainer's history."""
     return [{"epoch": epoch.number, **epoch.metrics} for epoch in read_epochs(folder)]
+
+
+class PeerHistories:
+    """Looks up one metric of every job: in the store, or in folders if nothing is tracked.
+
+    There are none while the store does not answer; it is asked again after a `pause` in seconds.
+    """
+
+    def __init__(
+        self, sweep: Sweep | None, folder: Path, metric: str, *, pause: float = PAUSE
+    ) -> None:
+        self._sweep = sweep
+        self._folder = folder
+        self._metric = metric
+        self._pause = pause
+        self._failed = -math.inf
+
+    def __call__(self) -> Histories:
+        if self._sweep is None:
+            return {
+                number_of(place.name): self._by_epoch(folder_history(place))
+                for place in job_folders(self._folder)
+            }
+        if time.monotonic() - self._failed < self._pause:
+            return {}
+        try:
+            return {
+                number_of(trial.tags[Tag.CONFIG_HASH]): self._by_epoch(
+                    self._sweep.history(trial, self._metric)
+                )
+                for trial in self._sweep.children()
+            }
+        except TrackingError as error:
+            self._failed = time.monotonic()
+            log.warning("no job is pruned until the store answers: %s", error)
+            return {}
+
+    def _by_epoch(self, history: Sequence[Metrics]) -> dict[int, float]:
+        measured = [metrics for metrics in history if self._metric in metrics]
+        return {int(metrics["epoch"]): metrics[self._metric] for metrics in measured}
+
+
+def number_of(config_hash: str) -> int:
+    """Return a number for a job that no other job of any plan has."""
+    return int(config_hash, 16) % 2**31

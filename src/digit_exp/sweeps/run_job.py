@@ -10,7 +10,8 @@ import math
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,9 +32,9 @@ from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.sweeps import previous
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.outcomes import STOPPED, Outcome, OutcomeLog
-from digit_exp.sweeps.peers import PeerHistories, number_of
 from digit_exp.sweeps.previous import PreviousRun
 from digit_exp.sweeps.race import Race
+from digit_exp.sweeps.results import PeerHistories, number_of
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.queries import SUPERSEDED, identity
@@ -52,7 +53,9 @@ def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> 
     config = from_mapping(values)
     if context.is_search:  # it has chosen the values, so that no plan has seen them
         config = pin(config)
-    sweep = _joined(config, context)
+    sweep, tracking = None, config.tracking
+    if (parent := context.parent_id) is not None:
+        sweep = join_sweep(context.name, parent, uri=tracking.uri, experiment=tracking.experiment)
     outcomes = OutcomeLog(context, sweep)
     if context.fail_fast and outcomes.has_failures():
         return math.nan
@@ -82,15 +85,6 @@ def _later(context: SweepContext) -> float:
     return math.nan
 
 
-def _joined(config: RunConfig, context: SweepContext) -> Sweep | None:
-    if context.parent_id is None:
-        return None
-    settings = config.tracking
-    return join_sweep(
-        context.name, context.parent_id, uri=settings.uri, experiment=settings.experiment
-    )
-
-
 @dataclass(frozen=True)
 class JobOutcome:
     """The outcome of a job in this command."""
@@ -103,86 +97,81 @@ class JobOutcome:
 
 @dataclass(frozen=True)
 class SweepJob:
-    """A configuration at its place in a sweep."""
+    """A configuration at its place in a sweep; its folder is named by its hash."""
 
     config: RunConfig
     context: SweepContext
     number: int
     name: str
     sweep: Sweep | None
+    data_digest: str | None = None
+    """None until the data were read."""
+
+    @cached_property
+    def identity(self) -> str:
+        """The hash of what the job is."""
+        return config_hash(self.config, self.data_digest)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the job, which no other job has."""
+        return self.context.path / self.identity
 
     def finish(self, interruption: Interruption) -> JobOutcome:
-        """Return the outcome of the job, from an earlier run if there is one."""
-        unread = self._location(None)
+        """Return the outcome of the job, from an earlier run if there is one.
+
+        It is not run if another process of this machine runs it.
+        """
         try:
             digest = load_data(self.config.data).digest
         except Exception as error:
-            unread.fail(error)
-        unread.forget_failure()  # now the data can be read
-        return self._location(digest).finish(interruption)
-
-    def _location(self, data_digest: str | None) -> _JobLocation:
-        name = config_hash(self.config, data_digest)
-        return _JobLocation(self, name, self.context.path / name)
-
-
-@dataclass(frozen=True)
-class _JobLocation:
-    """The place of a job in the store and in a folder, named by its hash."""
-
-    job: SweepJob
-    identity: str
-    folder: Path
-
-    def past(self) -> PreviousRun:
-        """Return what earlier commands left of the job."""
-        if self.job.sweep is None:
-            return previous.previous_in_folder(self.folder)
-        return previous.previous_in_store(self.job.sweep, self.identity, self.folder)
-
-    def finish(self, interruption: Interruption) -> JobOutcome:
-        """Return the outcome of the job, unless another process of this machine runs it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+            self._fail(error)
+        # now the data can be read; saves a query for jobs that had not failed
+        self._discard(self._previous() if self.identity in self.context.failed else PreviousRun())
+        job = replace(self, data_digest=digest)
+        job.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.folder / ".lock", blocking=False):
-                return self._finish(interruption)
+            with FileLock(job.folder / ".lock", blocking=False):
+                return job._finish(interruption)
         except Timeout:
             return JobOutcome("is running in another process")
 
+    def _previous(self) -> PreviousRun:
+        """Return what earlier commands left of the job."""
+        if self.sweep is None:
+            return previous.previous_in_folder(self.folder)
+        return previous.previous_in_store(self.sweep, self.identity, self.folder)
+
     def _finish(self, interruption: Interruption) -> JobOutcome:
-        earlier = self.past()
+        earlier = self._previous()
         if earlier.runner is not None:
             return JobOutcome(f"is running elsewhere ({earlier.runner})")
-        if self.job.context.rerun:
-            self.discard(earlier)
+        if self.context.rerun:
+            self._discard(earlier)
             earlier = PreviousRun()
         if earlier.is_over:
             where = "" if earlier.is_here else ", elsewhere"
             return JobOutcome(f"was done before{where}", earlier.summary)
-        checkpoint = self._checkpoint(earlier)
+        checkpoint = previous.checkpoint_of(earlier, self.sweep, self.folder)
         if checkpoint is None:
-            if (reason := self._reason_to_drop()) is not None:
+            race = Race(self.context, self.sweep)
+            if (reason := race.reason_to_drop(self.config, self.number)) is not None:
+                race.drop(self.identity, self.config, self.number, reason)
                 return JobOutcome(f"dropped, {reason}", is_dropped=True)
-            self.discard(earlier)
+            self._discard(earlier)
         return self._run(checkpoint, interruption)
 
-    def _reason_to_drop(self) -> str | None:
-        """Return why a race does not run the job, and note that; None if it is to be run."""
-        job = self.job
-        race = Race(job.context, job.sweep)
-        reason = race.reason_to_drop(job.config, job.number)
-        if reason is not None:
-            race.drop(self.identity, job.config, job.number, reason)
-        return reason
-
     def _run(self, checkpoint: Checkpoint | None, interruption: Interruption) -> JobOutcome:
-        with self._opened(checkpoint) as run:
+        with self._started(checkpoint) as run:
             if self._is_taken(run):
                 return JobOutcome("is running elsewhere")
-            initial = initial_weights(self.job.config) if checkpoint is None else None
-            experiment = Experiment.prepare(self.job.config, self.folder, checkpoint, initial)
+            initial = initial_weights(self.config) if checkpoint is None else None
+            experiment = Experiment.prepare(self.config, self.folder, checkpoint, initial)
             report.log_start(experiment)
-            result = train_and_evaluate(experiment, run, interruption, self._pruning_context())
+            metric = report.monitor_of(self.config).monitor.value
+            peers = PeerHistories(self.sweep, self.context.path, metric)
+            pruning = PruningContext(number_of(self.identity), peers, self.context.deadline)
+            result = train_and_evaluate(experiment, run, interruption, pruning)
         if result.stop_reason == SWEEP_OUT_OF_TIME:
             return JobOutcome(STOPPED)
         if result.stop_reason == "pruned":
@@ -191,22 +180,17 @@ class _JobLocation:
             return JobOutcome(result.stop_reason or "failed")
         return JobOutcome("resumed and done" if checkpoint else "done", result.summary)
 
-    def fail(self, error: Exception) -> NoReturn:
+    def _fail(self, error: Exception) -> NoReturn:
         """Record a run with the status FAILED for a job that cannot start."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.discard(self.past())
-        with self._opened(None):
+        self._discard(self._previous())
+        with self._started(None):
             raise error
 
-    def forget_failure(self) -> None:
-        """Discard the job's remains if it had failed; saves a query for those that had not."""
-        has_failed = self.identity in self.job.context.failed
-        self.discard(self.past() if has_failed else PreviousRun())
-
-    def discard(self, earlier: PreviousRun) -> None:
+    def _discard(self, earlier: PreviousRun) -> None:
         """Discard what earlier commands left of this job."""
-        if earlier.trial is not None and self.job.sweep is not None:
-            self.job.sweep.supersede(earlier.trial)
+        if earlier.trial is not None and self.sweep is not None:
+            self.sweep.supersede(earlier.trial)
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -214,48 +198,28 @@ class _JobLocation:
                 path.unlink()
 
     @contextmanager
-    def _opened(self, checkpoint: Checkpoint | None) -> Iterator[ActiveRun]:
-        """Open the run of the job, with a log of its own."""
-        job = self.job
-        opening = start_run(
-            job.config,
-            self.folder,
-            checkpoint=checkpoint,
-            name=job.name,
-            identity=self._tags(),
+    def _started(self, checkpoint: Checkpoint | None) -> Iterator[ActiveRun]:
+        """Start the run of the job, with a log of its own and tags that say whose job it is."""
+        tags = {
+            **(
+                identity(self.context.name, self.identity)
+                if self.sweep is None
+                else self.sweep.identity(self.identity)
+            ),
+            Tag.JOB: str(self.number),
+            Tag.OBJECTIVE: self.context.objective,
+            **({Tag.RACE: "true"} if self.context.race else {}),
+        }
+        start = start_run(
+            self.config, self.folder, checkpoint=checkpoint, name=self.name, identity=tags
         )
-        with logging_to(self.folder / paths.LOG), opening as run:
+        with logging_to(self.folder / paths.LOG), start as run:
             yield run
-
-    def _tags(self) -> dict[str, str]:
-        """Return what says of which sweep the run is, tracked or not, and which of its jobs."""
-        context, sweep = self.job.context, self.job.sweep
-        of_sweep = (
-            identity(context.name, self.identity)
-            if sweep is None
-            else sweep.identity(self.identity)
-        )
-        race = {Tag.RACE: "true"} if context.race else {}
-        return {**of_sweep, Tag.JOB: str(self.job.number), Tag.OBJECTIVE: context.objective, **race}
 
     def _is_taken(self, run: ActiveRun) -> bool:
         """Return whether another machine has begun the same job; then this run is superseded."""
-        sweep = self.job.sweep
-        if sweep is None or not sweep.is_taken(self.identity, run.tracker.run_id):
+        if self.sweep is None or not self.sweep.is_taken(self.identity, run.tracker.run_id):
             return False
         run.record.tags |= {Tag.KIND: SUPERSEDED}
         run.record.status = Status.KILLED
         return True
-
-    def _checkpoint(self, earlier: PreviousRun) -> Checkpoint | None:
-        """Return where an interrupted or failed run of this job can go on, if it can."""
-        if self.job.sweep is None:
-            return previous.checkpoint_in_folder(self.folder)
-        if earlier.trial is None:
-            return None
-        return previous.checkpoint_in_store(self.job.sweep, earlier.trial, self.folder)
-
-    def _pruning_context(self) -> PruningContext:
-        metric = report.monitor_of(self.job.config).monitor.value
-        peers = PeerHistories(self.job.sweep, self.job.context.path, metric)
-        return PruningContext(number_of(self.identity), peers, self.job.context.deadline)

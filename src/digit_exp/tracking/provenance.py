@@ -6,14 +6,18 @@ import hashlib
 import os
 import platform
 import subprocess
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from types import ModuleType
 
 from threadpoolctl import threadpool_info
 
+from digit_exp.registry import is_own
 from digit_exp.tracking.tags import Tag
 from digit_exp.version import version
 
@@ -36,6 +40,23 @@ def provenance(seed: int, source: Path = HERE) -> dict[str, str]:
     digest = source_digest()
     known = {} if digest is None else {Tag.SOURCE_DIGEST: digest}
     return {"seed": str(seed), **git_tags(source), **known, **_versions(), **_machine()}
+
+
+def own_code(classes: Iterable[type]) -> dict[str, str]:
+    """Return tags with the digest of the files and the versions of what these import.
+
+    There are none if all classes are of this package. What a file imports of one's other files does
+    not count.
+    """
+    modules = {sys.modules[cls.__module__] for cls in classes if is_own(cls)}
+    files = sorted(Path(file) for module in modules if (file := getattr(module, "__file__", None)))
+    if not files:
+        return {}
+    digest = hashlib.sha256(b"\n".join(file.read_bytes() for file in files)).hexdigest()
+    return {
+        Tag.OWN_DIGEST: digest,
+        **{key: text for each in modules for key, text in _imported_versions(each)},
+    }
 
 
 def git_tags(source: Path = HERE) -> dict[str, str]:
@@ -122,6 +143,16 @@ def _versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             versions[f"version.{package}"] = metadata.version(package)
     return versions
+
+
+def _imported_versions(module: ModuleType) -> Iterator[tuple[str, str]]:
+    """Yield the version of each library of which a module has something by name."""
+    for value in list(vars(module).values()):
+        name = getattr(value, "__name__" if isinstance(value, ModuleType) else "__module__", None)
+        root = str(name).partition(".")[0]
+        version = getattr(sys.modules.get(root), "__version__", None)
+        if isinstance(version, str) and root != "digit_exp":
+            yield f"version.{root}", version
 
 
 def _machine() -> dict[str, str]:

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import digit_exp
-from digit_exp.cli import main
+from digit_exp.cli import entry, main
 from digit_exp.config.plan import plan
 from digit_exp.runs import train_and_evaluate
 from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse import start_from
+from digit_exp.runs.reuse.handover.export_run import export_run
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 from digit_exp.runs.reuse.start_from import pin, pin_plan
@@ -168,6 +169,19 @@ def test_it_is_reproduced_unless_the_weights_are_gone_or_others():
     with pytest.raises(digit_exp.ConfigError, match="start_from"):
         reproduce(run, Path("gone"), track=False, tolerance=0)
     assert not Path("changed").exists() | Path("gone").exists()
+
+
+def test_its_archive_is_verified_where_the_other_run_is(capsys):
+    export_run(begun(START, "seed=3"), Path("run.zip"))
+    capsys.readouterr()
+    assert entry.main(["verify", "run.zip", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["verdict"] == "bit-identical"
+    before = list(Path("outputs/reproductions").iterdir())
+    shutil.rmtree(ORIGIN)
+    start_from._find_again.cache_clear()  # as in another process
+    assert entry.main(["verify", "run.zip"]) == 2
+    assert f"start_from: '{ORIGIN}'" in capsys.readouterr().err
+    assert list(Path("outputs/reproductions").iterdir()) == before
 
 
 def interrupt(run):

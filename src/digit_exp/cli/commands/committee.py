@@ -18,9 +18,8 @@ from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
 from digit_exp.cli.arguments import RUN, add_json, add_store
-from digit_exp.cli.exit_codes import FAILURE, SUCCESS
-from digit_exp.cli.output import print_json
-from digit_exp.runs.errors import JobFailed
+from digit_exp.cli.exit_codes import SUCCESS
+from digit_exp.cli.output import print_finding
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -42,12 +41,5 @@ def run(options: Namespace) -> int:
     members = found if options.best is None else best_of(found, options.best)
     folder = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    try:
-        made = make_committee(members, folder, options.name)
-    except JobFailed:  # the log has said why
-        return FAILURE
-    if options.json:
-        print_json(made.plain())
-    else:
-        print(*made.lines(), sep="\n")
+    print_finding(make_committee(members, folder, options.name), json=options.json)
     return SUCCESS

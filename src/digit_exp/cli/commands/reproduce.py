@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import TextIO
 
 from digit_exp.cli.arguments import add_json, add_run, add_store
-from digit_exp.cli.output import print_json
+from digit_exp.cli.output import print_finding
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.errors import JobFailed
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -43,20 +42,13 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.reproduce import Verdict, reproduce
-    from digit_exp.runs.reuse.views.json_shapes import reproduction_json
+    from digit_exp.runs.reuse.reproduce import reproduce
 
     original = Runs.of_folder(uri=options.uri).find(options.run)
     folder = new_folder(options.out)
     print(f"reproducing {original.label}", file=progress_to(options.json), flush=True)
-    try:
-        found = reproduce(original, folder, track=options.track, tolerance=options.tolerance / 100)
-    except JobFailed:  # the log has said why
-        return Verdict.different.value
-    if options.json:
-        print_json(reproduction_json(found))
-    else:
-        print("", *found.lines(), sep="\n")
+    found = reproduce(original, folder, track=options.track, tolerance=options.tolerance / 100)
+    print_finding(found, json=options.json)
     return found.verdict.value
 
 

@@ -27,9 +27,8 @@ from digit_exp.cli.arguments import RUN, add_json, add_store
 from digit_exp.cli.commands.import_run import add_places
 from digit_exp.cli.commands.reproduce import add_out, new_folder, progress_to
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
-from digit_exp.cli.output import print_json
+from digit_exp.cli.output import print_finding
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.errors import JobFailed
 
 if TYPE_CHECKING:
     from digit_exp.runs.reuse.found_run import FoundRun
@@ -51,14 +50,8 @@ def run(options: Namespace) -> int:
     folder, runs = new_folder(options.out), Runs.of_folder(uri=options.uri)
     with _original(options, runs) as original:
         print(f"verifying {original.label}", file=progress_to(options.json), flush=True)
-        try:
-            found = verify(original, folder, runs.all)
-        except JobFailed:  # the log has said why
-            return FAILURE
-        if options.json:
-            print_json(found.as_json())
-        else:
-            print("", *found.lines(), sep="\n")
+        found = verify(original, folder, runs.all)
+        print_finding(found, json=options.json)
     return SUCCESS if found.is_verified else FAILURE
 
 

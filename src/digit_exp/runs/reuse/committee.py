@@ -17,7 +17,7 @@ from digit_exp.nn.committee import Committee
 from digit_exp.nn.network import Network
 from digit_exp.nn.prediction_averaging import MAPS
 from digit_exp.optim.optimizers import SGD
-from digit_exp.runs.experiment import Experiment, Result, load_data, train_val_splits
+from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import TEST_METRIC
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.runner import start_run
@@ -38,7 +38,7 @@ class Member:
     first_val_acc: float | None
     """Of the committee up to it."""
 
-    def plain(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "id": self.run.run_id,
@@ -59,9 +59,9 @@ class MadeCommittee:
     where: Sequence[str]
     """How to view it in MLflow."""
 
-    def plain(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        members = [member.plain() for member in self.members]
+        members = [member.as_json() for member in self.members]
         return {"folder": str(self.folder), "members": members, **self.result.summary}
 
     def lines(self) -> Iterator[str]:
@@ -144,13 +144,9 @@ def _together(members: Sequence[FoundRun], name: str) -> RunConfig:
         if (run.run_id, run.folder) in [(one.run_id, one.folder) for one in members[:number]]:
             raise RunError(f"{run.label} is named twice; each member counts once")
     _require_alike(members, [run.data_digest for run in members], "data set")
-    configs = [run.run_config() for run in members]
-    dataset = load_data(configs[0].data)
-    if dataset.digest != members[0].data_digest:
-        raise RunError(f"the data set has changed since {members[0].label} was trained")
-    held_out = [train_val_splits(config, dataset)[1].rows.tobytes() for config in configs]
+    held_out = [run.val_split().rows.tobytes() for run in members]
     _require_alike(members, held_out, "validation images (data.val_ratio, data.split_seed, seed)")
-    first = configs[0]
+    first = members[0].run_config()
     trainer = replace(
         first.trainer, epochs=0, ema=0.0, ema_share=0.0, minutes=None, fit_minutes=None
     )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Ranking, rank
@@ -18,14 +18,22 @@ from digit_exp.analysis.report.section import Results, Section
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.terminal import terminal_table, text_table
 from digit_exp.analysis.results import JobResult, searched_in
-from digit_exp.analysis.run_comparison import ComparedRun
-from digit_exp.data.dataset import Dataset
-from digit_exp.data.idx import DataError
+from digit_exp.analysis.run_comparison import (
+    ComparedRun,
+    PairedTest,
+    accuracy_interval,
+    better,
+    differing,
+    loss_interval,
+    paired_tests,
+    validation_tests,
+)
 from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
-from digit_exp.runs.experiment import load_data, train_val_splits
+from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS, job_result
+from digit_exp.runs.reuse.views.listing import as_json
 from digit_exp.tracking.mlflow.links import ID_LENGTH
 from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import CheckpointError
@@ -63,6 +71,22 @@ class Comparison:
                 parts.append("\n".join([section.title, "", *section.text, *tables]))
         return "\n\n".join(parts)
 
+    def as_json(self, files: Sequence[Path]) -> dict[str, Any]:
+        """Return the shape that `compare --json` prints; `files` are what `write` returned."""
+        page, *figures = [str(relative_to_cwd(file)) for file in files]
+        runs = zip(self.runs, self.compared, strict=True)
+        return {
+            "runs": [{**as_json(run), "intervals": _intervals(one)} for run, one in runs],
+            "differing": {
+                key: [one.config.get(key) for one in self.compared]
+                for key in differing(self.compared)
+            },
+            "pairs": _pairs(self.compared),
+            "configurations": None if self.ranking is None else _configurations(self.ranking),
+            "page": page,
+            "figures": figures,
+        }
+
     def write(self, folder: Path | None = None) -> list[Path]:
         """Write the page and the figures; return the files, the page first."""
         labels = " · ".join(run.label for run in self.runs)
@@ -87,7 +111,7 @@ def compare(runs: Sequence[FoundRun]) -> Comparison:
     if ranking is not None:
         different = [different[number] for number in _representatives(ranking)]
     compared = [_compared_run(run) for run in different]
-    dataset = _dataset(different[0])
+    dataset = _if_any(different[0].dataset)
     results = Results(
         ranking=ranking,
         runs=compared,
@@ -144,19 +168,17 @@ def _representatives(ranking: Ranking) -> list[int]:
 
 
 def _compared_run(run: FoundRun) -> ComparedRun:
-    val = _val_images(run)
-    run_id = (run.run_id or NO_VALUE)[:ID_LENGTH]
-    test, val_predictions = _if_any(run.predictions), _if_any(run.val_predictions)
+    val = _if_any(run.val_split)
     return ComparedRun(
         run.name,
-        run_id,
+        (run.run_id or NO_VALUE)[:ID_LENGTH],
         run.status,
         run.config,
         run.metrics,
         _if_any(run.history) or (),
-        test,
-        val_predictions,
-        val,
+        _if_any(run.predictions),
+        _if_any(run.val_predictions),
+        len(val) or None if val else None,
         run.folder,
         _page(run),
     )
@@ -169,26 +191,9 @@ def _page(run: FoundRun) -> str | None:
 def _if_any(load: Callable[[], T]) -> T | None:
     try:
         return load()
-    except (RunError, CheckpointError):  # it did not finish, or its version did not keep them
+    # it did not finish, its version did not keep them, or its data are not here
+    except (RunError, ConfigError, CheckpointError):
         return None
-
-
-def _val_images(run: FoundRun) -> int | None:
-    """Return the size of the validation split, if the data of the run are available."""
-    try:
-        config = run.run_config()
-        return len(train_val_splits(config, load_data(config.data))[1]) or None
-    except (RunError, ConfigError, DataError, CheckpointError):
-        return None
-
-
-def _dataset(run: FoundRun) -> Dataset | None:
-    """Return the data set, if it has not changed since the run."""
-    try:
-        dataset = load_data(run.run_config().data)
-    except (RunError, ConfigError, DataError, CheckpointError):
-        return None
-    return dataset if run.tags.get(Tag.DATA_DIGEST, dataset.digest) == dataset.digest else None
 
 
 def _name(runs: Sequence[FoundRun]) -> str:
@@ -196,3 +201,54 @@ def _name(runs: Sequence[FoundRun]) -> str:
     more = [f"and-{len(runs) - MAX_NAMED}-more"] if len(runs) > MAX_NAMED else []
     # a name that every file system takes, whatever the locale
     return re.sub(r"[^A-Za-z0-9._=,-]+", "_", "-".join([*words, *more]))[:LONGEST_NAME]
+
+
+def _configurations(ranking: Ranking) -> list[dict[str, Any]]:
+    return [
+        {
+            "parameters": dict(place.group.parameters),
+            "mean": place.summary.mean if place.summary else None,
+            "interval": [place.summary.low, place.summary.high] if place.summary else None,
+            "seeds": [
+                {"seed": job.config.get("seed"), "score": ranking.objective.score(job)}
+                for job in place.group.results
+            ],
+            "p": place.comparison.corrected if place.comparison else None,
+            "outcome": place.comparison.outcome if place.comparison else None,
+        }
+        for place in ranking.places
+    ]
+
+
+def _intervals(one: ComparedRun) -> dict[str, Any]:
+    read = one.test_predictions
+    return {
+        "best_val_acc": one.validation,
+        "test_acc": None if read is None else accuracy_interval(read),
+        "test_loss": None if read is None else loss_interval(read),
+    }
+
+
+def _pairs(compared: Sequence[ComparedRun]) -> list[dict[str, Any]]:
+    validation = {pair.second: pair for pair in validation_tests(compared)}
+    return [
+        {
+            "first": test.first,
+            "second": test.second,
+            **_counts(test),
+            "validation": _counts(judged) if judged else None,
+            "better": better(judged) if judged else None,
+        }
+        for test in paired_tests(compared)
+        for judged in [validation.get(test.second)]
+    ]
+
+
+def _counts(pair: PairedTest) -> dict[str, Any]:
+    return {
+        "only_first": len(pair.only_first),
+        "only_second": len(pair.only_second),
+        "difference": pair.difference,
+        "interval": pair.interval,
+        "p": pair.p,
+    }

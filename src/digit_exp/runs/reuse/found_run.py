@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -15,6 +15,8 @@ from digit_exp.arrays import Metrics
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, flat, read_yaml
+from digit_exp.data.dataset import Dataset, Split
+from digit_exp.data.idx import DataError
 from digit_exp.data.sources import DataSource
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
@@ -69,7 +71,7 @@ class FoundRun:
             and self.checkpoint_file is None
             and not self._is_here(paths.CONFIG)
         ):
-            return {key: value_of(text) for key, text in self.trial.params.items()}
+            return self.trial.config
         return flat(self._written())
 
     @property
@@ -86,6 +88,41 @@ class FoundRun:
         if (known := self.tags.get(Tag.DATA_DIGEST)) is not None:
             return known
         return str(self._memo()["data_digest"])
+
+    def dataset(self) -> Dataset:
+        """Return the data set that it was trained on.
+
+        Raises RunError if the data are not there, or are others by now.
+        """
+        from digit_exp.runs.experiment import load_data  # slow to import
+
+        digest = self.data_digest
+        try:
+            found = load_data(self.run_config().data)
+        except DataError as error:
+            needed = f"{self.label} needs data with the digest {digest}"
+            raise RunError(f"{needed}, and its data cannot be read: {error}") from error
+        if found.digest != digest:
+            raise RunError(
+                f"the data set has changed since {self.label} was trained: its digest was {digest}"
+                f" and is {found.digest}"
+            )
+        return found
+
+    def val_split(self) -> Split:
+        """Return its validation images; raises what `dataset` does."""
+        from digit_exp.runs.experiment import train_val_splits
+
+        return train_val_splits(self.run_config(), self.dataset())[1]
+
+    def here(self, *, ended: bool = False) -> tuple[Path, RunRecord]:
+        """Return its folder and record; raises RunError if there is none, or it has not `ended`."""
+        if self.folder is None:
+            raise RunError(f"{self.label} has no folder here; use the command where it was run")
+        record = record_of(self.folder)
+        if ended and record.is_alive:
+            raise RunError(f"{self.label} is still going on (process {record.pid}); wait for it")
+        return self.folder, record
 
     @property
     def data(self) -> str:
@@ -249,30 +286,3 @@ def in_store(store: RunStore, trial: Trial, folder: Path | None) -> FoundRun:
         trial=trial,
         store=store,
     )
-
-
-def at_checkpoint(file: Path) -> FoundRun:
-    """Return the run of a checkpoint file that is not in the folder of a run."""
-    metadata = load_checkpoint(file).config
-    return FoundRun(
-        run_id=metadata.get("run_id"),
-        name=file.name,
-        status="UNKNOWN",
-        started=datetime.fromtimestamp(file.stat().st_mtime, UTC),
-        metrics={},
-        tags={},
-        checkpoint_file=file,
-    )
-
-
-def with_checkpoint(run: FoundRun, file: Path) -> FoundRun:
-    """Return a run whose network is that of one checkpoint."""
-    return replace(run, checkpoint_file=file)
-
-
-def value_of(text: str) -> object:
-    """Return the value of an MLflow parameter, a text: numbers, lists and null are JSON."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -19,15 +21,14 @@ from digit_exp.runs.folder import display_status, record_in, records_below, rela
 from digit_exp.runs.reuse.found_run import (
     FoundRun,
     RunError,
-    at_checkpoint,
     in_folder,
     in_store,
     record_of,
-    with_checkpoint,
 )
 from digit_exp.tracking.mlflow.queries import RunStore, trial_ids
 from digit_exp.tracking.mlflow.uri import Store, locate
 from digit_exp.tracking.tags import Tag
+from digit_exp.training.checkpoint import load_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -231,9 +232,23 @@ def _at(path: Path) -> FoundRun | None:
     if path.is_file():
         record = record_in(path.parent.parent)
         if record is None:
-            return at_checkpoint(path)
-        return with_checkpoint(in_folder(path.parent.parent, record), path)
+            return _at_checkpoint(path)
+        return replace(in_folder(path.parent.parent, record), checkpoint_file=path)
     return in_folder(path, record_of(path)) if (path / paths.RECORD).exists() else None
+
+
+def _at_checkpoint(file: Path) -> FoundRun:
+    """Return the run of a checkpoint file that is not in the folder of a run."""
+    metadata = load_checkpoint(file).config
+    return FoundRun(
+        run_id=metadata.get("run_id"),
+        name=file.name,
+        status="UNKNOWN",
+        started=datetime.fromtimestamp(file.stat().st_mtime, UTC),
+        metrics={},
+        tags={},
+        checkpoint_file=file,
+    )
 
 
 def _has_network(run: FoundRun) -> bool:

@@ -12,16 +12,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from digit_exp.arrays import Array, Metrics
 from digit_exp.config.schema import Backend, RunConfig
-from digit_exp.data.idx import DataError
-from digit_exp.runs.experiment import epochs_of, load_data
+from digit_exp.runs.experiment import epochs_of
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.start_from import initial_weights
+from digit_exp.runs.reuse.views.listing import as_json
 from digit_exp.runs.runner import execute
 from digit_exp.runs.signals import Interruption
 from digit_exp.tracking.tags import Tag
@@ -97,8 +98,25 @@ class Reproduction:
         near = all(abs(then[name] - now[name]) <= self.tolerance for name in known)
         return Verdict.tolerable if known and near else Verdict.different
 
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape that `reproduce --json` prints."""
+        first = self.first
+        metrics = {} if first is None else {key: [*pair] for key, pair in first.values.items()}
+        return {
+            "verdict": self.verdict.name,
+            "original": as_json(self.original),
+            "again": as_json(self.again),
+            "epochs": self.epochs,
+            "first_difference": first and {"epoch": first.epoch, "metrics": metrics},
+            "environment": {key: [*pair] for key, pair in self.changed.items()},
+            "weights": self.weights,
+            "predictions": self.predictions,
+            "tolerance": self.tolerance,
+        }
+
     def lines(self) -> Iterator[str]:
-        """Yield the comparison as lines of text."""
+        """Yield the comparison as lines of text, below an empty one."""
+        yield ""
         yield from self._environment_lines()
         if self.first is None:
             yield f"epochs: {self.epochs} compared, every metric bit-identical"
@@ -148,33 +166,16 @@ def reproduce(original: FoundRun, folder: Path, *, track: bool, tolerance: float
         members = " ".join(json.loads(original.tags[Tag.COMMITTEE]))
         raise RunError(f"{original.label} is a committee. Make it again: committee {members}")
     config = original.run_config()
-    _require_data(original, config)
+    original.dataset()
     initial = initial_weights(config)
     folder.mkdir(parents=True)
     with Interruption() as interruption:
         again = _reproduction_config(config, original, track)
-        execute(
-            again,
-            folder,
-            interruption,
-            last_epoch=_last_epoch(original),
-            initial=initial,
-        )
+        # where a run stopped because its time was over
+        is_stopped = original.tags.get(Tag.STOP_REASON) == OUT_OF_TIME
+        last_epoch = original.checkpoint().state.epoch if is_stopped else None
+        execute(again, folder, interruption, last_epoch=last_epoch, initial=initial)
     return compare_runs(original, Runs().find(str(folder)), tolerance)
-
-
-def _require_data(original: FoundRun, config: RunConfig) -> None:
-    """Raise RunError unless the data are those that the run was trained on."""
-    digest = original.data_digest
-    needed = f"{original.label} needs data with the digest {digest}"
-    try:
-        found = load_data(config.data).digest
-    except DataError as error:
-        raise RunError(f"{needed}, and its data cannot be read: {error}") from error
-    if found != digest:
-        raise RunError(
-            f"the data set has changed since {original.label} was trained: {needed}, got {found}"
-        )
 
 
 def compare_runs(original: FoundRun, again: FoundRun, tolerance: float = TOLERANCE) -> Reproduction:
@@ -186,18 +187,24 @@ def compare_runs(original: FoundRun, again: FoundRun, tolerance: float = TOLERAN
         epochs=min(len(then), len(now)),
         first=first_difference(then, now),
         changed=_changed(original.tags, again.tags),
-        weights=_weights(original, again) if len(then) == len(now) else None,
+        weights=_max_difference(*(run.model().numbers() for run in (original, again)))
+        if len(then) == len(now)
+        else None,
         predictions=_predictions(original, again),
         tolerance=tolerance,
     )
 
 
-def first_difference(then: Sequence[Metrics], now: Sequence[Metrics]) -> Difference | None:
+def first_difference(earlier: Sequence[Metrics], later: Sequence[Metrics]) -> Difference | None:
     """Return the first common epoch in which a metric differs in at least one bit."""
-    for before, after in zip(then, now, strict=False):
+    for before, after in zip(earlier, later, strict=False):
         keys = [key for key in dict.fromkeys([*before, *after]) if key not in TIMING_METRICS]
         values = {key: (before.get(key, math.nan), after.get(key, math.nan)) for key in keys}
-        apart = {key: pair for key, pair in values.items() if not _is_same(*pair)}
+        apart = {
+            key: (then, now)
+            for key, (then, now) in values.items()
+            if then != now and not (math.isnan(then) and math.isnan(now))
+        }
         if apart:
             return Difference(int(before["epoch"]), apart)
     return None
@@ -216,26 +223,10 @@ def _reproduction_config(config: RunConfig, original: FoundRun, track: bool) -> 
     return replace(config, run_name=name, tracking=tracking, trainer=trainer)
 
 
-def _last_epoch(original: FoundRun) -> int | None:
-    """Return after which epoch a run stopped because its time was over."""
-    if original.tags.get(Tag.STOP_REASON) != OUT_OF_TIME:
-        return None
-    return original.checkpoint().state.epoch
-
-
-def _is_same(then: float, now: float) -> bool:
-    return then == now or (math.isnan(then) and math.isnan(now))
-
-
 def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     keys = [key for key in dict.fromkeys([*then, *now]) if key.startswith(PROVENANCE_TAGS)]
     pairs = {key: (then.get(key, "unknown"), now.get(key, "unknown")) for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
-
-
-def _weights(original: FoundRun, again: FoundRun) -> float:
-    then, now = (run.model().numbers() for run in (original, again))
-    return _max_difference(then, now)
 
 
 def _predictions(original: FoundRun, again: FoundRun) -> float | None:

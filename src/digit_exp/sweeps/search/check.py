@@ -8,9 +8,9 @@ from typing import Any
 from digit_exp.config.plan import Plan
 from digit_exp.config.serialize import unused
 from digit_exp.registry import ConfigError
-from digit_exp.sweeps.search.sampler import Sampler
 from digit_exp.sweeps.search.space import distributions
 from digit_exp.sweeps.search.storage import require_storage
+from digit_exp.sweeps.search.study import Sampler
 
 
 def require_search(plan: Plan) -> None:

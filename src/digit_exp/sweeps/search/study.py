@@ -14,12 +14,13 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from digit_exp.registry import ConfigError, Problem
-from digit_exp.sweeps.search.sampler import Sampler
+import numpy as np
+
+from digit_exp.registry import ConfigError, Problem, did_you_mean
 from digit_exp.sweeps.search.space import Value, distributions
 from digit_exp.sweeps.search.storage import only_process, open_storage, quiet, storage_address
 from digit_exp.tracking.mlflow.uri import (
@@ -28,12 +29,44 @@ from digit_exp.tracking.mlflow.uri import (
 )
 
 if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
 DIRECTIONS = ("maximize", "minimize")
 
 PLACE, FAILED, SEARCH = "digit_exp.place", "digit_exp.failed", "digit_exp.search"
 """Noted in Optuna: a trial's place, that its job ended without a value, what is searched."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """A sampler of Optuna by the name of its class, with its keyword arguments."""
+
+    name: str = "TPESampler"
+    seed: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def at(self, place: int) -> BaseSampler:
+        """Return the sampler for one place of the search; raises ConfigError if there is none."""
+        from optuna import samplers
+
+        known = [name for name in samplers.__all__ if name.endswith("Sampler")]
+        known = [name for name in known if not name.startswith("Base")]
+        if self.name not in known:
+            near = did_you_mean(self.name, known)
+            message = f"unknown sampler {self.name!r}.{near} Known: {', '.join(known)}"
+            raise ConfigError(Problem("hydra.sweeper.sampler", message))
+        seed = {}
+        if self.name == "QMCSampler" and self.seed is not None:
+            seed = {"seed": self.seed}  # one sequence, whose position is kept in the study
+        elif self.seed is not None:
+            seed = {"seed": int(np.random.SeedSequence([self.seed, place]).generate_state(1)[0])}
+        try:
+            sampler: BaseSampler = getattr(samplers, self.name)(**seed, **self.options)
+        except (TypeError, ValueError) as error:
+            message = f"{self.name} cannot be made with these options: {error}"
+            raise ConfigError(Problem("hydra.sweeper.sampler_options", message)) from error
+        return sampler
 
 
 @dataclass(frozen=True)

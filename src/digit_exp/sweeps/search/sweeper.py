@@ -99,8 +99,7 @@ class SearchSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Run the jobs that the search still lacks and return the results of each batch."""
-        from digit_exp.sweeps.search.sampler import Sampler
-        from digit_exp.sweeps.search.study import Study
+        from digit_exp.sweeps.search.study import Sampler, Study
 
         assert self.config is not None
         assert self.launcher is not None

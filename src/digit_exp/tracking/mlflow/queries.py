@@ -6,6 +6,7 @@ given two parents at once.
 
 from __future__ import annotations
 
+import json
 import logging
 import platform
 import shutil
@@ -52,6 +53,11 @@ class Trial:
     experiment_id: str = ""
     started: float = 0.0
     """Seconds since 1970."""
+
+    @property
+    def config(self) -> dict[str, object]:
+        """The parameters as values: numbers, lists and null are JSON."""
+        return {key: _value(text) for key, text in self.params.items()}
 
     @property
     def is_running(self) -> bool:
@@ -121,6 +127,13 @@ class RunStore:
         folder = tempfile.mkdtemp(prefix="digit_exp-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         return Path(folder)
+
+
+def _value(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def identity(name: str, config_hash: str) -> dict[str, str]:

@@ -17,7 +17,7 @@ from argparse import ArgumentParser, Namespace
 
 from digit_exp.cli.arguments import add_json, add_run, add_store
 from digit_exp.cli.exit_codes import SUCCESS
-from digit_exp.cli.output import print_json
+from digit_exp.cli.output import print_finding
 
 REFUSED = 1
 """Exit code if the champion stays."""
@@ -34,12 +34,8 @@ def configure(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
     from digit_exp.runs.reuse.manage.promote import promote
-    from digit_exp.runs.reuse.views.json_shapes import promotion_json
 
     runs = Runs.of_folder(uri=options.uri)
     found = promote(runs, options.run, name=options.name, force=options.force)
-    if options.json:
-        print_json(promotion_json(found))
-    else:
-        print(*found.lines(), sep="\n")
+    print_finding(found, json=options.json)
     return SUCCESS if found.is_champion else REFUSED

@@ -42,28 +42,21 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.views.json_shapes import synced_json
+    from digit_exp.runs.reuse.manage.sync import sync
+    from digit_exp.runs.reuse.views.listing import as_json
 
     runs = Runs.of_folder(uri=options.uri)
     found = [run for text in options.runs for run in runs.all_matching(text)]
     results = []
     for run in found:
-        results.append(_sync_one(run, options.to or options.uri))
+        folder, _ = run.here()
+        results.append(sync(folder, options.to or options.uri))
         if not options.json:
             print(_lines(run, results[-1]))
     if options.json:
         rows = zip(found, results, strict=True)
-        print_json({"runs": [synced_json(run, result) for run, result in rows]})
+        print_json({"runs": [{**as_json(run), **result.as_json()} for run, result in rows]})
     return SUCCESS if all(result.is_all for result in results) else FAILURE
-
-
-def _sync_one(run: FoundRun, to: str | None) -> Synced:
-    from digit_exp.runs.reuse.found_run import RunError
-    from digit_exp.runs.reuse.manage.sync import sync
-
-    if run.folder is None:
-        raise RunError(f"{run.label} has no folder here; sync where it was run")
-    return sync(run.folder, to)
 
 
 def _lines(run: FoundRun, synced: Synced) -> str:

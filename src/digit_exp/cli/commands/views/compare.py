@@ -31,12 +31,11 @@ def configure(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.compare import compare
     from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.views.json_shapes import comparison_json
 
     runs = Runs.of_folder(uri=options.uri)
     found = compare([run for text in options.runs for run in runs.all_matching(text)])
     if options.json:
-        print_json(comparison_json(found, found.write(options.out)))
+        print_json(found.as_json(found.write(options.out)))
         return 0
     print(found.lines())
     page, *pictures = found.write(options.out)

@@ -19,7 +19,6 @@ from digit_exp.runs.reuse.reproduce import (
     Verdict,
     reproduce,
 )
-from digit_exp.runs.reuse.views.json_shapes import reproduction_json
 from digit_exp.runs.reuse.views.listing import recorded_config
 from digit_exp.tracking.tags import Tag
 
@@ -77,7 +76,7 @@ class Verification:
     def as_json(self) -> dict[str, Any]:
         """Return the shape that `verify --json` prints: that of `reproduce`, and the rule."""
         return {
-            **reproduction_json(self.found),
+            **self.found.as_json(),
             "verdict": self.verdict,
             "data_digest": self.found.original.data_digest,
             "seeds": self.limit.seeds,

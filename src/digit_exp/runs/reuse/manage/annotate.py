@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
+from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.manage.sync import store_of, sync
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.mirror.entities import refusal
@@ -19,7 +17,7 @@ RESERVED = ("mlflow.", "digit_exp.")
 
 def given_tags(run: FoundRun) -> dict[str, str]:
     """Return the tags that a run was given afterwards."""
-    return dict(_record(run)[1].annotations)
+    return dict(run.here()[1].annotations)
 
 
 def parse_tags(words: Sequence[str]) -> dict[str, str]:
@@ -47,9 +45,7 @@ def annotate(
     the run itself, or is not there to be removed. If the store does not answer, TrackingError: new
     tags are kept in the folder then, none is removed.
     """
-    folder, record = _record(run)
-    if record.is_alive:
-        raise RunError(f"{run.label} is still going on; give it tags when it has ended")
+    folder, record = run.here(ended=True)
     if fixed := (tags.keys() & record.tags.keys()) - {Tag.NOTE}:
         said = ", ".join(f"{name}={record.tags[name]}" for name in sorted(fixed))
         raise RunError(f"{run.label} has said {said} itself, which stays; choose another name")
@@ -64,9 +60,3 @@ def annotate(
     if record.run_id is not None and not sync(folder).is_all:
         raise TrackingError(f"{run.label} has its tags in {folder}, but MLflow lacks some of it")
     return record.annotations
-
-
-def _record(run: FoundRun) -> tuple[Path, RunRecord]:
-    if run.folder is None:
-        raise RunError(f"{run.label} has no folder here; use the command where it was run")
-    return run.folder, record_of(run.folder)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from digit_exp.data.dataset import Dataset
 from digit_exp.runs import paths
-from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.reuse.predict import write_model_of
+from digit_exp.runs.reuse.views.listing import as_json
 from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.registered_models import (
     CHAMPION,
@@ -86,6 +85,17 @@ class Promotion:
     def is_champion(self) -> bool:
         """Whether the run is the champion."""
         return self.version is not None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the shape that `promote --json` prints."""
+        return {
+            "run": as_json(self.run),
+            "model": self.model,
+            "promoted": self.is_champion,
+            "version": self.version and self.version.number,
+            "champion_before": self.champion and self.champion.number,
+            "comparison": self.comparison and asdict(self.comparison),
+        }
 
     def lines(self) -> Iterator[str]:
         """Yield the result as lines of text."""
@@ -166,12 +176,12 @@ def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
 def compare_paired(challenger: FoundRun, champion: FoundRun) -> PairedComparison:
     """Compare two runs on the validation images that they share.
 
-    Raises RunError if their data differ, or if they share too few validation images.
+    Raises RunError if their data are not there, or if they share too few validation images.
     """
     from scipy.stats import binomtest
 
-    dataset = _dataset(challenger, champion)
-    both = np.intersect1d(_held_out(challenger, dataset), _held_out(champion, dataset))
+    dataset = challenger.dataset()
+    both = np.intersect1d(challenger.val_split().rows, champion.val_split().rows)
     if len(both) < MIN_IMAGES:
         raise RunError(
             f"{challenger.label} and the champion {champion.label} share only {len(both)}"
@@ -188,18 +198,3 @@ def compare_paired(challenger: FoundRun, champion: FoundRun) -> PairedComparison
         else 1.0
     )
     return PairedComparison(len(both), int(ours.sum()), int(theirs.sum()), gained, lost, p)
-
-
-def _dataset(challenger: FoundRun, champion: FoundRun) -> Dataset:
-    dataset = load_data(challenger.run_config().data)
-    for run in (challenger, champion):
-        if run.data_digest != dataset.digest:
-            raise RunError(
-                f"the data set {dataset.name} has changed since {run.label} was trained, so"
-                f" it cannot be compared with {challenger.label}. Use --force to skip the test"
-            )
-    return dataset
-
-
-def _held_out(run: FoundRun, dataset: Dataset) -> NDArray[np.intp]:
-    return train_val_splits(run.run_config(), dataset)[1].rows

@@ -30,6 +30,15 @@ class Synced:
     where: list[str]
     """How to open the run there, as lines of text."""
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what `sync --json` prints of a run, besides the run itself."""
+        return {
+            "stored_as": self.run_id,
+            "sent": self.sent,
+            "complete": self.is_all,
+            "page": self.where,
+        }
+
 
 def sync(folder: Path, to: str | None = None) -> Synced:
     """Make the run in a store equal to a folder: in the store at `to`, or in its own.

@@ -43,12 +43,8 @@ def remove(run: FoundRun, trash: Path) -> Path:
     Raises RunError if it is still going on, has no folder here, or is a registered model;
     TrackingError if the store does not answer. Everything stays as it was then.
     """
-    if run.folder is None:
-        raise RunError(f"{run.label} has no folder here; use the command where it was run")
-    record = record_of(run.folder)
-    if record.is_alive:
-        raise RunError(f"{run.label} is still going on (process {record.pid})")
-    origin = run.folder.resolve()
+    folder, record = run.here(ended=True)
+    origin = folder.resolve()
     store = store_of(origin) if record.run_id else None
     if store and record.run_id and (models := store.models_of(record.run_id)):
         raise RunError(f"{run.label} is registered as {', '.join(models)}; delete that first")

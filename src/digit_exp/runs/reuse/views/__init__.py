@@ -1,4 +1,4 @@
-"""What is shown of runs and sweeps: the table, the details, the JSON shapes, the page in MLflow.
+"""What is shown of runs and sweeps: the table, the details, the page in MLflow.
 
 Reads runs and changes nothing.
 """

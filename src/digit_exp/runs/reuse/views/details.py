@@ -20,7 +20,6 @@ from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.folder import FINAL_REASONS, relative_to_cwd
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.manage.annotate import given_tags
 from digit_exp.runs.reuse.views.listing import as_json, recorded_config
 from digit_exp.tracking.mlflow.links import ID_LENGTH
 from digit_exp.tracking.tags import Tag
@@ -98,7 +97,7 @@ class Details:
             **as_json(self.run),
             "job": None if job is None else int(job),
             "reason": self.run.tags.get(Tag.STOP_REASON),
-            "note": given_tags(self.run).get(Tag.NOTE) if self.run.folder else None,
+            "note": self.run.here()[1].annotations.get(Tag.NOTE) if self.run.folder else None,
             "changed": {
                 key: {"default": default, "value": value}
                 for key, (default, value) in self.changed.items()
