@@ -1,7 +1,5 @@
 """The jobs of a sweep of any application, ranked: a table, and the same as JSON."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What makes two jobs the same: configuration, code of the application, versions of libraries."""
 
-from __future__ import annotations
-
 import ast
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """A function that Hydra calls, made a job: `@digit_exp.job`, and `digit_exp.report` inside it."""
 
-from __future__ import annotations
-
 import json
 import math
 import time

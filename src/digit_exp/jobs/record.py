@@ -1,7 +1,5 @@
 """What a job leaves in its folder: `job.json`, and `metrics.jsonl` with a line for each report."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator, Mapping

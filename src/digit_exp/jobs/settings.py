@@ -1,7 +1,5 @@
 """What an application says of its sweep, in `hydra.sweeper`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any

@@ -1,7 +1,5 @@
 """The callback that stops a run of a sweep that falls behind the others."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 
 from digit_exp.arrays import Metrics

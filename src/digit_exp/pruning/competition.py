@@ -1,7 +1,5 @@
 """Whether a job falls behind the others of its sweep: the rule of a pruner applied to histories."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

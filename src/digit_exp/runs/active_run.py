@@ -3,10 +3,9 @@
 Epochs that a full disk refuses stay in memory, so that the tracker gets them.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -141,17 +140,11 @@ def read_epochs(folder: Path) -> list[Epoch]:
     try:
         return series.read(folder / paths.METRICS)
     except (FileNotFoundError, NotADirectoryError):
-        return _epochs_of_checkpoint(folder / paths.LAST_CHECKPOINT)
-
-
-def _epochs_of_checkpoint(file: Path) -> list[Epoch]:
-    """Return the epochs of a run of 0.1, which kept them in its checkpoint alone."""
-    try:
-        history = load_checkpoint(file).state.history
-        at = file.stat().st_mtime_ns // 1_000_000
-    except (CheckpointError, OSError):
+        file = folder / paths.LAST_CHECKPOINT  # a run of 0.1 kept them there alone
+        with suppress(CheckpointError, OSError):
+            at = file.stat().st_mtime_ns // 1_000_000
+            return [epoch_of(metrics, at) for metrics in load_checkpoint(file).state.history]
         return []
-    return [epoch_of(metrics, at) for metrics in history]
 
 
 def epoch_of(metrics: Metrics, at: int) -> Epoch:

@@ -1,7 +1,5 @@
 """The callbacks of a run, in the order in which the trainer calls them."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -93,7 +91,14 @@ def _pruning(experiment: Experiment, context: PruningContext) -> PruneLosing:
 
 def _checkpoints(experiment: Experiment, run: ActiveRun) -> list[Callback]:
     settings, folder = experiment.config.trainer.checkpoint, experiment.folder
-    metadata, failures = _checkpoint_metadata(experiment, run), experiment.write_failures
+    failures = experiment.write_failures
+    # what a checkpoint needs, besides the state, for its run to be resumed
+    metadata: Mapping[str, Any] = {
+        "run_id": run.tracker.run_id,
+        "data_digest": experiment.dataset.digest,
+        "run": resolved(experiment.config),
+        EPOCHS: experiment.epochs,
+    }
     best = paths.LAST_CHECKPOINT.parent / settings.filename
     kept = ModelCheckpoint(
         folder / best,
@@ -106,13 +111,3 @@ def _checkpoints(experiment: Experiment, run: ActiveRun) -> list[Callback]:
     )
     last = LastCheckpoint(folder / paths.LAST_CHECKPOINT, metadata)
     return [BestEffort(kept, failures, best), BestEffort(last, failures, paths.LAST_CHECKPOINT)]
-
-
-def _checkpoint_metadata(experiment: Experiment, run: ActiveRun) -> Mapping[str, Any]:
-    """Return what a checkpoint needs, besides the state, for its run to be resumed."""
-    return {
-        "run_id": run.tracker.run_id,
-        "data_digest": experiment.dataset.digest,
-        "run": resolved(experiment.config),
-        EPOCHS: experiment.epochs,
-    }

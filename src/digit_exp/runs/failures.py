@@ -1,7 +1,5 @@
 """Files that a run cannot write: training continues, and the run reports them at its end."""
 
-from __future__ import annotations
-
 import logging
 import shutil
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ A configuration has them as `RUN@DIGEST`, so that a run says with which numbers 
 becomes of the other one. The digest, not the name, is part of a job's identity.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator

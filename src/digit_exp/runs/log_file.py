@@ -1,7 +1,5 @@
 """The log file of a run. If the disk is full, one message replaces a traceback per line."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Iterator

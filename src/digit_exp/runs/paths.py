@@ -1,7 +1,5 @@
 """The names of the files in the folder of a run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 RECORD = "run.json"

@@ -1,7 +1,5 @@
 """One run from configuration to result, with its tracker, record and log."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import traceback

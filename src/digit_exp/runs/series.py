@@ -1,7 +1,5 @@
 """Metrics over time as a file: a line of JSON for each point, null for what is not finite."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterable

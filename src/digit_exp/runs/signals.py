@@ -4,8 +4,6 @@ During training, the first signal lets the step finish and ends training in orde
 or one at any other time, raises Interrupted at once.
 """
 
-from __future__ import annotations
-
 import signal
 import threading
 from types import FrameType

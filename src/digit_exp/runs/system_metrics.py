@@ -4,8 +4,6 @@ They are in a file of their own, so no comparison of runs sees them. The thread 
 measures; training does nothing for it.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import time

@@ -1,7 +1,5 @@
 """The steps of a run: train, evaluate once on the test set, write the results into its folder."""
 
-from __future__ import annotations
-
 import logging
 import time
 from dataclasses import dataclass, replace
@@ -42,6 +40,14 @@ from digit_exp.training.state import TrainState
 
 log = logging.getLogger(__name__)
 
+STATUSES = {
+    "diverged": Status.FAILED,
+    "interrupted": Status.KILLED,
+    "pruned": Status.KILLED,
+    SWEEP_OUT_OF_TIME: Status.KILLED,
+}
+"""Of runs that stopped for a reason; all others have FINISHED."""
+
 
 def train_and_evaluate(
     experiment: Experiment,
@@ -54,13 +60,16 @@ def train_and_evaluate(
     experiment = _with_fitted_epochs(experiment, run)
     steps = _Steps(experiment, run)
     steps.write_inputs()
-    earlier, started = _earlier_seconds(experiment), time.perf_counter()
+    history = [] if experiment.start is None else experiment.start.history
+    earlier = sum(metrics["epoch_seconds"] for metrics in history)  # of the processes before
+    started = time.perf_counter()
     trainer = experiment.trainer(callbacks_of(experiment, run, interruption, pruning))
     with threads_for(experiment.network, experiment.config.trainer.threads):
         state = trainer.fit(experiment.train, experiment.val, experiment.start)
         seconds = earlier + time.perf_counter() - started
         summary = {**best_epoch(experiment.config, state.history), "training_seconds": seconds}
-        result = Result(_status(state), summary, state.stop_reason)
+        status = STATUSES.get(state.stop_reason or "", Status.FINISHED)
+        result = Result(status, summary, state.stop_reason)
         predictions = None
         if result.status is Status.FINISHED:
             summary |= steps.validate()
@@ -128,9 +137,10 @@ class _Steps:
         )
         # a resumed run may have the reason of its first part in its record
         if state.stop_reason is not None or experiment.start is not None:
+            missed = state.callback_memory.get(PruneLosing.__name__, {})  # the epoch and the value
             record.tags |= {
                 Tag.STOP_REASON: state.stop_reason or "completed",
-                **_pruning_tags(state),
+                **{f"pruned.{name}": f"{value:.6g}" for name, value in missed.items()},
             }
         record.summary = result.summary
         record.tags |= {Tag.NOTE: markdown_note(experiment, result, state, record.run_id)}
@@ -167,25 +177,3 @@ def _with_fitted_epochs(experiment: Experiment, run: ActiveRun) -> Experiment:
     log.info("trainer.fit_minutes=%g: %d epochs", settings.fit_minutes, epochs)
     run.record.tags |= {Tag.FITTED_EPOCHS: str(epochs)}
     return replace(experiment, epochs=epochs)
-
-
-def _earlier_seconds(experiment: Experiment) -> float:
-    """Return how long the processes before a resumed one have trained."""
-    history = [] if experiment.start is None else experiment.start.history
-    return sum(metrics["epoch_seconds"] for metrics in history)
-
-
-def _status(state: TrainState) -> Status:
-    reasons = {
-        "diverged": Status.FAILED,
-        "interrupted": Status.KILLED,
-        "pruned": Status.KILLED,
-        SWEEP_OUT_OF_TIME: Status.KILLED,
-    }
-    return reasons.get(state.stop_reason or "", Status.FINISHED)
-
-
-def _pruning_tags(state: TrainState) -> dict[str, str]:
-    """Return the tags of a pruned run: the epoch, and the value that it had to reach."""
-    memory = state.callback_memory.get(PruneLosing.__name__, {})
-    return {f"pruned.{name}": f"{value:.6g}" for name, value in memory.items()}

@@ -1,7 +1,5 @@
 """The end of a sweep: its jobs gathered and ranked, the report, the parent closed, the links."""
 
-from __future__ import annotations
-
 import logging
 import shlex
 import sys
@@ -22,6 +20,7 @@ from digit_exp.sweeps.race import Race
 from digit_exp.sweeps.results import results_of
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
+from digit_exp.tracking.mlflow.queries import RUNNING
 from digit_exp.tracking.mlflow.saved_view import SavedView, comparison_lines
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.tags import Tag
@@ -95,7 +94,7 @@ def _cells(record: RunRecord, objective: Objective) -> tuple[str, str, str]:
 
 def _close(sweep: Sweep, status: Status) -> None:
     """End the parent, unless others are still at work on the sweep: they will."""
-    others = [] if status is Status.KILLED else [t for t in sweep.running() if t.is_running]
+    others = [] if status is Status.KILLED else [t for t in sweep.children(RUNNING) if t.is_running]
     if others:
         print(f"{len(others)} of the jobs are running elsewhere; the sweep goes on there")
     else:

@@ -3,8 +3,6 @@
 A sweep that is started again skips the jobs that are done.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -5,8 +5,6 @@ itself whether it is done, resumed or started (`trial`). The report is made from
 the folders if nothing is tracked, also after failures.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sys
@@ -51,7 +49,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     if plan.trials is not None:
         require_search(plan)
     planned, name = _planned(plan), sweep_name(plan)
-    sweep = _open(plan.jobs[0], name)
+    sweep = opened(plan.jobs[0], name)
     keys = list(dict.fromkeys([*search_space(plan), *swept_keys(plan)]))  # jobs are named by these
     context = _context(plan, name, keys, sweep)
     plan.set_hydra(_settings(context, plan))
@@ -62,7 +60,7 @@ def run_sweep(plan: Plan, launch: Launch) -> int:
     follower = ProgressPrinter(context, OutcomeLog(context, sweep))
     try:
         with follower, Interruption():
-            is_whole = _launch(launch)
+            is_whole = _has_launched(launch)
         _print_what_is_left(follower, context)
         missing = _without_outcome(planned, follower, context)
         failed = missing or follower.failures or not is_whole
@@ -84,7 +82,7 @@ def _planned(plan: Plan) -> list[JobResult]:
     ]
 
 
-def _launch(launch: Launch) -> bool:
+def _has_launched(launch: Launch) -> bool:
     """Run the jobs; return False if the system has ended a process that worked on them."""
     try:
         launch()
@@ -124,7 +122,7 @@ def _without_outcome(
     ]
 
 
-def _open(config: RunConfig, name: str) -> Sweep | None:
+def opened(config: RunConfig, name: str) -> Sweep | None:
     """Return the sweep in the store, which is made here, before any job needs it."""
     settings = config.tracking
     if settings.backend is Backend.none:

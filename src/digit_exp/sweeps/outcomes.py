@@ -6,8 +6,6 @@ command until its jobs are over, and what they print may end up in files of anot
 command itself reads the outcomes, in a thread, and prints a line for each.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -1,7 +1,5 @@
 """The program that registers one's own classes, run again by other processes of its sweep."""
 
-from __future__ import annotations
-
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path

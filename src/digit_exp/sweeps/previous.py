@@ -4,8 +4,6 @@ A tracked sweep asks the store, which all its processes share; the folder only s
 untracked one asks the folder.
 """
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Mapping

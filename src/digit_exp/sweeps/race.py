@@ -5,8 +5,6 @@ and a search and under every launcher. A dropped job makes no run; it writes a n
 report marks its candidate.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

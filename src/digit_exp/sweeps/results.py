@@ -3,8 +3,6 @@
 The report and a race need the jobs that have ended, a pruner the metrics of those that run.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import time

@@ -4,8 +4,6 @@ Its folder is named by the hash of what the job is, not by its number, so that a
 same job finds its results.
 """
 
-from __future__ import annotations
-
 import math
 import shutil
 from collections.abc import Iterator, Mapping

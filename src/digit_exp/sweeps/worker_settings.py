@@ -4,8 +4,6 @@ It is passed as a setting of Hydra, which puts it into the environment of each j
 the workers of every launcher, also those that were started before the command.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 import os

@@ -1,7 +1,5 @@
 """The contracts: what a run's folder holds, a tracker that mirrors it, the mailbox of a sweep."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum

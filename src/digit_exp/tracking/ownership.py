@@ -6,8 +6,6 @@ machines see only its heartbeat, a time that it writes every 30 s while it train
 without one it counts as dead.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import time

@@ -1,7 +1,5 @@
 """Provenance of a run: commit, packages, machine; no environment variables, which have secrets."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import platform

@@ -1,7 +1,5 @@
 """The names of the tags that programs give a run, in `run.json` and in MLflow."""
 
-from __future__ import annotations
-
 
 class Tag:
     """Names of tags. Those that begin with `mlflow.` are MLflow's own."""

@@ -12,6 +12,7 @@ from digit_exp.tracking.base import Status, TrackingError
 from digit_exp.tracking.mlflow import queries
 from digit_exp.tracking.mlflow.connect import connect
 from digit_exp.tracking.mlflow.mirror import mlflow_tracker
+from digit_exp.tracking.mlflow.queries import RUNNING
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
 from digit_exp.tracking.mlflow.uri import locate
 from tracked_runs import epochs, tracked
@@ -205,7 +206,7 @@ def test_a_trial_of_another_machine_is_dead_after_five_silent_minutes(folder, sw
         sweep, **elsewhere, **{"digit_exp.heartbeat": f"{time.time() - 310:.0f}"}
     )
     heard = leave_running(sweep, **elsewhere, **{"digit_exp.heartbeat": f"{time.time() - 200:.0f}"})
-    assert [trial.run_id for trial in sweep.running() if trial.is_running] == [heard]
+    assert [trial.run_id for trial in sweep.children(RUNNING) if trial.is_running] == [heard]
     assert [trial.run_id for trial in sweep.mark_dead()] == [silent]
     assert status_of(folder, silent) == "KILLED"
     with pytest.raises(TrackingError, match=r"still running, as process 1 on another, last heard"):

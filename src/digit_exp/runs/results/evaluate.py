@@ -1,7 +1,5 @@
 """What is measured once, after training: validation and test predictions, and calibration."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

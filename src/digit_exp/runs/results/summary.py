@@ -1,7 +1,5 @@
 """The texts of a run: its start and end in the log, its name, its note, its configuration."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Sequence
@@ -41,6 +39,9 @@ STOP_TEXTS = {
 
 LONGEST_NAME, LONGEST_OF_SWEEP, LONGEST_WORD = 80, 250, 36
 """Characters of the name of a run, of one of a sweep (as MLflow has it), and of a word in it."""
+
+CURVES = "![learning_curves](get-artifact?path=figures%2Flearning_curves.png&run_uuid={})"
+"""The figure of a run as MLflow's page shows it, in Markdown."""
 
 WORTH_TWO_THREADS = 7_000_000
 """Multiply-adds of a forward pass from which a second thread was measured to pay."""
@@ -156,7 +157,9 @@ def run_name(config: RunConfig, keys: Sequence[str] = ()) -> str:
     values = flatten(config)
     named = keys or [key for key in differences(config) if not key.startswith("tracking")]
     named = [key for key in named if key in values]
-    words = [f"{_short_key(key, named)}={_short_text(values[key], key)}" for key in named]
+    if "start_from" in values and isinstance(values["start_from"], str):
+        values["start_from"] = unpinned(values["start_from"])[0]
+    words = [f"{_short_key(key, named)}={_short_text(values[key])}" for key in named]
     return _fitting(words, LONGEST_OF_SWEEP if keys else LONGEST_NAME) or "defaults"
 
 
@@ -187,10 +190,8 @@ def _without_middle(word: str) -> str:
     return word if len(word) <= LONGEST_WORD else f"{word[:half]}…{word[-half:]}"
 
 
-def _short_text(value: object, key: str) -> str:
+def _short_text(value: object) -> str:
     """Return a short text of a value: a search produces numbers with seventeen digits."""
-    if key == "start_from" and isinstance(value, str):
-        return unpinned(value)[0]
     return f"{value:.4g}" if isinstance(value, float) else written(value)
 
 
@@ -215,7 +216,7 @@ def markdown_note(
             f"{data.name}, {experiment.network.size:,} parameters,"
             f" seed {experiment.config.seed}; stopped {stop_text(experiment.config, state)}.",
             f"Changed from the defaults: {', '.join(changed) or 'nothing'}.",
-            *([] if run_id is None else ["", _picture(run_id, "learning_curves")]),
+            *([] if run_id is None else ["", CURVES.format(run_id)]),
             "",
             "| | |",
             "|---|---|",
@@ -224,15 +225,9 @@ def markdown_note(
     )
 
 
-def _picture(run_id: str, figure: str) -> str:
-    """Return a figure of a run as MLflow's page shows it, in Markdown."""
-    return f"![{figure}](get-artifact?path=figures%2F{figure}.png&run_uuid={run_id})"
-
-
 def write_config(config: RunConfig, folder: Path) -> Path:
     """Write the configuration with every default spelled out."""
-    path = folder / paths.CONFIG
-    return write_text(path, as_yaml(resolved(config)))
+    return write_text(folder / paths.CONFIG, as_yaml(resolved(config)))
 
 
 def monitor_of(config: RunConfig) -> MonitorSettings:

@@ -1,7 +1,5 @@
 """Make one model of several runs: a run of its own, whose network averages their probabilities."""
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator, Sequence

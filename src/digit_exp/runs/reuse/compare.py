@@ -3,8 +3,6 @@
 Where a configuration has runs of several seeds, as in a sweep, configurations are compared.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

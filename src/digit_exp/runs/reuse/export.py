@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,23 +31,19 @@ def ranking_of(runs: Sequence[FoundRun], objective: str | None = None) -> Rankin
 
 def export(ranking: Ranking, to: Path | None, figures: Path | None) -> list[Path]:
     """Write a table or a figure to `to`, all figures into `figures`, and return the files."""
-    if to is not None:
-        require_format(to)
-    return list(_written(ranking, to, figures))
-
-
-def _written(ranking: Ranking, to: Path | None, figures: Path | None) -> Iterator[Path]:
     from digit_exp.plots.publication import write
 
+    files = []
+    if to is not None:
+        require_format(to)
     drawings = {} if figures is None else {"scores": _scores(ranking), "curves": _curves(ranking)}
-    if to is not None and to.suffix.lower() in FIGURES:
-        yield write(_scores(ranking), to)
-    elif to is not None:
-        yield write_table(ranking, to)
+    if to is not None:
+        is_figure = to.suffix.lower() in FIGURES
+        files.append(write(_scores(ranking), to) if is_figure else write_table(ranking, to))
     if figures is not None:
         for name, make in drawings.items():
-            for kind in FIGURES:
-                yield write(make, figures / f"{name}{kind}")
+            files += [write(make, figures / f"{name}{kind}") for kind in FIGURES]
+    return files
 
 
 def _scores(ranking: Ranking) -> Drawing:

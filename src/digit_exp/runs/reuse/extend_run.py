@@ -3,8 +3,6 @@
 It is a run of its own, in its own folder, which begins with the whole state of the other one.
 """
 
-from __future__ import annotations
-
 import logging
 import math
 import shutil
@@ -61,12 +59,18 @@ def run_longer(
     """
     checkpoint = load_run_checkpoint(origin / paths.LAST_CHECKPOINT)
     checkpoint.state.stop_reason = None
-    _forget_patience(checkpoint)
+    for memory in checkpoint.state.callback_memory.values():
+        if "wait" in memory:  # else a run that early stopping ended would end again at once
+            memory["wait"] = 0
     config = longer_config(checkpoint, epochs)
     experiment = Experiment.prepare(config, folder, checkpoint)
     log_start(experiment)
     _log_schedule(experiment, checkpoint)
-    _copy_checkpoints(origin, folder)
+    checkpoints = folder / paths.LAST_CHECKPOINT.parent
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for file in (origin / paths.LAST_CHECKPOINT.parent).glob("[!.]*.npz"):
+        if file.name != paths.LAST_CHECKPOINT.name:  # the best epoch may be one of the first run
+            shutil.copy2(file, checkpoints)
     tags = {
         Tag.ORIGIN: RunRecord.read(origin).run_id or str(origin),
         Tag.ORIGIN_EPOCHS: str(checkpoint.state.epoch),
@@ -74,13 +78,6 @@ def run_longer(
     with start_run(config, folder, origin=tags) as run:
         result = train_and_evaluate(experiment, run, interruption)
     return result, run.tracker.where()
-
-
-def _forget_patience(checkpoint: Checkpoint) -> None:
-    """Let early stopping wait anew: else a run that it ended would end again at once."""
-    for memory in checkpoint.state.callback_memory.values():
-        if "wait" in memory:
-            memory["wait"] = 0
 
 
 def _log_schedule(experiment: Experiment, checkpoint: Checkpoint) -> None:
@@ -98,15 +95,6 @@ def _log_schedule(experiment: Experiment, checkpoint: Checkpoint) -> None:
         before,
         rate,
     )
-
-
-def _copy_checkpoints(origin: Path, folder: Path) -> None:
-    """Copy those that were kept: the best epoch may be one of the first run."""
-    for file in (origin / paths.LAST_CHECKPOINT.parent).glob("[!.]*.npz"):
-        if file.name != paths.LAST_CHECKPOINT.name:
-            target = folder / paths.LAST_CHECKPOINT.parent / file.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(file, target)
 
 
 def _refusal(message: str) -> ConfigError:

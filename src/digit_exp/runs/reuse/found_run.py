@@ -1,7 +1,5 @@
 """A run that was found: its configuration, metrics and files, from its folder or from the store."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields

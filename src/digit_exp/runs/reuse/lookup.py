@@ -59,7 +59,9 @@ class Runs:
 
         A FoundRun then has files and metrics, but no page and no `trial`. Spares importing MLflow.
         """
-        return self._in_folders([run for run in self._local if _has_network(run)])
+        places = [(run.folder or Path()) / paths.LAST_CHECKPOINT for run in self._local]
+        found = zip(self._local, places, strict=True)
+        return self._in_folders([run for run, checkpoint in found if checkpoint.is_file()])
 
     def briefly(self) -> Runs:
         """Return the same runs by their folders alone, if the store has no others.
@@ -83,7 +85,9 @@ class Runs:
         if (found := _at(Path(text))) is not None:
             return found
         if text in (LATEST, BEST):
-            return self._latest() if text == LATEST else self._best()
+            if not self.all:
+                raise self._missing(text)
+            return self.all[0] if text == LATEST else self._best()
         self._refuse_unknown(text)
         matches = self._matching(text)
         named = [run for run in matches if run.name == text and run.status == "FINISHED"]
@@ -135,11 +139,6 @@ class Runs:
         store = RunStore(self._store)
         for trial in store.trials():
             yield in_store(store, trial, folders.get(trial.run_id))
-
-    def _latest(self) -> FoundRun:
-        if not self.all:
-            raise self._missing(LATEST)
-        return self.all[0]
 
     def _best(self) -> FoundRun:
         metric = Objective().metric
@@ -249,10 +248,6 @@ def _at_checkpoint(file: Path) -> FoundRun:
         tags={},
         checkpoint_file=file,
     )
-
-
-def _has_network(run: FoundRun) -> bool:
-    return run.folder is not None and (run.folder / paths.LAST_CHECKPOINT).is_file()
 
 
 def _listed(sentence: str, runs: Sequence[FoundRun]) -> str:

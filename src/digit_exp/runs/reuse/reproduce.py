@@ -4,8 +4,6 @@ Two runs with the same configuration, data and threads differ only if the code, 
 the machine round differently. Comparing the metrics of each epoch shows where that starts.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence

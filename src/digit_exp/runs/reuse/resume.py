@@ -1,13 +1,11 @@
 """Resuming: the checkpoint that `resume=...` names, and whether its run may continue."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from digit_exp.config.overrides import override, typed
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs import paths
-from digit_exp.runs.folder import RunRecord, record_in, records_below, relative_to_cwd
+from digit_exp.runs.folder import record_in, records_below, relative_to_cwd
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import MAX_LISTED, OUTPUTS, Runs
 from digit_exp.runs.reuse.manage.sync import sync, unsent
@@ -25,8 +23,15 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
     if not checkpoint.is_file():
         raise _refusal(f"{checkpoint.parent.parent} has no checkpoint to resume from")
     folder = run_folder(checkpoint)
-    if folder is not None and (record := record_in(folder)) is not None:
-        _require_unfinished(resume, record, outputs)
+    if folder is None or (record := record_in(folder)) is None:
+        return checkpoint
+    name = record.run_id or resume
+    if record.is_over and record.reason != OUT_OF_TIME:
+        how = "finished" if record.status == "FINISHED" else record.reason
+        sentence = f"the run {name} is {how}; there is nothing to resume"
+        raise _refusal(f"{sentence}. {_others(outputs)}")
+    if record.is_alive:
+        raise _refusal(f"the run {name} is still running (process {record.pid})")
     return checkpoint
 
 
@@ -68,15 +73,6 @@ def _folder(resume: str, outputs: Path) -> Path:
     except RunError as error:
         raise _refusal(str(error)) from error
     return found.folder or Path(resume)
-
-
-def _require_unfinished(resume: str, record: RunRecord, outputs: Path) -> None:
-    if record.is_over and record.reason != OUT_OF_TIME:
-        how = "finished" if record.status == "FINISHED" else record.reason
-        sentence = f"the run {record.run_id or resume} is {how}; there is nothing to resume"
-        raise _refusal(f"{sentence}. {_others(outputs)}")
-    if record.is_alive:
-        raise _refusal(f"the run {record.run_id or resume} is still running (process {record.pid})")
 
 
 def _refusal(message: str) -> ConfigError:

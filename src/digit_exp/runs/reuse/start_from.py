@@ -1,12 +1,11 @@
 """Finds the run of `start_from=RUN`, pins its weights, and keeps the validation images unseen."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +51,12 @@ def pin_plan(plan: Plan) -> Plan:
     """
     if all(job.start_from is None for job in plan.jobs):
         return plan
-    jobs = _on_one_split(list(_pinned_once(plan.jobs)))
+    jobs = []
+    known: dict[str | None, str | None] = {}
+    for job in plan.jobs:  # those that say the same begin with the same weights
+        jobs.append(pin(replace(job, start_from=known.get(job.start_from, job.start_from))))
+        known[job.start_from] = jobs[-1].start_from
+    jobs = _on_one_split(jobs)
     for words, job in zip(plan.loader.planned, jobs, strict=False):  # none of a search
         values = plan.loader.jobs[tuple(words)]
         values["start_from"], values["data"]["split_seed"] = job.start_from, job.data.split_seed
@@ -66,16 +70,6 @@ def pin_plan(plan: Plan) -> Plan:
         plan.set_hydra({"hydra.overrides.task": [*said, f"{KEY}{','.join(texts)}", *split]})
     _require_fitting(jobs)
     return replace(plan, jobs=jobs, launch={**plan.launch, "start_from": jobs[0].start_from})
-
-
-def _pinned_once(jobs: Sequence[RunConfig]) -> Iterator[RunConfig]:
-    """Yield the jobs pinned, those that say the same to the same weights."""
-    known: dict[str | None, str | None] = {}
-    for job in jobs:
-        said = job.start_from
-        found = pin(replace(job, start_from=known.get(said, said)))
-        known[said] = found.start_from
-        yield found
 
 
 def _on_one_split(jobs: list[RunConfig]) -> list[RunConfig]:
@@ -231,17 +225,14 @@ def _as_recorded(config: RunConfig) -> RunConfig | None:
 def _same_images(config: RunConfig, origin: _Origin) -> bool:
     """Return whether both have the same data set, however they use it."""
     assert origin.config is not None
-    return _images(config.data) == _images(origin.config.data)
-
-
-def _images(source: DataSource) -> DataSource:
-    standard = {item.name: item.default for item in fields(DataSource)}
-    return replace(source, **standard)  # type: ignore[arg-type]
+    standard: dict[str, Any] = {item.name: item.default for item in fields(DataSource)}
+    one, other = (replace(each.data, **standard) for each in (config, origin.config))
+    return one == other
 
 
 def _require_fitting(jobs: Sequence[RunConfig]) -> None:
     """Refuse jobs whose networks cannot take the weights, as far as their data are here."""
-    for job in _different(jobs):
+    for job in {(job.start_from, repr(job.data), repr(job.model)): job for job in jobs}.values():
         try:
             weights = initial_weights(job)
         except ConfigError:  # its own checkpoint may be all that it needs; else it says so
@@ -250,13 +241,3 @@ def _require_fitting(jobs: Sequence[RunConfig]) -> None:
             with suppress(DataError, MemoryError):
                 dataset = load_data(job.data)
                 weights.copy_into(build_network(job, dataset, dataset.train))
-
-
-def _different(jobs: Sequence[RunConfig]) -> Iterator[RunConfig]:
-    """Yield one job of each origin, data set and model."""
-    seen = []
-    for job in jobs:
-        key = job.start_from, job.data, job.model
-        if key not in seen:
-            seen.append(key)
-            yield job

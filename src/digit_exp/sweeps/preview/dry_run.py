@@ -3,8 +3,6 @@
 Nothing is created, downloaded or changed: stores and folders are only read, if they are there.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -174,11 +172,10 @@ class _Preview:
         if size is None:
             return PlannedJob(number, shown, epochs, "failing", "not enough memory for its network")
         multiply_adds, parameters = size
+        state, remark, done = self._state(config, dataset.digest)
         if not multiply_adds:  # a model of another library, which nobody can time
-            state, remark, done = self._state(config, dataset.digest)
             return PlannedJob(number, shown, epochs, state, remark, done)
         work = Work(images, multiply_adds, config.trainer.batch_size)
-        state, remark, done = self._state(config, dataset.digest)
         time = self._recorded.time_of(config, work)
         if (minutes := config.trainer.fit_minutes) is not None and epochs > 0:
             epochs = max(1, min(epochs, int(60 * minutes / time.seconds)))
@@ -192,19 +189,17 @@ class _Preview:
             return "new", "", 0
         identity = config_hash(config, digest)
         folder = self._folder / identity
-        found = self._previous(identity, folder)
+        if self._sweep is None:
+            found = previous_in_folder(folder)
+        else:
+            trial = self._trials.get(identity)
+            found = PreviousRun() if trial is None else previous_trial(trial, folder)
         if found.runner is not None:
             return "running", found.runner, 0
         if found.is_over:
             return "done", "", 0
         done = self._epochs_done(found, folder)
         return ("new", "", 0) if done is None else ("resumed", "", done)
-
-    def _previous(self, identity: str, folder: Path) -> PreviousRun:
-        if self._sweep is None:
-            return previous_in_folder(folder)
-        trial = self._trials.get(identity)
-        return PreviousRun() if trial is None else previous_trial(trial, folder)
 
     @cached_property
     def _trials(self) -> Mapping[str, Any]:

@@ -10,8 +10,6 @@ them. docs/performance.md has the measurements; it is within a
 third of them. Where earlier runs were recorded, it is scaled to this machine by them.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping, Sequence

@@ -1,10 +1,5 @@
 """Checks the sampler and the space of a search before anything is created for it."""
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
-
 from digit_exp.config.plan import Plan
 from digit_exp.config.serialize import unused
 from digit_exp.registry import ConfigError
@@ -25,13 +20,11 @@ def require_search(plan: Plan) -> None:
     space = settings["space"]
     distributions(space)
     Sampler(settings["sampler"], settings["seed"], settings["sampler_options"]).at(0)
-    problems = [each for key in space for each in plan.problems_of(key, _ends(space[key]))]
+    problems = []
+    for key, entry in space.items():
+        is_listed = entry["type"] == "categorical"
+        ends = list(entry["choices"]) if is_listed else [entry["low"], entry["high"]]
+        problems += plan.problems_of(key, ends)
     problems += unused(plan.jobs[0], space)
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
-
-
-def _ends(entry: Mapping[str, Any]) -> list[object]:
-    if entry["type"] == "categorical":
-        return list(entry["choices"])
-    return [entry["low"], entry["high"]]

@@ -1,7 +1,5 @@
 """The two sides of a try: the configuration of a change, and of its baseline."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

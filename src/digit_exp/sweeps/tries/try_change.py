@@ -5,8 +5,6 @@ finished run of the same configuration, data and code below `outputs/` is not tr
 test set has no part in it.
 """
 
-from __future__ import annotations
-
 import math
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +14,7 @@ from statistics import fmean
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.sequential import Decision, SequentialTest
-from digit_exp.config.schema import Backend, RunConfig
+from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flatten
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.experiment import load_data, train_val_splits
@@ -27,13 +25,13 @@ from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.lookup import OUTPUTS
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.identity import finished_run
-from digit_exp.sweeps.launch import FOLDER
+from digit_exp.sweeps.launch import FOLDER, opened
 from digit_exp.sweeps.run_job import SweepJob
 from digit_exp.sweeps.tries.comparison import Comparison
 from digit_exp.sweeps.tries.verdicts import Pair, Verdict, record
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
-from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep
+from digit_exp.tracking.mlflow.sweep_runs import Sweep
 
 OBJECTIVE = Objective()
 SECONDS = "training_seconds"
@@ -114,11 +112,8 @@ class Runner:
 
 @contextmanager
 def _opened(found: Comparison, max_pairs: int) -> Iterator[Runner]:
-    name, settings = found.name, found.baseline.tracking
-    sweep = None
-    if settings.backend is not Backend.none:
-        sweep = open_sweep(name, uri=settings.uri, experiment=settings.experiment)
-        sweep.mark_dead()
+    name = found.name
+    sweep = opened(found.baseline, name)
     one, other = flatten(found.baseline), flatten(found.change)
     context = SweepContext(
         name=name,

@@ -1,10 +1,9 @@
 """The verdicts of `digit-exp try`, kept in a file with a line of JSON for each."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,7 +80,8 @@ def record(verdict: Verdict, ledger: Path = LEDGER) -> None:
     line = asdict(verdict)
     ledger.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(ledger.with_name(f".{ledger.name}.lock")):
-        if any(_same(line, known) for known in verdicts(ledger)):
+        plain = json.loads(json.dumps(line))
+        if any({**plain, "decided": known.get("decided")} == known for known in verdicts(ledger)):
             return
         with ledger.open("ab+") as file:
             file.seek(0, os.SEEK_END)
@@ -100,17 +100,8 @@ def verdicts(ledger: Path = LEDGER) -> list[dict[str, Any]]:
         lines = ledger.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
-    return [found for line in lines if (found := _read(line)) is not None]
-
-
-def _read(line: str) -> dict[str, Any] | None:
-    try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) and "verdict" in found else None
-
-
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    plain = json.loads(json.dumps(one))
-    return {**plain, "decided": None} == {**other, "decided": None}
+    found = []
+    for line in lines:
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return [each for each in found if isinstance(each, dict) and "verdict" in each]

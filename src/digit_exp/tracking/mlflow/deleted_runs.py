@@ -5,8 +5,6 @@ deleted experiment, and without looking whether a registered model needs it. So 
 here for one run at a time.
 """
 
-from __future__ import annotations
-
 import shutil
 import sqlite3
 from contextlib import closing
@@ -46,7 +44,13 @@ def deleted_runs(store: Store) -> list[DeletedRun]:
 
     Raises TrackingError if the file is not a database of MLflow.
     """
-    return [_deleted(store, *row) for row in _rows(store, DELETED, Tag.KIND) if _is_local(row[1])]
+    found = []
+    for run_id, uri, when in _rows(store, DELETED, Tag.KIND):
+        if uri.startswith(("file:", "/")):
+            own = {run_id: _path(uri).parent}  # MLflow keeps them in RUN/artifacts
+            models = {name: _path(place) for name, place in _rows(store, MODELS, run_id)}
+            found.append(DeletedRun(run_id, (when or 0) / 1000, own | models))
+    return found
 
 
 def registered_runs(store: Store) -> set[str]:
@@ -71,16 +75,6 @@ def erase(store: Store, run: DeletedRun) -> None:
                 backend._hard_delete_logged_model(name)  # type: ignore[no-untyped-call]
         backend._hard_delete_run(run.run_id)  # type: ignore[no-untyped-call]
         backend.engine.dispose()
-
-
-def _deleted(store: Store, run_id: str, uri: str, when: int | None) -> DeletedRun:
-    own = {run_id: _path(uri).parent}  # MLflow keeps them in RUN/artifacts
-    models = {name: _path(place) for name, place in _rows(store, MODELS, run_id)}
-    return DeletedRun(run_id, (when or 0) / 1000, own | models)
-
-
-def _is_local(uri: str) -> bool:
-    return uri.startswith(("file:", "/"))
 
 
 def _path(uri: str) -> Path:

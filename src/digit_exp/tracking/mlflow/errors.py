@@ -1,7 +1,5 @@
 """Exceptions of a store as one line of text, with advice."""
 
-from __future__ import annotations
-
 import errno
 import shlex
 from enum import Enum

@@ -1,7 +1,5 @@
 """How to open a run in the browser: a command and a link."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from contextlib import suppress

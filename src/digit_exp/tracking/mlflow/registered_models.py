@@ -1,7 +1,5 @@
 """A registered model: its versions, the champion and the previous one."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path

@@ -65,9 +65,10 @@ def comparison_lines(sweep: Sweep, asked: SavedView) -> list[str]:
 def comparison_page(client: MlflowClient, experiment_id: str, asked: SavedView) -> str:
     """Save the view, and return its address, from the `/#` on; the plain one, if that fails."""
     key = save_view(client, experiment_id, asked)
-    if key is not None:
-        return comparison_link(experiment_id, key)
-    return plain_link(experiment_id, asked)
+    if key is None:
+        return plain_link(experiment_id, asked)
+    # without a search of its own: MLflow would then ignore the view
+    return _link(experiment_id, {"viewStateShareKey": key})
 
 
 def save_view(client: MlflowClient, experiment_id: str, asked: SavedView) -> str | None:
@@ -81,14 +82,6 @@ def save_view(client: MlflowClient, experiment_id: str, asked: SavedView) -> str
         logger.warning("the comparison could not be saved as a view in MLflow: %s", error)
         return None
     return key
-
-
-def comparison_link(experiment_id: str, key: str) -> str:
-    """Return the address of a saved view, from the `/#` on.
-
-    It has no search of its own: MLflow would then ignore the view.
-    """
-    return _link(experiment_id, {"viewStateShareKey": key})
 
 
 def table_link(page: str) -> str | None:

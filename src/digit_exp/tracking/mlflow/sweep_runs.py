@@ -149,10 +149,6 @@ class Sweep:
         with translate_errors(self.store):
             self.client.set_tag(trial.run_id, Tag.KIND, SUPERSEDED)
 
-    def running(self) -> list[Trial]:
-        """Return the trials that are RUNNING in the store, also those of dead processes."""
-        return self.children(RUNNING)
-
     def mark_dead(self, *, and_own: bool = False) -> list[Trial]:
         """Set trials to KILLED whose process is dead, on whatever machine; see `ownership`.
 
@@ -160,7 +156,7 @@ class Sweep:
         """
         dead = [
             trial
-            for trial in self.running()
+            for trial in self.children(RUNNING)
             if not trial.is_running or (and_own and ownership.is_own(trial.tags))
         ]
         with translate_errors(self.store):

@@ -1,7 +1,5 @@
 """MLflow's web page on a store, as a process that lives as long as the command that started it."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

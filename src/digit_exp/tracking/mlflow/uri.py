@@ -5,8 +5,6 @@ started. The address of a database is a URL, and SQLAlchemy and MLflow disagree 
 one, so that a path which would need escaping is refused.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from dataclasses import dataclass

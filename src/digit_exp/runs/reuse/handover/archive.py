@@ -5,8 +5,6 @@ version cannot matter. An archive may come from anybody: names, sizes and digest
 anything is used.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

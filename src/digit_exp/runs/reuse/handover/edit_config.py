@@ -1,7 +1,5 @@
 """Change what a copy of a run says of its place: the address of a store, the folder of its data."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """`export RUN --to FILE.zip`: everything that proves a run, as one file for somebody else."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from collections.abc import Mapping
@@ -103,15 +101,17 @@ def _write_from_store(run: FoundRun, folder: Path, record: RunRecord) -> None:
 
 def _about(record: RunRecord) -> dict[str, Any]:
     """Return what the manifest says of a run, so that it can be read without this program."""
-    tags = record.all_tags
-    run = {name: getattr(record, name) for name in ("run_id", "name", "status", "started")}
-    code = {
-        "digest": tags.get(Tag.SOURCE_DIGEST),
-        "commit": tags.get(Tag.COMMIT),
-        "dirty": tags.get("git.dirty"),
+    known = record.all_tags.get
+    return {
+        "run": {name: getattr(record, name) for name in ("run_id", "name", "status", "started")},
+        "code": {
+            "digest": known(Tag.SOURCE_DIGEST),
+            "commit": known(Tag.COMMIT),
+            "dirty": known("git.dirty"),
+        },
+        "data": {"name": known(Tag.DATA), "digest": known(Tag.DATA_DIGEST)},
+        "versions": _versions(record.all_tags),
     }
-    data = {"name": tags.get(Tag.DATA), "digest": tags.get(Tag.DATA_DIGEST)}
-    return {"run": run, "code": code, "data": data, "versions": _versions(tags)}
 
 
 def _versions(tags: Mapping[str, str]) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """`import FILE.zip`: makes a run of another place one of this place."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -4,8 +4,6 @@ The training and the comparison are those of `reproduce`. What is added is how f
 apart: as far as those of two seeds, if runs here show how far that is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Tags and a note that a person gives a run afterwards: in its folder, and from there in MLflow."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping, Sequence
 
 from digit_exp.registry import ConfigError, Problem

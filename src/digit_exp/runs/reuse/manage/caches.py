@@ -1,7 +1,5 @@
 """What can be made or downloaded again: compiled kernels of other versions, data sets, pictures."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 from collections.abc import Iterator

@@ -3,14 +3,13 @@
 A file that may be needed stays. What is younger than a day may be in use by another machine.
 """
 
-from __future__ import annotations
-
 import re
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from digit_exp.config.serialize import flat, read_yaml
@@ -88,20 +87,19 @@ def _removed_runs(runs: Runs, trash: Path, store: Store, before: float) -> Itera
         if is_young or _is_named(each, needed) or _is_registered(each, store, kept):
             continue
         places = [each.place, *(run.places.values() if run else ())]
-        sizes = sum(size(place) for place in places if place.exists())
-        yield Garbage(
-            each.place, sizes, f"in the trash since {when:%Y-%m-%d}", _bury(each, store, run)
-        )
+        why = f"in the trash since {when:%Y-%m-%d}"
+        yield Garbage(each.place, _sizes(places), why, partial(_bury, each, store, run))
     here = {record.run_id for _, record in runs}
     for run in deleted.values():
         if run.run_id not in kept | here and run.when <= before and not _is_id(run.run_id, needed):
             since = datetime.fromtimestamp(run.when).astimezone()
             reason = f"of a run that was deleted in MLflow on {since:%Y-%m-%d}"
-            yield Garbage(run.places[run.run_id], _stored(run), reason, _erase(store, run))
+            sizes = _sizes(run.places.values())
+            yield Garbage(run.places[run.run_id], sizes, reason, partial(erase, store, run))
 
 
-def _stored(run: DeletedRun) -> int:
-    return sum(size(place) for place in run.places.values() if place.exists())
+def _sizes(places: Iterable[Path]) -> int:
+    return sum(size(place) for place in places if place.exists())
 
 
 def _is_registered(each: Removed, store: Store, kept: set[str]) -> bool:
@@ -118,17 +116,10 @@ def _is_registered(each: Removed, store: Store, kept: set[str]) -> bool:
         return True
 
 
-def _bury(each: Removed, store: Store, run: DeletedRun | None) -> Callable[[], None]:
-    def remove() -> None:
-        if run is not None:
-            erase(store, run)
-        shutil.rmtree(each.place)
-
-    return remove
-
-
-def _erase(store: Store, run: DeletedRun) -> Callable[[], None]:
-    return lambda: erase(store, run)
+def _bury(each: Removed, store: Store, run: DeletedRun | None) -> None:
+    if run is not None:
+        erase(store, run)
+    shutil.rmtree(each.place)
 
 
 def _needed(runs: Runs) -> set[str]:

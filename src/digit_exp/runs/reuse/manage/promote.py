@@ -1,7 +1,5 @@
 """Make a run's model the champion, unless a paired test finds it worse than the present one."""
 
-from __future__ import annotations
-
 import re
 import tempfile
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Sends what a store lacks of a run's folder: to its own store, or to another as a copy."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -1,12 +1,10 @@
 """Runs in the trash: their folders are moved, their MLflow runs are deleted but can be restored."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 
 from digit_exp.atomic import write_text
@@ -88,15 +86,13 @@ def restore(text: str, trash: Path) -> Path:
 
 def removed(trash: Path) -> list[Removed]:
     """Return what is in the trash, the latest first."""
-    return sorted(_in(trash), key=lambda each: each.when, reverse=True)
-
-
-def _in(trash: Path) -> Iterator[Removed]:
+    found = []
     for file in trash.glob(f"*/{NOTE}"):
         if (file.parent / RUN).is_dir():
             note = json.loads(file.read_text(encoding="utf-8"))
             record = record_of(file.parent / RUN)
-            yield Removed(file.parent, Path(note["from"]), note["when"], record)
+            found.append(Removed(file.parent, Path(note["from"]), note["when"], record))
+    return sorted(found, key=lambda each: each.when, reverse=True)
 
 
 def _back(place: Path, origin: Path) -> None:
@@ -109,9 +105,5 @@ def _back(place: Path, origin: Path) -> None:
 
 def _free(place: Path) -> Path:
     """Return a path that does not exist: `place`, or with a number at its end."""
-    number = 1
-    free = place
-    while free.exists():
-        number += 1
-        free = place.with_name(f"{place.name}-{number}")
-    return free
+    others = (place.with_name(f"{place.name}-{number}") for number in count(2))
+    return next(path for path in chain([place], others) if not path.exists())

@@ -3,8 +3,6 @@
 Whatever part is damaged or missing is left out: the rest is shown all the same.
 """
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Mapping

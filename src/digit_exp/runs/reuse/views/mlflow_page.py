@@ -1,7 +1,5 @@
 """The page of MLflow that shows all runs, a sweep, or one run."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from digit_exp.analysis.objective import Objective

@@ -4,8 +4,6 @@ A store that does not answer, or answers with errors, is tried again until the r
 `close` gives up.
 """
 
-from __future__ import annotations
-
 import logging
 import shlex
 import time
