@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,21 +52,13 @@ def register() -> None:
         )
 
 
+@dataclass(kw_only=True)
 class Search(SearchSweeper):
     """Searches the space of any application; `seed=1,2,3` trains each candidate with every seed."""
 
-    def __init__(
-        self,
-        *,
-        metric: str,
-        pruner: Mapping[str, object],
-        direction: str,
-        race: bool,
-        **settings: object,
-    ) -> None:
-        super().__init__(direction=direction, **settings)  # type: ignore[arg-type]
-        self.said = metric, direction, pruner
-        self.race = race
+    metric: str
+    pruner: Mapping[str, object]
+    race: bool
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -76,7 +69,7 @@ class Search(SearchSweeper):
 
     def sweep(self, arguments: list[str]) -> list[Sequence[JobReturn]]:
         """Run the search and compare its jobs, however it ends."""
-        with _compared(self.config, *self.said):
+        with _compared(self.config, self.metric, self.direction, self.pruner):
             return super().sweep(arguments)
 
     def _launch(
@@ -118,7 +111,7 @@ class Grid(BasicSweeper):
 
 @contextmanager
 def _compared(
-    config: DictConfig | None, metric: str, direction: str, pruner: Mapping[str, object]
+    config: DictConfig | None, metric: str, direction: str | None, pruner: Mapping[str, object]
 ) -> Iterator[None]:
     """Refuse wrong settings before the first job, and compare the jobs at the end."""
     assert config is not None

@@ -14,7 +14,7 @@ import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -79,32 +79,27 @@ class Candidate:
     """Its number in Optuna."""
 
 
+@dataclass
 class Study:
     """The search called `name`, from its next place to its last; open it in a `with` block."""
 
-    def __init__(
-        self,
-        name: str,
-        *,
-        storage: str,
-        space: Mapping[str, Any],
-        sampler: Sampler,
-        total: int,
-        direction: str = "maximize",
-        seeds: Sequence[int] = (),
-    ) -> None:
-        if direction not in DIRECTIONS:
-            message = f"must be {' or '.join(DIRECTIONS)}, got {direction!r}"
+    name: str
+    _: KW_ONLY
+    storage: str
+    space: Mapping[str, Any]
+    sampler: Sampler
+    total: int
+    direction: str = "maximize"
+    seeds: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            message = f"must be {' or '.join(DIRECTIONS)}, got {self.direction!r}"
             raise ConfigError(Problem("hydra.sweeper.direction", message))
         with quiet():
-            self._space = distributions(space)
-            sampler.at(0)  # raises ConfigError if there is no such sampler
-        self.name = name
-        self._url = storage_address(storage)
-        self._sampler = sampler
-        self._total = total
-        self._direction = direction
-        self._seeds = list(seeds)
+            self._space = distributions(self.space)
+            self.sampler.at(0)  # raises ConfigError if there is no such sampler
+        self._url = storage_address(self.storage)
         self._left: deque[int] = deque()
         self._again: dict[int, dict[str, Value]] = {}
         self._exit = ExitStack()
@@ -125,7 +120,7 @@ class Study:
                 self._study = optuna.create_study(
                     study_name=self.name,
                     storage=storage,
-                    direction=StudyDirection[self._direction.upper()],
+                    direction=StudyDirection[self.direction.upper()],
                     load_if_exists=True,
                 )
                 self._refuse_another_search()
@@ -165,13 +160,13 @@ class Study:
             self._fail(candidate.trial, for_good=False)
 
     def _ask(self, place: int) -> Candidate:
-        self._study.sampler = self._sampler.at(place)
+        self._study.sampler = self.sampler.at(place)
         if place in self._again:
             self._study.enqueue_trial(self._again[place], user_attrs={PLACE: place})
         try:
             trial = self._study.ask(self._space)
         except ImportError as error:
-            message = f"{self._sampler.name} needs a package that is not installed: {error}"
+            message = f"{self.sampler.name} needs a package that is not installed: {error}"
             raise ConfigError(Problem("hydra.sweeper.sampler", message)) from error
         trial.set_user_attr(PLACE, place)
         return Candidate(place, dict(trial.params), trial.number)
@@ -201,14 +196,14 @@ class Study:
                 ended.add(place)
             if trial.params.keys() == self._space.keys():
                 self._again[place] = trial.params
-        self._left = deque(place for place in range(self._total) if place not in ended)
+        self._left = deque(place for place in range(self.total) if place not in ended)
 
     def _refuse_another_search(self) -> None:
         """Compare what is searched with what was, as the results of both would be mixed."""
         own = {
-            "direction": self._direction,
+            "direction": self.direction,
             "space": {key: self._space[key]._asdict() for key in sorted(self._space)},
-            **({"seeds": self._seeds} if self._seeds else {}),
+            **({"seeds": list(self.seeds)} if self.seeds else {}),
         }
         known = self._study.user_attrs.get(SEARCH)
         if known is None:

@@ -62,31 +62,22 @@ def register() -> None:
     )
 
 
+@dataclass(kw_only=True)
 class SearchSweeper(Sweeper):
     """Asks, launches and tells, batch after batch, until `n_trials` jobs have ended."""
 
-    def __init__(
-        self,
-        *,
-        sampler: str,
-        sampler_options: Mapping[str, Any],
-        n_trials: int,
-        n_jobs: int | None,
-        seed: int | None,
-        direction: str | None,
-        study_name: str | None,
-        storage: str,
-        space: Mapping[str, Any],
-    ) -> None:
-        self.sampler = sampler
-        self.sampler_options = _plain(sampler_options)
-        self.n_trials = n_trials
-        self.n_jobs = n_jobs
-        self.seed = seed
-        self.direction = direction or "maximize"
-        self.study_name = study_name
-        self.storage = storage
-        self.space = _plain(space)
+    sampler: str
+    sampler_options: Mapping[str, Any]
+    n_trials: int
+    n_jobs: int | None
+    seed: int | None
+    direction: str | None
+    study_name: str | None
+    storage: str
+    space: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        self.sampler_options, self.space = _plain(self.sampler_options), _plain(self.space)
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
@@ -112,7 +103,7 @@ class SearchSweeper(Sweeper):
             space=space,
             sampler=Sampler(self.sampler, self.seed, self.sampler_options),
             total=self.n_trials,
-            direction=self.direction,
+            direction=self.direction or "maximize",
             seeds=seeds,
         ) as study:
             if study.left < self.n_trials:
