@@ -82,7 +82,7 @@ def checkpoint_of(earlier: PreviousRun, sweep: Sweep | None, folder: Path) -> Ch
     if local is not None and local.config["run_id"] != trial.run_id:
         local = None
     with tempfile.TemporaryDirectory(dir=folder) as place:
-        found = sweep.fetch(trial, paths.LAST_CHECKPOINT.parent.name, Path(place))
+        found = sweep.fetch(trial.run_id, paths.LAST_CHECKPOINT.parent, Path(place))
         stored = None if found is None else checkpoint_in_folder(Path(place))
         if stored is None or (local is not None and local.state.epoch >= stored.state.epoch):
             return local

@@ -60,7 +60,7 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
         reason=_why(reason, trial.tags),
         predictions=lambda: (
             _existing(place / paths.VAL_PREDICTIONS)
-            or sweep.fetch(trial, paths.VAL_PREDICTIONS, place)
+            or sweep.fetch(trial.run_id, Path(paths.VAL_PREDICTIONS), place)
         ),
     )
 

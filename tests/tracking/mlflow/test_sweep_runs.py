@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import PurePosixPath
 
 import pytest
 from mlflow.entities import RunTag
@@ -254,12 +255,14 @@ def test_of_two_that_begin_the_same_job_at_once_the_older_run_counts(folder, swe
 def test_files_of_a_trial_are_fetched_if_it_has_them(folder, sweep, tmp_path):
     run_id = run_trial(folder, sweep)
     (trial,) = sweep.children()
-    assert sweep.fetch(trial, "checkpoints", tmp_path / "new") is None
+    assert sweep.fetch(trial.run_id, PurePosixPath("checkpoints"), tmp_path / "new") is None
     sweep.client.log_text(run_id, "state", "checkpoints/last.npz")
-    found = sweep.fetch(trial, "checkpoints", tmp_path / "new")
+    found = sweep.fetch(trial.run_id, PurePosixPath("checkpoints"), tmp_path / "new")
     assert found == tmp_path / "new" / "checkpoints"
     assert (found / "last.npz").read_text() == "state"
-    assert sweep.fetch(trial, "checkpoints/best.npz", tmp_path / "new") is None
+    assert (
+        sweep.fetch(trial.run_id, PurePosixPath("checkpoints/best.npz"), tmp_path / "new") is None
+    )
 
 
 def test_a_process_that_only_inherited_the_number_is_not_the_owner(sweep):

@@ -158,7 +158,7 @@ class FoundRun:
         """Return the metrics of each epoch, from the checkpoint if its folder is here."""
         if self.trial is None or self.store is None or self._is_here(paths.LAST_CHECKPOINT):
             return self.checkpoint().state.history
-        return self.store.history(self.trial.run_id, self.metrics)
+        return self.store.history(self.trial, *self.metrics)
 
     def checkpoint(self) -> Checkpoint:
         """Return the last checkpoint, or the one that the user named."""

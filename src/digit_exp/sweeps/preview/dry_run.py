@@ -214,7 +214,7 @@ class _Preview:
             return None
         if local is not None and local.config["run_id"] == found.trial.run_id:
             return local.state.epoch
-        if not self._sweep.has(found.trial, paths.LAST_CHECKPOINT):
+        if not self._sweep.has(found.trial.run_id, paths.LAST_CHECKPOINT):
             return None
         history = self._sweep.history(found.trial, "train_loss")
         return max((int(epoch["epoch"]) for epoch in history), default=0)

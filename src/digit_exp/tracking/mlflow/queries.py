@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from digit_exp.arrays import Metrics
@@ -68,24 +68,58 @@ class Trial:
 class RunStore:
     """A store that exists, to be read."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, client: MlflowClient | None = None) -> None:
         self.store = store
-        self.client = connect(store)
+        self.client = client or connect(store)
+        self._histories: dict[tuple[str, ...], list[Metrics]] = {}
+        """Of runs that have ended, which will not change."""
 
     def trials(self) -> list[Trial]:
         """Return every run of this program, the latest first; parents of sweeps are none."""
         with translate_errors(self.store):
             return list(search(self.client, _experiments(self.client), is_trial_of(None)))[::-1]
 
-    def history(self, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
-        """Return these metrics of each epoch, as a trainer's history."""
-        with translate_errors(self.store):
-            return epochs_of(self.client, run_id, metrics)
+    def history(self, trial: Trial, *metrics: str) -> list[Metrics]:
+        """Return these metrics of each epoch, with its number as `epoch`, as a trainer's history.
 
-    def fetch(self, run_id: str, file: PurePosixPath) -> Path | None:
-        """Return a copy of an artifact, which this process may read; None if there is none."""
+        A metric that was not measured in an epoch is left out of it.
+        """
+        key = (trial.run_id, *metrics)
+        if key in self._histories:
+            return self._histories[key]
+        epochs: dict[int, dict[str, float]] = {}
         with translate_errors(self.store):
-            return download(self.client, run_id, file, self._copies / run_id)
+            points = [
+                (name, point)
+                for name in metrics
+                for point in self.client.get_metric_history(trial.run_id, name)
+            ]
+        for name, point in points:
+            if point.step > 0:  # the metrics of the whole run are at step 0
+                epochs.setdefault(point.step, {"epoch": point.step})[name] = point.value
+        found: list[Metrics] = [epochs[step] for step in sorted(epochs)]
+        if trial.status != "RUNNING":
+            self._histories[key] = found
+        return found
+
+    def has(self, run_id: str, path: PurePath) -> bool:
+        """Tell whether a run has an artifact, a file or a folder."""
+        parent = path.parent.as_posix() if path.parent.parts else None
+        with translate_errors(self.store):
+            known = self.client.list_artifacts(run_id, parent)
+        return path.as_posix() in {item.path for item in known}
+
+    def fetch(self, run_id: str, path: PurePath, folder: Path | None = None) -> Path | None:
+        """Copy an artifact, file or folder, below `folder`; return where it is, if there is one.
+
+        Without a folder, the copy goes with this object.
+        """
+        if not self.has(run_id, path):
+            return None
+        folder = folder or self._copies / run_id
+        folder.mkdir(parents=True, exist_ok=True)
+        with translate_errors(self.store):
+            return Path(self.client.download_artifacts(run_id, path.as_posix(), str(folder)))
 
     def files(self, run_id: str) -> list[str]:
         """Return the paths of a run's artifacts, at the top and one folder below."""
@@ -196,25 +230,6 @@ def trial_ids(store: Store) -> set[str] | None:
             return {run_id for (run_id,) in database.execute(query, [Tag.KIND])}
     except sqlite3.Error:  # locked, damaged, or another schema: MLflow reports it
         return None
-
-
-def epochs_of(client: MlflowClient, run_id: str, metrics: Iterable[str]) -> list[Metrics]:
-    """Return these metrics of each epoch; the metrics of the whole run are at step 0."""
-    epochs: dict[int, dict[str, float]] = {}
-    for name in metrics:
-        for point in client.get_metric_history(run_id, name):
-            if point.step > 0:
-                epochs.setdefault(point.step, {"epoch": point.step})[name] = point.value
-    return [epochs[step] for step in sorted(epochs)]
-
-
-def download(client: MlflowClient, run_id: str, path: PurePosixPath, folder: Path) -> Path | None:
-    """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
-    parent = str(path.parent) if path.parent.parts else None
-    if str(path) not in {item.path for item in client.list_artifacts(run_id, parent)}:
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    return Path(client.download_artifacts(run_id, str(path), str(folder)))
 
 
 def search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Trial]:

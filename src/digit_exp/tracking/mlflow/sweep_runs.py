@@ -11,13 +11,12 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from digit_exp.arrays import Metrics
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
@@ -27,9 +26,8 @@ from digit_exp.tracking.mlflow.mirror.run import author
 from digit_exp.tracking.mlflow.queries import (
     RUNNING,
     SUPERSEDED,
+    RunStore,
     Trial,
-    download,
-    epochs_of,
     identity,
     parents,
     trials,
@@ -68,17 +66,14 @@ class RunMailbox:
             return Path(path).read_text(encoding="utf-8")
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """One sweep in one experiment, and its parent run."""
+class Sweep(RunStore):
+    """One sweep in one experiment of a store, and its parent run."""
 
-    name: str
-    client: MlflowClient
-    store: Store
-    experiment_id: str
-    parent_id: str
-    _histories: dict[tuple[str, ...], list[Metrics]] = field(default_factory=dict, repr=False)
-    """Of trials that have ended, which will not change."""
+    def __init__(
+        self, name: str, client: MlflowClient, store: Store, experiment_id: str, parent_id: str
+    ) -> None:
+        super().__init__(store, client)
+        self.name, self.experiment_id, self.parent_id = name, experiment_id, parent_id
 
     def identity(self, config_hash: str) -> dict[str, str]:
         """Return the tags that make a run a trial of this sweep."""
@@ -117,32 +112,6 @@ class Sweep:
 
     def _with(self, config_hash: str) -> list[Trial]:
         return self.children(f"tags.\"{Tag.CONFIG_HASH}\" = '{config_hash}'")
-
-    def history(self, trial: Trial, *metrics: str) -> list[Metrics]:
-        """Return these metrics of each epoch, with its number as `epoch`, as a trainer's history.
-
-        A metric that was not measured in an epoch is left out of it.
-        """
-        key = (trial.run_id, *metrics)
-        if key in self._histories:
-            return self._histories[key]
-        with translate_errors(self.store):
-            found = epochs_of(self.client, trial.run_id, metrics)
-        if trial.status != "RUNNING":
-            self._histories[key] = found
-        return found
-
-    def has(self, trial: Trial, path: Path) -> bool:
-        """Tell whether a trial has an artifact, a file or a folder."""
-        parent = None if path.parent == Path() else path.parent.as_posix()
-        with translate_errors(self.store):
-            known = self.client.list_artifacts(trial.run_id, parent)
-        return path.as_posix() in {file.path for file in known}
-
-    def fetch(self, trial: Trial, path: str, folder: Path) -> Path | None:
-        """Copy an artifact, file or folder, below `folder`; return where it is, if there is one."""
-        with translate_errors(self.store):
-            return download(self.client, trial.run_id, PurePosixPath(path), folder)
 
     def supersede(self, trial: Trial) -> None:
         """Take a trial out of the sweep, because its configuration is run anew. It stays a run."""
