@@ -26,13 +26,13 @@ class SweepContext:
     jobs: int
     varied: list[str]
     """The keys in which its jobs differ."""
-    parent_id: str | None
-    """The parent run in MLflow, if the sweep is tracked."""
-    rerun: bool
-    fail_fast: bool
-    is_search: bool
-    """Whether a sampler chooses the jobs. It must know which of them failed."""
     objective: str
+    parent_id: str | None = None
+    """The parent run in MLflow, if the sweep is tracked."""
+    rerun: bool = False
+    fail_fast: bool = False
+    is_search: bool = False
+    """Whether a sampler chooses the jobs. It must know which of them failed."""
     seeds: list[int] = field(default_factory=list)
     """Those that every candidate is trained with."""
     race: bool = False

@@ -76,11 +76,11 @@ class RecordedEpochs:
 
     def time_of(self, config: RunConfig, work: Work) -> EpochTime:
         """Return how long an epoch of a run takes."""
-        if same := self._by_kind.get(_kind(flatten(config)), []):
+        kind = _kind(flatten(config))
+        if same := [seconds for other, seconds, _ in self._runs if other == kind]:
             return EpochTime(median(same), "recorded", len(same))
-        if self._ratios:
-            seconds = work.seconds * median(self._ratios)
-            return EpochTime(seconds, "scaled", len(self._ratios))
+        if ratios := [seconds / modelled.seconds for _, seconds, modelled in self._runs]:
+            return EpochTime(work.seconds * median(ratios), "scaled", len(ratios))
         return EpochTime(work.seconds, "model", 0)
 
     @cached_property
@@ -97,18 +97,6 @@ class RecordedEpochs:
             if measured:  # the first epoch holds loading and compiling, and may be the only one
                 found.append((_kind(values), median(measured), work))
         return found
-
-    @cached_property
-    def _by_kind(self) -> Mapping[str, Sequence[float]]:
-        kinds: dict[str, list[float]] = {}
-        for kind, seconds, _ in self._runs:
-            kinds.setdefault(kind, []).append(seconds)
-        return kinds
-
-    @cached_property
-    def _ratios(self) -> list[float]:
-        """Measured times of epochs, divided by those of the model."""
-        return [seconds / work.seconds for _, seconds, work in self._runs]
 
 
 def _work(values: Mapping[str, Any], record: RunRecord, epochs: Sequence[Epoch]) -> Work:

@@ -121,11 +121,8 @@ def _opened(found: Comparison, max_pairs: int) -> Iterator[Runner]:
         folder=str((FOLDER / name).absolute()),
         jobs=2 * max_pairs,
         varied=[*(key for key in {**one, **other} if one.get(key) != other.get(key)), "seed"],
-        parent_id=None if sweep is None else sweep.parent_id,
-        rerun=False,
-        fail_fast=False,
-        is_search=False,
         objective=OBJECTIVE.metric,
+        parent_id=None if sweep is None else sweep.parent_id,
     )
     status = Status.KILLED
     try:
