@@ -67,7 +67,7 @@ class FoundRun:
         if (
             self.trial is not None
             and self.checkpoint_file is None
-            and not self._is_here(paths.CONFIG)
+            and not self.is_here(paths.CONFIG)
         ):
             return self.trial.config
         return flat(self._written())
@@ -156,7 +156,7 @@ class FoundRun:
 
     def history(self) -> Sequence[Metrics]:
         """Return the metrics of each epoch, from the checkpoint if its folder is here."""
-        if self.trial is None or self.store is None or self._is_here(paths.LAST_CHECKPOINT):
+        if self.trial is None or self.store is None or self.is_here(paths.LAST_CHECKPOINT):
             return self.checkpoint().state.history
         return self.store.history(self.trial, *self.metrics)
 
@@ -212,7 +212,7 @@ class FoundRun:
 
         Raises RunError if there is none, TrackingError if the store does not answer.
         """
-        if self.folder is not None and self._is_here(name):
+        if self.folder is not None and self.is_here(name):
             return self.folder / name
         found = None
         if self.store is not None and self.run_id is not None:
@@ -244,7 +244,8 @@ class FoundRun:
             " are not known. Give a run, or a checkpoint of one"
         )
 
-    def _is_here(self, name: str | Path) -> bool:
+    def is_here(self, name: str | Path) -> bool:
+        """Tell whether its folder is here and has a file of that name."""
         return self.folder is not None and (self.folder / name).is_file()
 
 

@@ -59,9 +59,7 @@ class Runs:
 
         A FoundRun then has files and metrics, but no page and no `trial`. Spares importing MLflow.
         """
-        places = [(run.folder or Path()) / paths.LAST_CHECKPOINT for run in self._local]
-        found = zip(self._local, places, strict=True)
-        return self._in_folders([run for run, checkpoint in found if checkpoint.is_file()])
+        return self._in_folders([run for run in self._local if run.is_here(paths.LAST_CHECKPOINT)])
 
     def briefly(self) -> Runs:
         """Return the same runs by their folders alone, if the store has no others.

@@ -70,18 +70,17 @@ def short_timeout() -> Iterator[None]:
 
     For the start of a run, while the user waits.
     """
-    usual = {name: os.environ.get(name) for name in SHORT_TIMEOUT}
+    before = dict(os.environ)
     for name, value in SHORT_TIMEOUT.items():
-        if usual[name] in (None, QUIET[name]):
+        if before.get(name) in (None, QUIET[name]):
             os.environ[name] = value
     try:
         yield
     finally:
-        for name, before in usual.items():
-            if before is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = before
+        for name in SHORT_TIMEOUT:
+            os.environ.pop(name, None)
+            if name in before:
+                os.environ[name] = before[name]
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from digit_exp.analysis.report.rerun import command
@@ -72,11 +71,14 @@ class Details:
         """What can be done with it, as it is typed."""
         run, handle = self.run, self._handle
         commands = {}
-        if self._can_resume:
+        has_checkpoint = run.is_here(paths.LAST_CHECKPOINT)
+        is_broken_off = run.status not in ("FINISHED", "RUNNING", "UNKNOWN")
+        is_final = run.tags.get(Tag.STOP_REASON) in FINAL_REASONS
+        if is_broken_off and not is_final and has_checkpoint:
             commands["resume"] = f"digit-exp resume={handle}"
         if run.run_id is not None:
             commands["open"] = f"digit-exp ui {handle}"
-        if self._is_here(paths.LAST_CHECKPOINT) or run.store is not None:
+        if has_checkpoint or run.store is not None:
             commands["predict"] = f"digit-exp predict {handle} IMAGE"
         if Tag.COMMITTEE in run.tags:
             members = " ".join(json.loads(run.tags[Tag.COMMITTEE]))
@@ -114,18 +116,6 @@ class Details:
             return self.run.run_id[:ID_LENGTH]
         place = self.run.folder or self.run.checkpoint_file
         return shlex.quote(self.run.name if place is None else str(relative_to_cwd(place)))
-
-    @property
-    def _can_resume(self) -> bool:
-        ended = self.run.status in ("FINISHED", "RUNNING", "UNKNOWN")
-        return (
-            not ended
-            and self.run.tags.get(Tag.STOP_REASON) not in FINAL_REASONS
-            and self._is_here(paths.LAST_CHECKPOINT)
-        )
-
-    def _is_here(self, file: Path) -> bool:
-        return self.run.folder is not None and (self.run.folder / file).is_file()
 
     def _checked(self) -> RunConfig | None:
         try:
