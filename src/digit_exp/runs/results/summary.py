@@ -192,7 +192,9 @@ def _without_middle(word: str) -> str:
 
 def _short_text(value: object) -> str:
     """Return a short text of a value: a search produces numbers with seventeen digits."""
-    return f"{value:.4g}" if isinstance(value, float) else written(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else written(value)
 
 
 def markdown_note(
