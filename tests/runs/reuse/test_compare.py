@@ -26,7 +26,7 @@ def test_two_runs_are_compared_in_the_terminal_and_on_a_page(tmp_path, train, ca
     page = (tmp_path / "side by side" / "comparison.html").read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") == 2
     assert "Images that only one of #1 and #2 classifies correctly" in page
-    links = dict(re.findall(r'<a href="([^"#]+)">([^<]+)</a>', page))
+    links = dict(re.findall(r'<a href="([^"#]+)"[^>]*>([^<]+)</a>', page))
     assert links == {"../outputs/one/": "one", "../outputs/two/": "two"}
     assert {file.name for file in (tmp_path / "side by side" / "figures").iterdir()} == {
         "curves.png",
