@@ -8,8 +8,8 @@ from digit_exp.analysis.predictions import Predictions, read_predictions
 from digit_exp.analysis.run_comparison import loss_interval
 from digit_exp.data.dataset import Split
 from digit_exp.nn.builder import NetworkBuilder
+from digit_exp.npz import ArchiveError
 from digit_exp.runs.results.evaluate import evaluate_test_set
-from digit_exp.training.archive import ArchiveError
 
 
 def test_the_test_loss_is_exact_where_probabilities_underflow():

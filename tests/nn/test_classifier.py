@@ -6,7 +6,7 @@ import pytest
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.classifier import Classifier
-from digit_exp.training.calibration import tempered
+from digit_exp.runs.results.calibration import tempered
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (2100, 8, 8)).astype(np.uint8)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from digit_exp.cli.main import main
+from digit_exp.npz import read_arrays
 from digit_exp.registry import ConfigError
 from digit_exp.runs import failures, paths
 from digit_exp.runs.experiment import Experiment
@@ -16,7 +17,6 @@ from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.log_file import LogFile
 from digit_exp.runs.runner import log_failure, run_job
 from digit_exp.tracking.base import Status
-from digit_exp.training.archive import read_arrays
 from tiny_runs import config, start
 
 

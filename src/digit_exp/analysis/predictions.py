@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from digit_exp.arrays import Array, Labels
 from digit_exp.nn.losses import log_softmax, softmax
-from digit_exp.training.archive import ArchiveError, read_arrays, write_arrays
+from digit_exp.npz import ArchiveError, read_arrays, write_arrays
 
 
 @dataclass(frozen=True)

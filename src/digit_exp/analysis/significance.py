@@ -15,7 +15,7 @@ from digit_exp.analysis.predictions import Predictions, read_predictions
 from digit_exp.analysis.replicates import Group
 from digit_exp.analysis.results import JobResult
 from digit_exp.analysis.statistics import SIGNIFICANCE, holm, mcnemar, paired_t
-from digit_exp.training.archive import ArchiveError
+from digit_exp.npz import ArchiveError
 
 PAIRED_T = "paired t-test"
 MCNEMAR = "McNemar's exact test"

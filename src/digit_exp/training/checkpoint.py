@@ -19,7 +19,7 @@ from digit_exp.nn.layers import Layer
 from digit_exp.nn.learner import Learner, SavedLearner
 from digit_exp.nn.network import COPIES, Network
 from digit_exp.nn.prediction_averaging import DeformedCopies
-from digit_exp.training.archive import ArchiveError, Arrays, read_arrays, write_arrays
+from digit_exp.npz import ArchiveError, Arrays, read_arrays, write_arrays
 from digit_exp.training.state import TrainState
 
 FORMAT = "digit-exp checkpoint"

@@ -11,7 +11,7 @@ from PIL import Image
 from digit_exp.cli.entry import main
 from digit_exp.data.sources import Mnist
 from digit_exp.runs.folder import RunRecord
-from digit_exp.training.calibration import tempered
+from digit_exp.runs.results.calibration import tempered
 from digit_exp.training.checkpoint import load_network
 from tiny_runs import run
 

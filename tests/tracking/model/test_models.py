@@ -81,7 +81,7 @@ def model(champion):
 
 
 def test_it_answers_arrays_and_pictures(model, network):
-    from digit_exp.training.calibration import tempered
+    from digit_exp.runs.results.calibration import tempered
 
     expected = tempered(network.logits(DIGITS), 1.5)
     for images in (DIGITS, DIGITS / 255, DIGITS.tolist()):

@@ -9,7 +9,7 @@ from digit_exp.data.dataset import Split
 from digit_exp.nn.classifier import Classifier
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
-from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
+from digit_exp.runs.results.calibration import calibration_error, fit_temperature, tempered
 
 
 def predict_split(network: Network | Learner, split: Split) -> Predictions:

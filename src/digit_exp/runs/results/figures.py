@@ -18,8 +18,8 @@ from digit_exp.nn.layers import Dense
 from digit_exp.nn.network import Network
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import Experiment
+from digit_exp.runs.results.calibration import tempered
 from digit_exp.runs.results.summary import best_epoch
-from digit_exp.training.calibration import tempered
 from digit_exp.training.state import TrainState
 
 if TYPE_CHECKING:

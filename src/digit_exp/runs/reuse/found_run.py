@@ -18,12 +18,12 @@ from digit_exp.data.idx import DataError
 from digit_exp.data.sources import DataSource
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
+from digit_exp.npz import ArchiveError
 from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RecordError, RunRecord
 from digit_exp.tracking.mlflow.queries import RunStore, Trial
 from digit_exp.tracking.tags import Tag
-from digit_exp.training.archive import ArchiveError
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_checkpoint
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from digit_exp.arrays import Array, Pixels
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
+from digit_exp.runs.results.calibration import tempered
 from digit_exp.runs.results.evaluate import picture_kind, write_model
 from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.training.calibration import tempered
 from digit_exp.training.checkpoint import CheckpointError
 from digit_exp.vision.decode import MAX_BYTES, SUFFIXES, UNREAD, Grey, PictureError, decode
 

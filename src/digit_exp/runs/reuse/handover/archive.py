@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from digit_exp.atomic import whole
+from digit_exp.npz import ArchiveError, refuse_harm
 from digit_exp.runs import paths
 from digit_exp.runs.active_run import FILES, FOLDERS
 from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.training.archive import ArchiveError, refuse_harm
 
 FORMAT, VERSION = "digit-exp run", 1
 MANIFEST, REQUIREMENTS = "manifest.json", "requirements.txt"

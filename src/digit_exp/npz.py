@@ -1,4 +1,4 @@
-"""Named arrays in one file: a zip without compression and without pickle, as NumPy writes it.
+"""Files of named arrays: a zip without compression and without pickle, as NumPy writes it.
 
 A file may come from anybody. Sizes that it claims are checked against the file before memory is
 taken: reading needs at most a few times the size of the file.

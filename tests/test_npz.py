@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from digit_exp.training.archive import ArchiveError, read_arrays, write_arrays
+from digit_exp.npz import ArchiveError, read_arrays, write_arrays
 from digit_exp.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 
 MANY = 10**12

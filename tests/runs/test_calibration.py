@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from digit_exp.training.calibration import calibration_error, fit_temperature, tempered
+from digit_exp.runs.results.calibration import calibration_error, fit_temperature, tempered
 
 
 def drawn(temperature, n=20_000, classes=10):
