@@ -57,12 +57,8 @@ class Objective:
         A pruned job has the one it had reached. One that diverged has none, whatever it had
         reached before: its configuration does not train.
         """
-        value = self.measured(job) if job.status in ("FINISHED", "PRUNED") else None
+        value = job.metrics.get(self.metric) if job.status in ("FINISHED", "PRUNED") else None
         return value if value is not None and math.isfinite(value) else None
-
-    def measured(self, job: JobResult) -> float | None:
-        """Return the metric as the job wrote it."""
-        return job.metrics.get(self.metric)
 
     def loss(self, score: float) -> float:
         """Return a score such that less is better."""

@@ -10,6 +10,7 @@ from enum import Enum
 from string import Formatter
 from typing import Any
 
+from digit_exp.config.convert import texts_in
 from digit_exp.registry import Component, Problem, did_you_mean
 from digit_exp.tracking.mlflow.uri import has_password
 
@@ -36,18 +37,6 @@ def conflicts(values: Mapping[str, Any]) -> Iterator[Problem]:
     for keys, rule in _RULES:
         if all(key in values for key in keys):
             yield from rule(*(values[key] for key in keys))
-
-
-def texts_in(value: object) -> Iterator[str]:
-    """Yield every text in a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from texts_in(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from texts_in(item)
 
 
 def values_of(component: Component, prefix: str = "") -> dict[str, Any]:

@@ -5,7 +5,7 @@ Enums, lists, and any of them or null. What does not fit is refused with what wo
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
@@ -41,7 +41,7 @@ def convert(value: object, hint: Hint) -> Hint:
     kind, limits, may_be_null = unwrapped(hint)
     if may_be_null and value is None:
         return None
-    if _mentions_interpolation(value):
+    if any("${" in text for text in texts_in(value)):
         raise InvalidValue(
             f"must be written out, got {quoted(value)}: values refer to nothing else"
         )
@@ -108,6 +108,18 @@ def quoted(value: object) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[:40]}… ({len(text)} characters)"
 
 
+def texts_in(value: object) -> Iterator[str]:
+    """Yield every text in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from texts_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from texts_in(item)
+
+
 def _scalar(value: object, kind: type) -> Hint:
     if isinstance(value, bool):
         if kind is bool:
@@ -170,11 +182,3 @@ def _mapping(value: object, kind: Hint) -> dict[str, object]:
     if not isinstance(value, Mapping):
         raise InvalidValue(f"must be names with values, got {quoted(value)}; write {{name: value}}")
     return {str(key): convert(item, kind) for key, item in value.items()}
-
-
-def _mentions_interpolation(value: object) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_mentions_interpolation, value.values()))
-    if isinstance(value, list):
-        return any(map(_mentions_interpolation, value))
-    return isinstance(value, str) and "${" in value

@@ -174,7 +174,7 @@ def _reason(job: JobResult, objective: Objective) -> str:
         return job.reason
     if job.status != "FINISHED":
         return NO_VALUE
-    value = objective.measured(job)
+    value = job.metrics.get(objective.metric)
     return f"{objective.metric} {'was not measured' if value is None else f'is {value}'}"
 
 

@@ -9,7 +9,8 @@ from omegaconf import DictConfig, open_dict
 
 from digit_exp.config.composition.loader import JobLoader, plain_mapping
 from digit_exp.config.composition.override_syntax import unknown_choice
-from digit_exp.config.constraints import SECRET, texts_in
+from digit_exp.config.constraints import SECRET
+from digit_exp.config.convert import texts_in
 from digit_exp.config.overrides import override
 from digit_exp.config.parse import leaves
 from digit_exp.config.paths import conf_dir

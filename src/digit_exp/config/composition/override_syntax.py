@@ -82,23 +82,11 @@ def all_types() -> dict[str, Any]:
     return types
 
 
-@cache
-def text_keys() -> frozenset[str]:
-    """Return the keys that take text."""
-    hints = all_types().items()
-    return frozenset(key for key, hint in hints if hint is str or str in get_args(hint))
-
-
-@cache
-def list_keys() -> frozenset[str]:
-    """Return the keys that take a list."""
-    return frozenset(key for key, hint in all_types().items() if get_origin(hint) is list)
-
-
 def is_text(key: str) -> bool:
     """Tell whether a key takes text."""
     key = key.lstrip("+~")
-    return key in text_keys() or key.startswith("tracking.tags.")
+    hint = all_types().get(key)
+    return hint is str or str in get_args(hint) or key.startswith("tracking.tags.")
 
 
 def misuse(found: Override, is_sweep: bool, is_search: bool) -> Problem | None:
@@ -136,7 +124,7 @@ def _one_value(found: Override, key: str, text: str) -> str:
     each = "add -m to run each"
     if is_text(key):
         return f"{each}, or write {typed(override(key, text))}"
-    if key in list_keys() and found.is_discrete_sweep():
+    if get_origin(all_types().get(key)) is list and found.is_discrete_sweep():
         values = list(found.sweep_iterator())
         if not any(isinstance(value, list) for value in values):
             return f"write {typed(override(key, values))} for a list"

@@ -11,6 +11,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 from hydra.core.config_store import ConfigStore
 
+from digit_exp.config.convert import texts_in
 from digit_exp.registry import Problem
 
 MAX_BYTES, MAX_VALUES, MAX_DEPTH = 1 << 18, 5000, 20
@@ -65,12 +66,8 @@ def refused(content: Mapping[str, Any], package: str) -> Iterator[Problem]:
             yield Problem(path, ELSEWHERE + in_environment)
         elif path.startswith("hydra.") and not path.startswith(ALLOWED):
             yield Problem(path, ELSEWHERE)
-        elif path.startswith("hydra.launcher.") and key != "_target_" and _has_text(value):
+        elif path.startswith("hydra.launcher.") and key != "_target_" and [*texts_in(value)]:
             yield Problem(path, ELSEWHERE)  # it could become a line of a shell script
-
-
-def _has_text(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and any(map(_has_text, value)))
 
 
 def _is_installed(path: str, value: object) -> bool:
