@@ -5,6 +5,8 @@ from hydra import compose, initialize_config_dir
 from digit_exp.config.composition.loader import plain_mapping, publish
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.paths import conf_dir
+from digit_exp.config.plan import plan
+from digit_exp.registry import ConfigError
 
 
 def composed(*overrides, **options):
@@ -17,3 +19,12 @@ def composed(*overrides, **options):
 def configured(*overrides):
     """Return the checked configuration."""
     return from_mapping(plain_mapping(composed(*overrides)))
+
+
+def check(overrides, **options):
+    """Return everything that is wrong with a command line; of a sweep, with every job."""
+    try:
+        plan(overrides, **options)
+    except ConfigError as error:
+        return list(error.problems)
+    return []

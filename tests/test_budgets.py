@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from composing import check
 from digit_exp.cli.main import main
-from digit_exp.config.plan import check
 from digit_exp.data.dataset import Split
 from digit_exp.nn.models import MLP
 from digit_exp.optim.optimizers import SGD

@@ -3,11 +3,11 @@
 import pytest
 from omegaconf import OmegaConf
 
-from composing import configured
+from composing import check, configured
 from digit_exp.cli.help import help_text
 from digit_exp.config.parse import ABSENT, ROOT, defaults
 from digit_exp.config.paths import DIRECTIVES, choices, conf_dir
-from digit_exp.config.plan import check, plan
+from digit_exp.config.plan import plan
 from digit_exp.config.schema import FAMILIES, LAUNCH, RunConfig, TrackingSettings, TrainerSettings
 
 CONF = conf_dir()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from digit_exp.config.plan import check
+from composing import check
 
 ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8")

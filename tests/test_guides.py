@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from composing import check
 from digit_exp.cli.parser import COMMANDS, command_parser
-from digit_exp.config.plan import check
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.layers import Layer
 from digit_exp.optim.optimizers import OPTIMIZERS

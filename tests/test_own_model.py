@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from composing import check
 from digit_exp.cli.entry import main
 from digit_exp.config.json_schema import schemas
-from digit_exp.config.plan import check, plan
+from digit_exp.config.plan import plan
 from digit_exp.nn.learner import Learner, packed, unpacked
 from digit_exp.nn.models import MODELS
 from digit_exp.nn.network import Network

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from composing import check
 from digit_exp.cli.parser import COMMANDS
-from digit_exp.config.plan import check
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

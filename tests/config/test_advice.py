@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from digit_exp.config.plan import check
+from composing import check
 
 WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+"""
 WRITE = re.compile(rf"write (?P<words>{WORD})")

@@ -7,8 +7,9 @@ import warnings
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from composing import check
 from digit_exp.config.composition.hydra_settings import EXTRAS
-from digit_exp.config.plan import check, plan
+from digit_exp.config.plan import plan
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
 OPTIMIZERS = "adagrad, adam, adamw, lion, momentum, nadam, nesterov, rmsprop, sgd"
@@ -273,7 +274,7 @@ def test_a_check_leaves_hydra_as_it_was():
 
 def test_a_check_imports_neither_mlflow_nor_matplotlib():
     code = (
-        "import sys; from digit_exp.config.plan import check; check(['seed=1']);"
+        "import sys; from digit_exp.config.plan import plan; plan(['seed=1']);"
         "sys.exit(bool({'mlflow', 'matplotlib', 'scipy'} & sys.modules.keys()))"
     )
     with warnings.catch_warnings():

@@ -9,10 +9,10 @@ from omegaconf import OmegaConf
 from referencing import Registry
 from referencing.jsonschema import DRAFT7
 
+from composing import check
 from digit_exp.cli.entry import main
 from digit_exp.config.json_schema import schemas
 from digit_exp.config.paths import conf_dir
-from digit_exp.config.plan import check
 
 CONF = conf_dir()
 FILES = sorted(CONF.rglob("*.yaml"))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from digit_exp.config.plan import check, plan
+from composing import check
+from digit_exp.config.plan import plan
 
 GLOBAL = "# @package _global_\n"
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from composing import check
 from digit_exp.config.constraints import OBJECTIVES
-from digit_exp.config.plan import check, plan
+from digit_exp.config.plan import plan
 
 
 def problems(*words):

@@ -80,17 +80,6 @@ class Plan:
             OmegaConf.update(self._composed, key, value, merge=False, force_add=True)
 
 
-def check(
-    overrides: Sequence[str], *, config_dir: str | None = None, multirun: bool = False
-) -> list[Problem]:
-    """Return everything that is wrong with a command line; of a sweep, with every job."""
-    try:
-        plan(overrides, config_dir=config_dir, multirun=multirun)
-    except ConfigError as error:
-        return list(error.problems)
-    return []
-
-
 def plan(
     overrides: Sequence[str], *, config_dir: str | None = None, multirun: bool = False
 ) -> Plan:

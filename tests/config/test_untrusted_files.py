@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from digit_exp.config.plan import check, plan
+from composing import check
+from digit_exp.config.plan import plan
 from digit_exp.registry import ConfigError
 
 SECRET = "correct-horse-battery-staple"

@@ -2,7 +2,8 @@
 
 import pytest
 
-from digit_exp.config.plan import check, plan
+from composing import check
+from digit_exp.config.plan import plan
 from digit_exp.config.serialize import flatten
 
 ZIP = "sweep.zip={optimizer: [sgd, adam], optimizer.lr: [0.1, 0.001]}"
