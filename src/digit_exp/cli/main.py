@@ -111,7 +111,7 @@ def _show(planned: Plan, line: Namespace) -> int:
     elif line.info:
         hydra.show_info(line.info, NAME, list(planned.choices))
     elif line.explain:
-        from digit_exp.cli.explain import show_explanation
+        from digit_exp.cli.preview import show_explanation
         from digit_exp.config.value_sources import explain
 
         show_explanation(explain(planned, line.explain, line.overrides), line.json)
@@ -136,7 +136,7 @@ def launch_sweep(planned: Plan) -> int:
 
 
 def _dry_run(planned: Plan, line: Namespace) -> int:
-    from digit_exp.cli.dry_run import show_dry_run
+    from digit_exp.cli.preview import show_dry_run
     from digit_exp.runs import paths
     from digit_exp.runs.reuse.extend_run import require_longer
     from digit_exp.runs.reuse.resume import ended_folder, find_checkpoint
@@ -237,9 +237,9 @@ def _resume(planned: Plan, line: Namespace) -> int:
 
 def _epochs(planned: Plan, line: Namespace) -> int | None:
     """Return how many epochs a longer run is to have, if one was asked for."""
-    said = [word for word in line.overrides if word.startswith("trainer.epochs=")]
+    given = [word for word in line.overrides if word.startswith("trainer.epochs=")]
     _require_only_resume(planned, line, "trainer.epochs=")
-    return planned.jobs[0].trainer.epochs if said else None
+    return planned.jobs[0].trainer.epochs if given else None
 
 
 def _longer(planned: Plan, epochs: int) -> int:

@@ -106,7 +106,7 @@ def _group(group: str, cls: type) -> Schema:
     """Return the schema of a group's files: the keys depend on the class that `defaults` names."""
     title = {"title": f"A choice of the group {group}", "type": "object", "required": ["defaults"]}
     if group not in FAMILIES:
-        plain = _object(_fields(cls, _said(group)))
+        plain = _object(_fields(cls, _notes(group)))
         _accept_dotted(plain)
         return title | {"required": [], **plain}
     names = FAMILIES[group].names()
@@ -115,7 +115,7 @@ def _group(group: str, cls: type) -> Schema:
         "anyOf": [
             {
                 "title": f"{group}={name}",
-                **_object(_fields(FAMILIES[group][name], _said(group, name)), _based_on(name)),
+                **_object(_fields(FAMILIES[group][name], _notes(group, name)), _based_on(name)),
             }
             for name in names
         ],
@@ -139,10 +139,10 @@ def _whole() -> Schema:
 def _any_choice(group: str, cls: type) -> Schema:
     """Return the fields of all classes of a group: which is chosen, another file may say."""
     if group not in FAMILIES:
-        return _fields(cls, _said(group))
+        return _fields(cls, _notes(group))
     found: Schema = {}
     for name in FAMILIES[group].names():
-        for key, schema in _fields(FAMILIES[group][name], _said(group, name)).items():
+        for key, schema in _fields(FAMILIES[group][name], _notes(group, name)).items():
             known: Any = found.setdefault(key, schema)
             if _bare(known) != _bare(schema):
                 found[key] = {"anyOf": [*known.get("anyOf", [known]), schema]}
@@ -153,12 +153,12 @@ def _bare(schema: Schema) -> Schema:
     return {key: value for key, value in schema.items() if key not in ("description", "default")}
 
 
-def _fields(cls: type, said: Mapping[str, str]) -> Schema:
+def _fields(cls: type, notes: Mapping[str, str]) -> Schema:
     types = leaf_types(cls)
-    return _tree(types, dict(leaves(defaults(cls), types)), said)
+    return _tree(types, dict(leaves(defaults(cls), types)), notes)
 
 
-def _tree(types: Mapping[str, Hint], values: Mapping[str, Any], said: Mapping[str, str]) -> Schema:
+def _tree(types: Mapping[str, Hint], values: Mapping[str, Any], notes: Mapping[str, str]) -> Schema:
     """Return the properties of an object, from its fields by their dotted paths."""
     found: Schema = {}
     for path, hint in types.items():
@@ -167,7 +167,7 @@ def _tree(types: Mapping[str, Hint], values: Mapping[str, Any], said: Mapping[st
         for parent in parents:
             node = node.setdefault(parent, _object({}))["properties"]
         default = values.get(path, ABSENT)
-        words = "; ".join(filter(None, [said.get(path), type_in_words(hint).replace("`", "")]))
+        words = "; ".join(filter(None, [notes.get(path), type_in_words(hint).replace("`", "")]))
         node[last] = {**type_schema(hint), "description": words}
         if default != ABSENT:
             node[last]["default"] = default
@@ -200,11 +200,11 @@ def _dotted(properties: Schema, place: str, prefix: str = "") -> Iterator[tuple[
             yield from _dotted(schema["properties"], here, f"{prefix}{key}.")
 
 
-def _said(group: str, name: str | None = None) -> dict[str, str]:
+def _notes(group: str, name: str | None = None) -> dict[str, str]:
     names = [name] if name else [choice for choice, _ in choices(group)]
     files = [conf_dir() / group / f"{each}.yaml" for each in reversed(names)]
     found = [comments(file) for file in files if file.is_file()]  # not of one's own classes
-    return {key: words for said in found for key, words in said.items()}
+    return {key: words for notes in found for key, words in notes.items()}
 
 
 def write_schemas(folder: Path) -> list[Path]:

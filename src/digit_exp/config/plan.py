@@ -114,7 +114,7 @@ def _planned(command: CommandLine, found: Sequence[Job]) -> Plan:
     """Return the jobs that were found, all right, and let Hydra's loader hand them out."""
     loader, first, sweeper = command.loader, found[0], command.sweeper
     assert command.composed is not None
-    words = list(_canonical(command.said))
+    words = list(_canonical(command.given))
     composed = with_values(command.composed, first.values, words)
     composed.hydra.job.override_dirname = _dirname(words, composed.hydra.job.config, command.parser)
     loader.composed, loader.settings = composed, command.settings.words
@@ -141,9 +141,9 @@ def _planned(command: CommandLine, found: Sequence[Job]) -> Plan:
     )
 
 
-def _canonical(said: Mapping[str, Sequence[Override]]) -> Iterator[str]:
-    """Yield what was said in a form that Hydra's parser and every sweeper read."""
-    for key, each in said.items():
+def _canonical(given: Mapping[str, Sequence[Override]]) -> Iterator[str]:
+    """Yield what was given in a form that Hydra's parser and every sweeper read."""
+    for key, each in given.items():
         yield f"{key}={','.join(written(one.value()) for one in each)}"
 
 

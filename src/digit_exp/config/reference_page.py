@@ -90,9 +90,9 @@ def launch_defaults() -> dict[str, Any]:
 
 
 def _root() -> Iterator[str]:
-    said = comments(conf_dir() / "config.yaml")
+    notes = comments(conf_dir() / "config.yaml")
     yield "## The run itself\n"
-    yield from _table(launch_defaults(), {**ROOT, **LAUNCH}, said, "")
+    yield from _table(launch_defaults(), {**ROOT, **LAUNCH}, notes, "")
 
 
 def _family(group: str) -> Iterator[str]:
@@ -102,37 +102,37 @@ def _family(group: str) -> Iterator[str]:
             continue
         cls = FAMILIES[group][name]
         yield f"### {group}={name}\n\n{purpose}\n"
-        said = comments(conf_dir() / group / f"{name}.yaml")
-        yield from _fields(group, cls, said)
+        notes = comments(conf_dir() / group / f"{name}.yaml")
+        yield from _fields(group, cls, notes)
 
 
 def _plain(group: str, cls: type) -> Iterator[str]:
-    said: dict[str, str] = {}
+    notes: dict[str, str] = {}
     yield f"## {group}\n"
     for name, purpose in choices(group):
         yield f"- `{group}={name}`: {purpose}"
-        said = {**comments(conf_dir() / group / f"{name}.yaml"), **said}
+        notes = {**comments(conf_dir() / group / f"{name}.yaml"), **notes}
     yield ""
-    yield from _fields(group, cls, said)
+    yield from _fields(group, cls, notes)
 
 
-def _fields(group: str, cls: type, said: Mapping[str, str]) -> Iterator[str]:
+def _fields(group: str, cls: type, notes: Mapping[str, str]) -> Iterator[str]:
     types = leaf_types(cls)
     values = dict(leaves(defaults(cls), types))
     if values:
-        yield from _table(values, types, said, f"{group}.")
+        yield from _table(values, types, notes, f"{group}.")
     else:
         yield "No keys.\n"
 
 
 def _table(
-    values: Mapping[str, Any], types: Mapping[str, Any], said: Mapping[str, str], prefix: str
+    values: Mapping[str, Any], types: Mapping[str, Any], notes: Mapping[str, str], prefix: str
 ) -> Iterator[str]:
     yield "| key | default | may be | |\n|---|---|---|---|"
     for key, value in values.items():
         written = value if isinstance(value, str) else quoted(value)
         default = "must be given" if value == ABSENT else f"`{written}`"
-        cells = [f"`{prefix}{key}`", default, type_in_words(types[key]), said.get(key, "")]
+        cells = [f"`{prefix}{key}`", default, type_in_words(types[key]), notes.get(key, "")]
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""
 

@@ -62,15 +62,15 @@ class CommandLine:
         self.composed: DictConfig | None = None  # what was composed first, with Hydra's own part
         self.sweeper: dict[str, Any] = {}
         self._settings_problems: list[Problem] = []
-        self.said: dict[str, list[Override]] = {}  # the values of each key; the last word counts
+        self.given: dict[str, list[Override]] = {}  # the values of each key; the last word counts
         self.rows = Rows()  # jobs that are listed: sweep.zip and sweep.jobs
         self._cache: dict[tuple[str, ...], DictConfig] = {}
 
     def read(self, words: Sequence[str], multirun: bool) -> None:
         """Read the words one by one, those of a sweep into their elements."""
-        said = [*self._read_words(words, self.problems)]
-        values = [found for found in said if not found.is_hydra_override()]
-        for found in said:
+        given = [*self._read_words(words, self.problems)]
+        values = [found for found in given if not found.is_hydra_override()]
+        for found in given:
             if found.is_hydra_override():
                 self.problems += self.settings.add(found)
         self._compose_first(values)
@@ -85,7 +85,7 @@ class CommandLine:
             if problem is not None:
                 self.problems.append(problem)
             else:
-                self.said[found.key_or_group] = elements(found, self.parser)
+                self.given[found.key_or_group] = elements(found, self.parser)
         if self.composed is not None:
             self._replicate(self.composed)
         if rows is not None:
@@ -94,7 +94,7 @@ class CommandLine:
     def _replicate(self, composed: DictConfig) -> None:
         """Add the seeds that `sweep.replicates` asks for; in a race, the seed varies slowest."""
         replicates, race = (self._value(composed, f"sweep.{key}") for key in ("replicates", "race"))
-        seeds, count = self.said.get("seed", []), replicates if type(replicates) is int else 1
+        seeds, count = self.given.get("seed", []), replicates if type(replicates) is int else 1
         first = seeds[0].value() if seeds else composed.seed
         problem = wrong_replicates(len(seeds), count, race is True, self.is_sweep)
         if problem is not None:
@@ -103,14 +103,14 @@ class CommandLine:
             words = [f"seed={first + place}" for place in range(count)]
             seeds = [read_word(word, self.parser) for word in words]
         if len(seeds) > 1:
-            self.said = {"seed": seeds, **self.said} if race is True else self.said
-            self.said["seed"] = seeds
+            self.given = {"seed": seeds, **self.given} if race is True else self.given
+            self.given["seed"] = seeds
             found = [one.value() for one in seeds]
             self.seeds = list(dict.fromkeys(seed for seed in found if type(seed) is int))
 
     def _value(self, composed: DictConfig, key: str) -> object:
         """Return what the command line says of a key, or else the files."""
-        return self.said[key][-1].value() if key in self.said else OmegaConf.select(composed, key)
+        return self.given[key][-1].value() if key in self.given else OmegaConf.select(composed, key)
 
     def _read_words(self, words: Sequence[str], problems: list[Problem]) -> Iterator[Override]:
         for word in words:
@@ -121,9 +121,9 @@ class CommandLine:
 
     def _read_rows(self, values: Sequence[Override]) -> Rows | None:
         preset = {} if self.composed is None else plain_mapping(self.composed.sweep)
-        said = {each.key_or_group: each for each in values if not each.is_sweep_override()}
+        given = {each.key_or_group: each for each in values if not each.is_sweep_override()}
         zipped, file = (
-            said[key].value() if key in said else preset.get(key.partition(".")[2])
+            given[key].value() if key in given else preset.get(key.partition(".")[2])
             for key in (ZIP, JOBS)
         )
         try:
@@ -157,7 +157,7 @@ class CommandLine:
     def _read_row(self, words: Sequence[str]) -> tuple[list[Override], list[Problem]]:
         overrides, problems = list[Override](), list[Problem]()
         for each in self._read_words(words, problems):
-            if (problem := row_problem(each, self.said)) is None:
+            if (problem := row_problem(each, self.given)) is None:
                 overrides.append(each)
             else:
                 problems.append(problem)
@@ -182,7 +182,7 @@ class CommandLine:
     def jobs(self) -> Iterator[Sequence[Override]]:
         """Yield the jobs in the order in which Hydra runs them, the last key varying fastest."""
         rows = self.rows.overrides
-        return ((*job, *row) for job in product(*self.said.values()) for row in rows)
+        return ((*job, *row) for job in product(*self.given.values()) for row in rows)
 
     def check(self, job: Sequence[Override]) -> Job:
         """Compose a single run and read it."""
@@ -253,8 +253,8 @@ def _values(
 
 def _reason(error: Exception) -> Problem:
     texts = [str(cause) for cause in (error, error.__cause__) if cause is not None]
-    said, *_ = next((text for text in texts if text.strip()), "").strip().split("\n\n")
-    return Problem("", " ".join(said.split()))
+    first, *_ = next((text for text in texts if text.strip()), "").strip().split("\n\n")
+    return Problem("", " ".join(first.split()))
 
 
 def _superfluous_plus(found: Override) -> Iterator[Problem]:

@@ -53,7 +53,7 @@ class Settings:
     """The settings of Hydra on a command line."""
 
     def __init__(self, loader: JobLoader, config_dir: str | None) -> None:
-        self._said: dict[str, str] = {}  # by their keys
+        self._given: dict[str, str] = {}  # by their keys
         self.words: list[str] = []
         """As overrides."""
         self._loader = loader
@@ -78,7 +78,7 @@ class Settings:
         elif key.startswith(SPACE):
             self._search_in(key.removeprefix(SPACE), value)
         else:
-            self._said[key] = text
+            self._given[key] = text
             self.words.append(text)
 
     def options(self, group: str) -> list[str]:
@@ -100,14 +100,14 @@ class Settings:
         others = " --cfg hydra shows those there are"
         return [
             Problem(key, f"no such setting of Hydra.{question(key, known) or others}")
-            for key, text in self._said.items()
+            for key, text in self._given.items()
             if not key.startswith("hydra/") and not text.startswith("+")
             if not any(path == key or path.startswith(f"{key}.") for path in known)
         ]
 
     def discard(self) -> None:
         """Leave out every setting."""
-        self._said, self._space = {}, []
+        self._given, self._space = {}, []
         self.words = []
         self._search()
 

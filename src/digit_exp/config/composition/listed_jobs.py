@@ -63,12 +63,12 @@ def read_rows(zipped: object, file: object) -> Rows | None:
     return _zip(zipped) if file is None else _file(file)
 
 
-def row_problem(found: Override, said: Mapping[str, object]) -> Problem | None:
+def row_problem(found: Override, given: Mapping[str, object]) -> Problem | None:
     """Return why a row cannot set a key, given the keys that the command line sets."""
     key = found.key_or_group
     if key in ONCE or key.startswith(("hydra.", "hydra/")):
         return Problem(key, "is the same for all jobs; set it on the command line")
-    if key in said:
+    if key in given:
         return Problem(key, "is set on the command line too; set it in one place")
     if found.is_sweep_override():
         return Problem(key, f"has one value in a row, got {str(found.input_line)!r}")

@@ -1,12 +1,14 @@
-"""`--dry-run`: what `sweeps/preview/dry_run.py` finds, as a table or as JSON."""
+"""`--dry-run` and `--explain`: what they find, as a table or as JSON."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import columns, print_json
 from digit_exp.config.convert import quoted
 from digit_exp.config.overrides import written
+from digit_exp.config.value_sources import Explanation
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.sweeps.preview.dry_run import DryRun, PlannedJob
 from digit_exp.sweeps.preview.duration import EpochTime
@@ -115,3 +117,17 @@ def _as_json(found: DryRun) -> dict[str, Any]:
     ]
     folder = None if found.folder is None else str(relative_to_cwd(found.folder))
     return {**vars(found), "folder": folder, "seconds": found.seconds, "jobs": jobs}
+
+
+def show_explanation(found: Explanation, as_json: bool) -> None:
+    """Print the chain of those that set a key, the last of which wins."""
+    if as_json:
+        print_json(asdict(found))
+        return
+    print(f"{found.key} = {', '.join(found.values)}\n")
+    last = len(found.sources) - 1
+    rows = [
+        [source.where, source.value, "wins" if number == last or source.kind == "rows" else ""]
+        for number, source in enumerate(found.sources)
+    ]
+    print(columns(["set by", "to", ""], rows), end="")
