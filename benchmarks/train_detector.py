@@ -1,15 +1,16 @@
 """Make the training set of the detector, and the detector of a network that was trained on it.
 
-python benchmarks/train_detector.py images FOLDER    # four IDX files, about ten minutes
-digit-exp data=idx data.dir=FOLDER model.hidden=[256,96] regularization=dropout \
-    regularization.dropout=0.15 trainer.epochs=14 trainer.batch_size=64 trainer.ema=0.999 \
-    trainer.early_stopping.enabled=false
+python benchmarks/train_detector.py images FOLDER    # four IDX files, about five minutes
+digit-exp data=idx data.dir=FOLDER model=cnn model.hidden=[64] regularization=dropout \
+    regularization.dropout=0.3 trainer.epochs=12 trainer.batch_size=64 trainer.ema=0.999 \
+    trainer.early_stopping.enabled=false    # about five minutes
 python benchmarks/train_detector.py weights RUN/model.npz    # writes vision/detector.npz
 
 Half of the images are digits of MNIST's training set: as they are, slanted, warped, with thinner
-and thicker strokes. The others are letters of fonts that `pictures.py` does not use for reporting,
-random strokes and closed figures, halves of two digits, and digits that are upside down or
-mirrored. Letters with the form of a digit (O, l, S, Z, B, ...) are left out.
+and thicker strokes. The others are letters of fonts that `pictures.py` does not use, random strokes
+and closed figures, parts of two digits, and digits that are upside down, mirrored or turned too
+far; two digits that touch have a class of their own. Letters with the form of a digit (O, D, l, S,
+Z, B, G, ...) are left out.
 """
 
 import math
@@ -29,17 +30,20 @@ from digit_exp.nn.classifier import Classifier
 from digit_exp.vision.detector import WEIGHTS
 from digit_exp.vision.normalize import Glyph
 from digit_exp.vision.segmentation import bounding_box
+from digit_exp.vision.strokes import widened
 
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 FACES = (
-    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSansMono-Oblique", "DejaVuSerif"),
-    *("DejaVuSerif-Bold", "STIXGeneral", "STIXGeneralItalic", "STIXGeneralBol", "cmr10", "cmtt10"),
+    *("DejaVuSans-Bold", "DejaVuSansMono-Oblique", "DejaVuSansMono-Bold", "DejaVuSerif"),
+    *("DejaVuSerif-Bold", "DejaVuSerif-BoldItalic", "STIXGeneralItalic", "STIXGeneralBol"),
+    *("STIXGeneralBolIta", "cmr10", "cmb10", "cmti10", "cmtt10"),
 )
-LETTERS = "ACDEFGHJKLMNPQRTUVWXYacdefhjkmnprtuvwxy#?@&%$+*=<>!{}~^"
+LETTERS = "ACEFHKLMNPRTUVWXYacdefhkmnprtuvwxy#?@&%$+*=<>{}~^"
 SIDE, SHAPE = 112, (28, 28)
-DIGITS, OTHERS, TEST = 54_000, 54_000, 5_000
-UPSIDE_DOWN_IS_A_DIGIT, MIRRORED_IS_A_DIGIT = (0, 1, 8), (0, 1, 8)
-OTHER = 10
+DIGITS, OTHERS, PAIRS, TEST = 50_000, 50_000, 12_000, 3_000
+MAY_STAY_A_DIGIT = 0, 1, 2, 5, 8
+"""Digits that may be digits when they are upside down or mirrored."""
+OTHER, PAIR = 10, 11
 
 
 def large(image):
@@ -57,7 +61,8 @@ def finished(ink, rng, thicker):
     soft = np.clip(soft / max(soft.max(), 1e-6) * rng.uniform(1, 1.6), 0, 1)
     if (soft > 0.5).sum() < 20:
         return None
-    return Glyph(soft[bounding_box(soft > 0.5)].astype(np.float32), (0, 0, 1, 1)).pixels(SHAPE)
+    ink = widened(soft[bounding_box(soft > 0.5)].astype(np.float32))
+    return Glyph(ink, (0, 0, 1, 1)).pixels(SHAPE)
 
 
 def warped(ink, rng, amount=4.0, turn=15.0, shear=0.25):
@@ -163,23 +168,48 @@ def digit(image, rng):
 def other(images, labels, rng):
     """Return a shape that is no digit, None if it might be one."""
     kind, (first, second) = rng.random(), rng.integers(len(labels), size=2)
-    if kind < 0.4:
-        return finished(warped(letter(rng), rng), rng, thicker=True)
+    if kind < 0.45:
+        turn = 15 if rng.random() < 0.6 else 45
+        return finished(warped(letter(rng), rng, turn=turn), rng, thicker=True)
     if kind < 0.72:
         return finished(warped(drawing(rng), rng, 5, 180), rng, thicker=True)
+    if kind < 0.8:
+        both, border = touching(large(images[first]), large(images[second]), rng)
+        cut = border + rng.choice([-1, 1]) * int(rng.integers(8, 19))
+        part = both[:, :cut] if rng.random() < 0.5 else both[:, cut:]
+        return finished(part, rng, thicker=False) if part.size else None
     ink = large(images[first])
-    if kind < 0.82:
-        cut, ink = int(rng.integers(40, 72)), ink.copy()
-        part = np.s_[cut:] if rng.random() < 0.5 else np.s_[:, cut:]
-        ink[part] = large(images[second])[part]
-        return finished(ink, rng, thicker=True)
-    if kind < 0.94:
-        is_digit = labels[first] in UPSIDE_DOWN_IS_A_DIGIT
-        turned = warped(np.rot90(ink, 2), rng)
-        return None if is_digit else finished(turned, rng, thicker=rng.random() < 0.3)
-    turned = warped(np.rot90(ink) if rng.random() < 0.5 else ink[:, ::-1], rng)
-    is_digit = labels[first] in MIRRORED_IS_A_DIGIT
-    return None if is_digit else finished(turned, rng, thicker=False)
+    if kind < 0.93:
+        turned, is_digit = np.rot90(ink, 2), labels[first] in MAY_STAY_A_DIGIT
+    elif kind < 0.97:
+        turned = np.rot90(ink, rng.choice([1, 3])) if rng.random() < 0.5 else ink[:, ::-1]
+        is_digit = labels[first] in MAY_STAY_A_DIGIT
+    else:
+        turned = ndimage.rotate(ink, rng.choice([-1, 1]) * rng.uniform(35, 65), reshape=False)
+        is_digit = labels[first] in (0, 1)
+    return None if is_digit else finished(warped(turned, rng), rng, thicker=rng.random() < 0.2)
+
+
+def touching(left, right, rng):
+    """Return two digits that touch or overlap, and the column at which the second one begins."""
+    left, right = (ink[:, (ink > 0.5).any(axis=0)] for ink in (left, right))
+    border = max(left.shape[1] + int(rng.integers(-12, 1)), 4)
+    both = np.zeros((SIDE, max(left.shape[1], border + right.shape[1])), np.float32)
+    both[:, : left.shape[1]] = left
+    down = int(rng.integers(-8, 9))
+    place = both[:, border : border + right.shape[1]]
+    np.maximum(place, ndimage.shift(right, (down, 0), order=0), out=place)
+    return both, border
+
+
+def pair(images, rng):
+    """Return two digits as one shape."""
+    left, right = (large(images[k]) for k in rng.integers(len(images), size=2))
+    both, _ = touching(left, right, rng)
+    framed = np.pad(both, ((0, 0), (0, max(SIDE - both.shape[1], 0))))[:, : 2 * SIDE]
+    if rng.random() < 0.5:
+        framed = (framed > rng.uniform(0.3, 0.6)).astype(np.float32)
+    return finished(framed, rng, thicker=False)
 
 
 def write_images(folder):
@@ -188,6 +218,7 @@ def write_images(folder):
     images, labels = train.images[train.rows], train.labels
     some = [(digit(images[k % len(images)], rng), labels[k % len(images)]) for k in range(DIGITS)]
     some += [(other(images, labels, rng), OTHER) for _ in range(OTHERS)]
+    some += [(pair(images, rng), PAIR) for _ in range(PAIRS)]
     some = [(image, label) for image, label in some if image is not None]
     order = rng.permutation(len(some))
     x, y = (np.array([some[k][part] for k in order], np.uint8) for part in (0, 1))

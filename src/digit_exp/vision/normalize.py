@@ -108,8 +108,11 @@ def fill(levels: Grey, shape: tuple[int, int]) -> Pixels:
     return pixels
 
 
-def glyphs(levels: Grey) -> list[Glyph]:
-    """Return what may be digits, in reading order; raise NoDigit if there is nothing."""
+def glyphs(levels: Grey, joined: bool = False) -> list[Glyph]:
+    """Return what may be digits, in reading order; raise NoDigit if there is nothing.
+
+    Joined, all of them are one: the parts of a digit that a pen or the light broke.
+    """
     laid, (down, across) = lay_out(levels)
     try:
         found, scale, (top, left) = _find(laid)
@@ -119,7 +122,7 @@ def glyphs(levels: Grey) -> list[Glyph]:
         found, scale, (top, left) = _find(levels)
         down, across = 0, 0
     found.require_digits()
-    masks = [found.mask_of(group) for group in found.groups]
+    masks = [found.mask] if joined else [found.mask_of(group) for group in found.groups]
     places = [bounding_box(mask) for mask in masks]
     height, width = levels.shape
     result = []

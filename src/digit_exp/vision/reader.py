@@ -20,9 +20,9 @@ Classify = Callable[[Pixels], Array]
 
 DIGITS, CHARACTERS, WHOLE = "digits", "characters", "whole"
 
-SURE = 0.25
+SURE = 0.2
 """Confidence below which a reading is unsure,"""
-SURE_TURNED = 0.5
+SURE_TURNED = 0.6
 """and that of a shape that is doubtful as it stands, and read by turning it."""
 NO_DIGIT = 0.95
 """Probability that a shape is no digit, from which on it is called so."""
@@ -30,12 +30,16 @@ CLEAR = 0.8
 """Confidence from which on no turn and no split is tried."""
 TURNS = {0: 0.6, -15: 0.1, 15: 0.1, -30: 0.1, 30: 0.1}
 """Degrees by which the digits that people show are turned, and the probability of each."""
-CUT = 0.7
-"""Confidence that two parts must have to be taken for two digits,"""
-GAIN = 2.0
-"""and how many times that of the shape as it stands."""
+JOINED = 0.5
+"""Confidence from which on several shapes, of which some are unsure, are taken for one digit."""
+PAIR = 0.5
+"""Probability from which on a shape is cut, as two digits that touch,"""
+CUT = 0.5
+"""and the confidence that each part must have."""
+PARTS = 0.02
+"""How frequent parts that are no digits are, for each such shape among all shapes."""
 WIDE = 0.8
-"""Ratio of width to height from which on a shape may be two digits that touch."""
+"""Ratio of width to height from which on a shape may be two digits."""
 CUTS = 7
 """Places at which such a shape is cut, between a quarter and three quarters of its width."""
 
@@ -109,7 +113,13 @@ def read(levels: Grey, shape: tuple[int, int], classify: Classify, kind: str) ->
         seen = fill(levels, shape)
         return [Reading((0.0, 0.0, 1.0, 1.0), seen, classify(seen[None])[0])]
     reader = _Reader(shape, classify, kind == DIGITS and shape == (detector.SIDE, detector.SIDE))
-    return [reading for glyph in glyphs(levels) for reading in reader.read(glyph)]
+    shapes = glyphs(levels)
+    found = [reading for glyph in shapes for reading in reader.read(glyph)]
+    if reader.digits and len(shapes) > 1 and not all(each.is_sure for each in found):
+        (whole,) = reader.views(glyphs(levels, joined=True))
+        if whole.confidence >= JOINED:
+            return [whole]
+    return found
 
 
 @dataclass(frozen=True)
@@ -120,23 +130,23 @@ class _Reader:
 
     def read(self, glyph: Glyph) -> list[Reading]:
         """Read a shape as it stands; if that is doubtful, as two digits, or by several turns."""
-        (plain,) = self._views([glyph])
+        (plain,) = self.views([glyph])
         if glyph.problem or not self.digits or plain.confidence >= CLEAR:
             return [plain]
-        parts = self._cut(glyph)
-        if parts and min(part.confidence for part in parts) > max(CUT, GAIN * plain.confidence):
+        parts = self._cut(glyph, plain)
+        if parts and min(part.confidence for part in parts) >= CUT:
             return parts
-        turned = self._views([glyph.turned(degrees) for degrees in TURNS if degrees])
+        turned = self.views([glyph.turned(degrees) for degrees in TURNS if degrees])
         return [_mixture([plain, *turned], list(TURNS.values()))]
 
-    def _views(self, some: list[Glyph]) -> list[Reading]:
+    def views(self, some: list[Glyph]) -> list[Reading]:
         seen = np.stack([glyph.pixels(self.shape) for glyph in some])
         probabilities = self.classify(seen)
         other = np.zeros(len(seen), np.float32)
         if self.digits:
             found = detector.probabilities(seen)
-            other = found[:, -1]
-            agreed = probabilities * found[:, :-1]
+            other = found[:, detector.DIGITS :].sum(axis=1)
+            agreed = probabilities * found[:, : detector.DIGITS]
             probabilities = agreed / (agreed.sum(axis=1) + other)[:, None]
             other = 1 - probabilities.sum(axis=1)
         return [
@@ -144,13 +154,22 @@ class _Reader:
             for glyph, pixels, row, share in zip(some, seen, probabilities, other, strict=True)
         ]
 
-    def _cut(self, glyph: Glyph) -> list[Reading]:
-        """Return the most confident pair of readings beside a cut; none of a narrow shape."""
+    def _cut(self, glyph: Glyph, plain: Reading) -> list[Reading]:
+        """Return the readings beside the best cut, if the shape may be two digits."""
         height, width = glyph.strength.shape
-        if width < WIDE * height:
+        pair = detector.probabilities(plain.seen[None])[0, detector.PAIR]
+        if width < WIDE * height or pair < PAIR:
             return []
-        pairs = [self._views(list(parts)) for parts in _parts(glyph, width)]
-        return max(pairs, key=lambda pair: min(part.confidence for part in pair), default=[])
+        pairs = [self.views(list(parts)) for parts in _parts(glyph, width)]
+        best = max(pairs, key=lambda two: min(part.probabilities.max() for part in two), default=[])
+        return [_as_part(part, pair) for part in best]
+
+
+def _as_part(part: Reading, pair: np.floating) -> Reading:
+    """Return what is read if the shape is a pair, in which parts are digits far more often."""
+    digits = part.probabilities.sum()
+    probabilities = pair * part.probabilities / (digits + PARTS * (1 - digits))
+    return replace(part, probabilities=probabilities, problem=_problem(1 - probabilities.sum()))
 
 
 def _mixture(turned: list[Reading], shares: list[float]) -> Reading:

@@ -112,7 +112,7 @@ def number_ticks(
         axes.set(**{f"{which}scale": "log"})
         decades = math.log10(max(values) / min(values))
         if decades > 1:
-            locator = LogLocator(subs=(1, 2, 5) if decades < 2 else (1,))
+            locator = LogLocator(subs=(1, 3) if decades < 2 else (1,))
         else:
             locator = MaxNLocator(3, steps=STEPS)
     axis.set_major_locator(locator)

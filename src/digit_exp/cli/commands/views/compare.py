@@ -29,11 +29,15 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.compare import compare
     from digit_exp.runs.reuse.lookup import Runs
 
-    runs = Runs.of_folder(uri=options.uri)
-    found = compare([run for text in options.runs for run in runs.all_matching(text)])
+    store = Runs.of_folder(uri=options.uri)
+    runs = [run for text in options.runs for run in store.all_matching(text)]
+
+    # a name that no run has is refused before the libraries of the tables are imported
+    from digit_exp.runs.reuse.compare import compare
+
+    found = compare(runs)
     if options.json:
         print_json(found.as_json(found.write(options.out)))
         return 0
