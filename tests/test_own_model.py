@@ -26,7 +26,7 @@ from digit_exp.runs.runner import execute, load_run_checkpoint
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.own_script import own_script, register_again
-from digit_exp.sweeps.search.check import require_search
+from digit_exp.sweeps.search.study import require_search
 from digit_exp.training.callbacks import LastCheckpoint, StopAfter
 from digit_exp.training.checkpoint import CheckpointError, load_network
 

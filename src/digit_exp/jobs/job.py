@@ -30,8 +30,7 @@ from digit_exp.jobs.record import (
     until,
 )
 from digit_exp.jobs.settings import RACE, objective_of, pruner_of
-from digit_exp.pruning.competition import Competition
-from digit_exp.pruning.pruners import History, Unpruned
+from digit_exp.pruning.pruners import Competition, History, Unpruned
 
 Task = Callable[[DictConfig], float | None]
 
@@ -203,7 +202,9 @@ def _run(task: Task, config: DictConfig, opened: _Open, record: JobRecord) -> fl
         with _as_current(opened):
             value = task(config)
         record.status = "FINISHED"
-        record.score = _finite(value) if isinstance(value, int | float) else opened.best()
+        record.score = opened.best()
+        if isinstance(value, int | float):
+            record.score = float(value) if math.isfinite(value) else None
     except Pruned as pruned:
         record.status, record.reason, record.score = "PRUNED", str(pruned), opened.best()
     except KeyboardInterrupt:
@@ -216,10 +217,6 @@ def _run(task: Task, config: DictConfig, opened: _Open, record: JobRecord) -> fl
         record.seconds = time.perf_counter() - started
         record.write(opened.folder)
     return record.score
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
 
 
 @contextmanager

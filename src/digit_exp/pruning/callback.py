@@ -3,8 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from digit_exp.arrays import Metrics
-from digit_exp.pruning.competition import Competition
-from digit_exp.pruning.pruners import History, Pruner
+from digit_exp.pruning.pruners import Competition, History, Pruner
 from digit_exp.training.callbacks import Best, Callback
 from digit_exp.training.state import TrainState
 

@@ -1,8 +1,8 @@
 """The life of a sweep: its plan, its parent run, its jobs, its report.
 
 Hydra makes the jobs and runs them, one after the other or through a launcher; each job decides by
-itself whether it is done, resumed or started (`trial`). The report is made from the store, or from
-the folders if nothing is tracked, also after failures.
+itself whether it is done, resumed or started (`run_job`). The report is made from the store, or
+from the folders if nothing is tracked, also after failures.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.final_report import finish_sweep
 from digit_exp.sweeps.outcomes import STOPPED, OutcomeLog, ProgressPrinter
 from digit_exp.sweeps.own_script import own_script, require_main
-from digit_exp.sweeps.search.check import require_search
+from digit_exp.sweeps.search.study import require_search
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, open_sweep

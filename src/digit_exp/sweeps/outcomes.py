@@ -136,16 +136,14 @@ class ProgressPrinter:
         place = f"[{len(self._entries):>{width}}/{self._context.jobs}]"
         parts = [f"{place} job {entry.number} {entry.word}: {entry.name}"]
         if entry.value is not None:
-            parts.append(f"{self._objective.text(entry.value)}{self._best()}")
+            values = [each.value for each in self.entries if each.value is not None]
+            best = self._objective.text(min(values, key=self._objective.loss))
+            parts.append(f"{self._objective.text(entry.value)} (best {best})")
         if entry.reason is not None:
             parts.append(entry.reason.splitlines()[0])
         if left := self._time_left():
             parts.append(left)
         return " - ".join(parts)
-
-    def _best(self) -> str:
-        values = [entry.value for entry in self.entries if entry.value is not None]
-        return f" (best {self._objective.text(min(values, key=self._objective.loss))})"
 
     def _time_left(self) -> str:
         """Return an estimate from the jobs that were really run in this command."""

@@ -17,9 +17,8 @@ from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import RunError
 from digit_exp.runs.reuse.handover import archive
-from digit_exp.runs.reuse.handover.edit_config import rewrite
 from digit_exp.runs.reuse.handover.export_run import export_run
-from digit_exp.runs.reuse.handover.import_run import import_run, unpack
+from digit_exp.runs.reuse.handover.import_run import import_run, rewrite, unpack
 from digit_exp.runs.reuse.handover.verify import limit_of
 from digit_exp.runs.reuse.lookup import Runs
 from digit_exp.runs.runner import execute

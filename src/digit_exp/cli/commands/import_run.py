@@ -38,8 +38,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.runs.folder import relative_to_cwd
-    from digit_exp.runs.reuse.handover.edit_config import places
-    from digit_exp.runs.reuse.handover.import_run import import_run
+    from digit_exp.runs.reuse.handover.import_run import import_run, places
     from digit_exp.runs.reuse.views.listing import as_json
 
     changes = places(options.places)

@@ -58,9 +58,8 @@ def run(options: Namespace) -> int:
 @contextmanager
 def _original(options: Namespace, runs: Runs) -> Iterator[FoundRun]:
     """Yield the run that is meant; that of an archive is extracted for so long."""
-    from digit_exp.runs.reuse.handover.edit_config import places
     from digit_exp.runs.reuse.handover.export_run import SUFFIX
-    from digit_exp.runs.reuse.handover.import_run import unpack
+    from digit_exp.runs.reuse.handover.import_run import places, unpack
 
     file, changes = Path(options.run), places(options.places)
     if file.suffix.lower() != SUFFIX:

@@ -32,9 +32,8 @@ from digit_exp.sweeps.previous import (
     previous_in_folder,
     previous_trial,
 )
-from digit_exp.sweeps.search.check import require_search
 from digit_exp.sweeps.search.space import categorical
-from digit_exp.sweeps.search.study import count_ended
+from digit_exp.sweeps.search.study import count_ended, require_search
 from digit_exp.tracking.mlflow.sweep_runs import Sweep, find_sweep
 from digit_exp.training.checkpoint import Checkpoint
 

@@ -20,9 +20,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from digit_exp.config.serialize import unused
 from digit_exp.registry import ConfigError, Problem, did_you_mean
 from digit_exp.sweeps.search.space import Value, distributions
-from digit_exp.sweeps.search.storage import only_process, open_storage, quiet, storage_address
+from digit_exp.sweeps.search.storage import (
+    only_process,
+    open_storage,
+    quiet,
+    require_storage,
+    storage_address,
+)
 from digit_exp.tracking.mlflow.uri import (
     STORAGE,
     database_file,
@@ -31,6 +38,8 @@ from digit_exp.tracking.mlflow.uri import (
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
+
+    from digit_exp.config.plan import Plan
 
 DIRECTIONS = ("maximize", "minimize")
 
@@ -235,3 +244,25 @@ def _has_ended(trial: FrozenTrial) -> bool:
 
     counts = trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
     return counts or FAILED in trial.user_attrs
+
+
+def require_search(plan: Plan) -> None:
+    """Raise ConfigError with what is wrong with the sampler or the space of a search, if it is one.
+
+    The ends of every range are tried, and every choice: their fields must take them.
+    """
+    settings = plan.hydra["sweeper"]
+    if "space" not in settings:
+        return
+    require_storage(settings["storage"])
+    space = settings["space"]
+    distributions(space)
+    Sampler(settings["sampler"], settings["seed"], settings["sampler_options"]).at(0)
+    problems = []
+    for key, entry in space.items():
+        is_listed = entry["type"] == "categorical"
+        ends = list(entry["choices"]) if is_listed else [entry["low"], entry["high"]]
+        problems += plan.problems_of(key, ends)
+    problems += unused(plan.jobs[0], space)
+    if problems:
+        raise ConfigError(*dict.fromkeys(problems))

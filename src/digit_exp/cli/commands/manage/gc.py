@@ -53,8 +53,7 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.runs.reuse.lookup import OUTPUTS
-    from digit_exp.runs.reuse.manage.caches import caches
-    from digit_exp.runs.reuse.manage.garbage import as_json, garbage
+    from digit_exp.runs.reuse.manage.garbage import as_json, caches, garbage
     from digit_exp.runs.reuse.manage.trash import TRASH
     from digit_exp.tracking.mlflow.uri import locate
 

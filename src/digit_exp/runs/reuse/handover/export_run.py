@@ -13,7 +13,7 @@ from digit_exp.runs.active_run import epoch_of, files_of
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.reuse.found_run import FoundRun, RunError, record_of
 from digit_exp.runs.reuse.handover.archive import REQUIREMENTS, is_of_a_run, write
-from digit_exp.runs.reuse.handover.edit_config import rewrite
+from digit_exp.runs.reuse.handover.import_run import rewrite
 from digit_exp.runs.reuse.predict import write_model_of
 from digit_exp.tracking.tags import Tag
 

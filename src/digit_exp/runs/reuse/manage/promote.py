@@ -123,7 +123,9 @@ def promote(runs: Runs, text: str, *, name: str | None = None, force: bool = Fal
     With `force` it is not compared with the champion. Raises RunError if it cannot be promoted.
     """
     run, trial = _finished(runs, text)
-    model = name or _model_name(run)
+    if (model := name) is None:
+        is_usual = run.is_on_default_data
+        model = NAME if is_usual else f"{NAME}-{run.config.get('data', 'unknown')}"
     if not re.fullmatch(r"[\w .-]{1,200}", model):
         raise RunError(f"--name {model!r}: a model has a name of letters, digits, '.', '-' and '_'")
     assert run.store is not None
@@ -155,10 +157,6 @@ def _finished(runs: Runs, text: str) -> tuple[FoundRun, Trial]:
     if run.status != "FINISHED":
         raise RunError(f"{run.label} is {run.status.lower()}; only a finished run is promoted")
     return run, run.trial
-
-
-def _model_name(run: FoundRun) -> str:
-    return NAME if run.is_on_default_data else f"{NAME}-{run.config.get('data', 'unknown')}"
 
 
 def _require_same_data(run: FoundRun, champion: FoundRun, name: str) -> None:
