@@ -1,6 +1,7 @@
 """Atomic writes: a reader sees the old file or the complete new one, also after a crash.
 
-A file is written under a hidden name beside its place, and moved there when it is complete.
+A file is written under a hidden name beside its place, and moved there when it is complete. A file
+to which lines are appended may have half a line at its end.
 """
 
 from __future__ import annotations
@@ -34,6 +35,19 @@ def write_text(path: Path, text: str) -> Path:
     with whole(path) as draft:
         draft.write_text(text, encoding="utf-8")
     return path
+
+
+def append_lines(file: Path, lines: str, *, durable: bool = False) -> None:
+    """Append lines in one write; if a killed process left half a line, after the end of that."""
+    with file.open("ab+") as opened:
+        if opened.tell() > 0:
+            opened.seek(-1, os.SEEK_END)
+            if opened.read() != b"\n":
+                lines = f"\n{lines}"
+        opened.write(lines.encode())
+        if durable:
+            opened.flush()
+            os.fsync(opened.fileno())
 
 
 def discard_drafts(folder: Path) -> None:

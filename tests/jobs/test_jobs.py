@@ -61,6 +61,21 @@ def test_a_job_that_has_ended_is_not_run_again(call):
     assert ran == [2, 3]
 
 
+def test_half_a_report_of_a_killed_process_does_not_spoil_the_next_one(call, tmp_path):
+    def task(cfg):
+        file = digit_exp.job_folder() / "metrics.jsonl"
+        if not file.exists():
+            digit_exp.report(0.5, step=1)
+            file.write_text(file.read_text() + '{"step": 2, "val')
+            raise RuntimeError("killed")
+        digit_exp.report(0.4, step=2)
+
+    with pytest.raises(RuntimeError):
+        call(task, x=1)
+    call(task, x=1)
+    assert read_reports(only_job(tmp_path)) == {1: {"value": 0.5}, 2: {"value": 0.4}}
+
+
 def test_other_code_is_another_job(call, monkeypatch):
     ran = []
     call(lambda cfg: ran.append(cfg.x), x=1)

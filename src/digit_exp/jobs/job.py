@@ -17,6 +17,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from digit_exp.analysis.results import DROPPED, JobResult
+from digit_exp.atomic import append_lines
 from digit_exp.jobs.identity import code_of, identity
 from digit_exp.jobs.record import (
     METRICS,
@@ -112,8 +113,7 @@ def report(metrics: Mapping[str, float] | float, step: int) -> None:
         return
     current.reports = {**until(step, current.reports), step: values}
     finite = {key: value if math.isfinite(value) else None for key, value in values.items()}
-    with (current.folder / METRICS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"step": step, **finite}) + "\n")
+    append_lines(current.folder / METRICS, json.dumps({"step": step, **finite}) + "\n")
     if current.competition is not None and current.metric in values:
         missed = current.competition.missed(current.history())
         if missed is not None:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from pathlib import Path
 
+from digit_exp.atomic import append_lines
 from digit_exp.tracking.base import Epoch
 
 
@@ -27,13 +28,7 @@ def read(file: Path, counter: str = "epoch") -> list[Epoch]:
 
 def append(file: Path, points: Iterable[Epoch], counter: str = "epoch") -> None:
     """Append points to a file; also after half a line, of a process that was killed."""
-    lines = "".join(_line(point, counter) for point in points)
-    with file.open("ab+") as opened:
-        if opened.tell() > 0:
-            opened.seek(-1, 2)
-            if opened.read() != b"\n":
-                lines = f"\n{lines}"
-        opened.write(lines.encode())
+    append_lines(file, "".join(_line(point, counter) for point in points))
 
 
 def _line(point: Epoch, counter: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from digit_exp.config.plan import plan
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.reuse.manage import caches
+from digit_exp.runs.reuse.manage import garbage as collector
 from digit_exp.runs.reuse.manage.garbage import garbage, size
 from digit_exp.runs.reuse.manage.trash import TRASH
 from digit_exp.runs.runner import execute
@@ -239,7 +239,7 @@ def test_a_sweep_without_a_job_goes_and_one_with_anything_stays(alone):
 
 def test_caches_go_only_when_asked_and_not_what_a_run_here_is_on(alone, say, monkeypatch, tmp_path):
     monkeypatch.setenv("DIGIT_EXP_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(caches, "_kernels", list)
+    monkeypatch.setattr(collector, "_kernels", list)
     for name in ("fashion_mnist", "synthetic"):
         (tmp_path / "cache" / name).mkdir(parents=True)
         (tmp_path / "cache" / name / "file.gz").touch()
@@ -256,12 +256,12 @@ def test_kernels_of_other_versions_go(tmp_path, monkeypatch):
 
     folder = tmp_path / "__pycache__"
     folder.mkdir()
-    versions = {f"k.f-1.{caches.ABI}": numba.__version__, f"k.g-2.{caches.ABI}": "0.1"}
+    versions = {f"k.f-1.{collector.ABI}": numba.__version__, f"k.g-2.{collector.ABI}": "0.1"}
     versions["k.h-3.py27"] = numba.__version__
     for stem, version in versions.items():
         (folder / f"{stem}.nbi").write_bytes(pickle.dumps(version))
         (folder / f"{stem}.1.nbc").touch()
-    monkeypatch.setattr(caches, "PACKAGE", tmp_path)
-    stale = {each.path.name for each in caches._kernels() if each.path.parent == folder}
-    others = [f"k.g-2.{caches.ABI}", "k.h-3.py27"]
+    monkeypatch.setattr(collector, "PACKAGE", tmp_path)
+    stale = {each.path.name for each in collector._kernels() if each.path.parent == folder}
+    others = [f"k.g-2.{collector.ABI}", "k.h-3.py27"]
     assert stale == {f"{stem}{end}" for stem in others for end in (".nbi", ".1.nbc")}

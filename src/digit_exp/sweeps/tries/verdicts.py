@@ -1,7 +1,6 @@
 """The verdicts of `digit-exp try`, kept in a file with a line of JSON for each."""
 
 import json
-import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from filelock import FileLock
 
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.sequential import Decision
+from digit_exp.atomic import append_lines
 from digit_exp.runs.reuse.lookup import OUTPUTS
 
 LEDGER = OUTPUTS / "verdicts.jsonl"
@@ -83,15 +83,7 @@ def record(verdict: Verdict, ledger: Path = LEDGER) -> None:
         plain = json.loads(json.dumps(line))
         if any({**plain, "decided": known.get("decided")} == known for known in verdicts(ledger)):
             return
-        with ledger.open("ab+") as file:
-            file.seek(0, os.SEEK_END)
-            if file.tell() > 0:
-                file.seek(-1, os.SEEK_END)
-                if file.read() != b"\n":  # a process was killed, or the disk full, in a line
-                    file.write(b"\n")
-            file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(ledger, json.dumps(line, allow_nan=False) + "\n", durable=True)
 
 
 def verdicts(ledger: Path = LEDGER) -> list[dict[str, Any]]:
