@@ -18,10 +18,6 @@ def context(tmp_path):
         folder=str(tmp_path),
         jobs=3,
         varied=["seed"],
-        parent_id=None,
-        rerun=False,
-        fail_fast=False,
-        is_search=False,
         objective="best_val_acc",
     )
 

@@ -37,8 +37,8 @@ def race(tmp_path):
                     record.status, record.reason = status, reason
                 record.write(folder)
         context = SweepContext(
-            *("race", "command", str(tmp_path), 5 * len(SEEDS), ["optimizer.lr", "seed"], None),
-            *(False, False, False, objective),
+            *("race", "command", str(tmp_path), 5 * len(SEEDS), ["optimizer.lr", "seed"]),
+            objective=objective,
             seeds=SEEDS,
             race=is_on,
         )
