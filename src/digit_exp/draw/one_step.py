@@ -31,24 +31,6 @@ from digit_exp.optim.regularizers import Regularizer
 MOST_TILES, MOST_ROWS = 24, 256
 """Units whose weights are shown as images; rows and columns of a matrix that are shown."""
 
-EQUATIONS = {
-    "standardize": ["dx = dy / std"],
-    "dense": [],
-    "conv2d": ["dx = Σ dP where P was taken from, dP = dy Wᵀ"],
-    "maxpool2d": ["dx = Σ dy of the windows where x is the largest, else 0"],
-    "avgpool2d": ["dx = Σ dy / size² over the windows"],
-    "globalavgpool2d": ["dx = dy / (height · width)"],
-    "batchnorm": ["dx = dy · γ / √(σ² + ε)", "∂γ = Σ dy (x − μ) / √(σ² + ε)", "∂β = Σ dy"],
-    "dropout": ["dx = dy · m / (1 − rate)"],
-    "spatialdropout": ["y = x · m / (1 − rate)", "dx = dy · m / (1 − rate)"],
-    "relu": ["dx = dy if y > 0, else 0"],
-    "leakyrelu": ["dx = dy if y > 0, else α dy"],
-    "elu": ["dx = dy if y > 0, else (y + α) dy"],
-    "gelu": ["dx = dy · (Φ(x) + x φ(x))"],
-    "tanh": ["dx = dy · (1 − y²)"],
-    "sigmoid": ["dx = dy · y (1 − y)"],
-}
-"""Equations that are not in the docstrings of layers."""
 SYMBOLS = {"weight": "W", "bias": "b", "gamma": "γ", "beta": "β"}
 """The kinds of parameters, as equations name them."""
 
@@ -230,10 +212,10 @@ def _about(thing: object) -> str:
 
 
 def _equation(layer: Layer, left: str) -> str:
-    """Return the equation of y, dx or a gradient: of the layer's docstring, or of `EQUATIONS`."""
+    """Return the equation of y, dx or a gradient that is in the layer's docstring."""
     documented = " ".join((inspect.getdoc(type(layer)) or "").split("\n"))
     stated = re.split(r";\s|,\s\s|\.(?:\s|$)", documented.partition(":  ")[2])
-    for equation in (*stated, *EQUATIONS.get(layer.kind, [])):
+    for equation in stated:
         if re.match(rf"{left}(\[[^]]*\])? = ", equation.strip()):
             return equation.strip()
     return left

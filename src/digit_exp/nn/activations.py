@@ -20,7 +20,7 @@ ACTIVATIONS: Registry[Layer] = Registry("activation")
 
 @ACTIVATIONS.register("relu")
 class ReLU(Layer):
-    """Rectified linear unit:  y = max(x, 0)."""
+    """Rectified linear unit:  y = max(x, 0);  dx = dy if y > 0, else 0."""
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.y = np.maximum(x, 0, out=x)
@@ -33,7 +33,10 @@ class ReLU(Layer):
 
 @ACTIVATIONS.register("leaky_relu")
 class LeakyReLU(Layer):
-    """Leaky rectified linear unit (Maas et al. 2013):  y = x if x > 0, else α x."""
+    """Leaky rectified linear unit (Maas et al. 2013):  y = x if x > 0, else α x.
+
+    dx = dy if y > 0, else α dy.
+    """
 
     alpha: float = 0.01
 
@@ -48,7 +51,10 @@ class LeakyReLU(Layer):
 
 @ACTIVATIONS.register("elu")
 class ELU(Layer):
-    """Exponential linear unit (Clevert et al. 2016):  y = x if x > 0, else α (eˣ − 1)."""
+    """Exponential linear unit (Clevert et al. 2016):  y = x if x > 0, else α (eˣ − 1).
+
+    dx = dy if y > 0, else (y + α) dy.
+    """
 
     alpha: float = 1.0
 
@@ -66,7 +72,10 @@ class ELU(Layer):
 
 @ACTIVATIONS.register("gelu")
 class GELU(Layer):
-    """Gaussian error linear unit (Hendrycks & Gimpel 2016):  y = x Φ(x), Φ the normal CDF."""
+    """Gaussian error linear unit (Hendrycks & Gimpel 2016):  y = x Φ(x), Φ the normal CDF.
+
+    dx = dy · (Φ(x) + x φ(x)), with the normal density φ.
+    """
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         from scipy.special import ndtr  # 0.1 s to import: only networks with GELU need it
@@ -85,7 +94,7 @@ class GELU(Layer):
 
 @ACTIVATIONS.register("tanh")
 class Tanh(Layer):
-    """Hyperbolic tangent:  y = tanh x,  y′ = 1 − y²."""
+    """Hyperbolic tangent:  y = tanh x;  dx = dy · (1 − y²)."""
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.y = np.tanh(x, out=x)
@@ -98,7 +107,7 @@ class Tanh(Layer):
 
 @ACTIVATIONS.register("sigmoid")
 class Sigmoid(Layer):
-    """Logistic function:  y = 1 / (1 + e⁻ˣ),  y′ = y (1 − y)."""
+    """Logistic function:  y = 1 / (1 + e⁻ˣ);  dx = dy · y (1 − y)."""
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         x *= 0.5  # 1 / (1 + e⁻ˣ) = (1 + tanh(x/2)) / 2, which cannot overflow

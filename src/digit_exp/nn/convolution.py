@@ -40,7 +40,7 @@ class Conv2D(WeightAndBias, Layer):
     """A convolution:  y[p, q] = Σᵢⱼ x[s p + i, s q + j] W[i, j] + b, with x padded by zeros.
 
     As products of matrices: each row of P is the patch of x that one place of y sees, and then
-    y = P W + b;  ∂W = Pᵀ dy,  ∂b = Σ dy,  dP = dy Wᵀ, and dx adds up dP where P was taken from.
+    y = P W + b;  ∂W = Pᵀ dy,  ∂b = Σ dy,  dP = dy Wᵀ,  dx = Σ dP where P was taken from.
     """
 
     height: int
@@ -145,7 +145,10 @@ class Conv2D(WeightAndBias, Layer):
 
 @dataclass(eq=False)
 class MaxPool2D(Layer):
-    """The largest number of each window:  y[p, q] = maxᵢⱼ x[s p + i, s q + j]."""
+    """The largest number of each window:  y[p, q] = maxᵢⱼ x[s p + i, s q + j].
+
+    dx = Σ dy of the windows where x is the largest, else 0.
+    """
 
     height: int
     width: int
@@ -179,7 +182,10 @@ class MaxPool2D(Layer):
 
 @dataclass(eq=False)
 class AvgPool2D(Layer):
-    """The mean of each window:  y[p, q] = Σᵢⱼ x[s p + i, s q + j] / size²."""
+    """The mean of each window:  y[p, q] = Σᵢⱼ x[s p + i, s q + j] / size².
+
+    dx = Σ dy / size² over the windows.
+    """
 
     height: int
     width: int
@@ -207,7 +213,10 @@ class AvgPool2D(Layer):
 
 @dataclass(eq=False)
 class GlobalAvgPool2D(Layer):
-    """The mean of each map (Lin et al. 2013):  y = Σ_pq x[p, q] / (height · width)."""
+    """The mean of each map (Lin et al. 2013):  y = Σ_pq x[p, q] / (height · width).
+
+    dx = dy / (height · width).
+    """
 
     height: int
     width: int
@@ -227,7 +236,10 @@ class GlobalAvgPool2D(Layer):
 
 @dataclass(eq=False)
 class SpatialDropout(Dropout):
-    """Dropout of whole maps (Tompson et al. 2015): neighbours in a map are alike."""
+    """Dropout of whole maps (Tompson et al. 2015).
+
+    Neighbours in a map are alike:  y = x · m / (1 − rate);  dx = dy · m / (1 − rate).
+    """
 
     channels: int = 1
 

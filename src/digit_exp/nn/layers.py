@@ -111,7 +111,7 @@ class Layer:
 
 
 class Standardize(Layer):
-    """Pixels with mean 0 and standard deviation 1:  y = (x − mean) / std."""
+    """Pixels with mean 0 and standard deviation 1:  y = (x − mean) / std;  dx = dy / std."""
 
     mean: float
     std: float
@@ -195,7 +195,8 @@ class Dense(WeightAndBias, Layer):
 class BatchNorm(Layer):
     """Batch normalisation (Ioffe & Szegedy 2015):  y = γ (x − μ) / √(σ² + ε) + β.
 
-    μ and σ² are the batch's while training; their running averages, with the unbiased variance
+    ∂γ = Σ dy (x − μ) / √(σ² + ε),  ∂β = Σ dy,  dx = dy · γ / √(σ² + ε). μ and σ² are the batch's
+    while training, which adds two terms to dx; their running averages, with the unbiased variance
     as in PyTorch, are used while evaluating. After a convolution, `units` are its filters, and
     every place in a map counts as a row.
     """
@@ -254,7 +255,8 @@ class Dropout(Layer):
     """Inverted dropout (Srivastava et al. 2014).
 
     Each unit is zeroed with probability `rate` while training, the rest are scaled by
-    1/(1 − rate):  y = x · m / (1 − rate),  m ~ Bernoulli(1 − rate). Evaluation changes nothing.
+    1/(1 − rate):  y = x · m / (1 − rate),  dx = dy · m / (1 − rate);
+    m ~ Bernoulli(1 − rate). Evaluation changes nothing.
     """
 
     rate: float
