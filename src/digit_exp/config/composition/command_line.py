@@ -81,8 +81,7 @@ class CommandLine:
         params = self.sweeper.get("params") or {} if self.is_sweep else {}
         named = self._read_words([f"{key}={text}" for key, text in params.items()], self.problems)
         for found in [*named, *values]:
-            problem = misuse(found, self.is_sweep, is_search)
-            if problem is not None:
+            if problem := misuse(found, self.is_sweep, is_search):
                 self.problems.append(problem)
             else:
                 self.given[found.key_or_group] = elements(found, self.parser)
@@ -138,17 +137,16 @@ class CommandLine:
             why = "a search chooses the values of its jobs; leave out sweep=..., or the rows"
             self.problems.append(Problem(rows.source, why))
         found: dict[Problem, list[int]] = {}
+        first: dict[tuple[str, ...], int] = {}
         for number, words in enumerate(rows.words):
+            if (same := first.setdefault(tuple(words), number)) != number:
+                message = f"{rows.label([same, number])} are the same; remove one"
+                self.problems.append(Problem(rows.source, message))
             overrides, problems = self._read_row(words)
             rows.overrides.append(overrides)
             for problem in dict.fromkeys(problems):
                 found.setdefault(problem, []).append(number)
         del rows.overrides[0]
-        first = {tuple(words): number for number, words in reversed([*enumerate(rows.words)])}
-        for number, words in enumerate(rows.words):
-            if number != (same := first[tuple(words)]):
-                message = f"{rows.label([same, number])} are the same; remove one"
-                self.problems.append(Problem(rows.source, message))
         for problem, numbers in found.items():
             message = f"{problem.message} ({rows.label(numbers)})"
             self.problems.append(Problem(problem.path, message))
