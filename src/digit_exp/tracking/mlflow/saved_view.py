@@ -158,6 +158,7 @@ def _charts(
     """Return the charts. A seed is no axis, nor is what has one value: it would be one point.
 
     Nor is a word, if runs are grouped: MLflow has the mean of a group's numbers, and of words none.
+    MLflow has no logarithmic axis for a parameter; the report of the sweep has.
     """
     measured = [trial for trial in done if objective in trial.metrics]
     names = [name for name in parameters if name != SEED]
