@@ -6,7 +6,7 @@ goes through the epochs that have it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
@@ -59,7 +59,10 @@ def learning_curves(history: History, best_epoch: int | None) -> Figure:
     accuracy.yaxis.set_major_formatter(PERCENT)
     bottom, top = accuracy.get_ylim()
     accuracy.set_ylim(top=min(top, 1 + 0.02 * (1 - bottom)))
-    _legend_above(figure, loss)
+    header = (1, 1 - 0.3 / figure.get_figheight())  # where no data are
+    above = figure.legend(*loss.get_legend_handles_labels(), loc="center right", ncols=4)
+    above.set_bbox_to_anchor(header)
+    above.set_in_layout(False)
     return figure
 
 
@@ -120,19 +123,12 @@ def _line(axes: Axes, history: History, key: str, label: str, color: str, style:
         axes.plot(epochs, values, style, color=color, marker=marker, markersize=3.5, label=label)
 
 
-def _mark_not_finite(axes: Axes, history: History, keys: Iterable[str]) -> None:
+def _mark_not_finite(axes: Axes, history: History, keys: Sequence[str]) -> None:
     """Draw a cross at the upper edge for every epoch in which one of `keys` is not finite."""
-    epochs = {row["epoch"] for row in history for k in keys if not np.isfinite(row.get(k, 0))}
+    epochs = [row["epoch"] for row in history if not all(np.isfinite(row.get(k, 0)) for k in keys)]
     if epochs:
-        axes.plot(
-            sorted(epochs),
-            [0.97] * len(epochs),
-            transform=axes.get_xaxis_transform(),
-            color=INK,
-            linestyle="",
-            marker="x",
-            label="not finite",
-        )
+        edge, top = axes.get_xaxis_transform(), [0.97] * len(epochs)
+        axes.plot(epochs, top, "x", color=INK, label="not finite", transform=edge)
 
 
 def _mark_epoch(axes: Axes, history: History, epoch: int | None, metric: str) -> None:
@@ -143,17 +139,8 @@ def _mark_epoch(axes: Axes, history: History, epoch: int | None, metric: str) ->
     for split in ("val", "train"):
         epochs, values = _series(history, f"{split}_{metric}")
         if (found := values[epochs == epoch]).size:
-            axes.plot(
-                epoch,
-                found[0],
-                marker="o",
-                markersize=9,
-                markerfacecolor="none",
-                markeredgecolor=INK,
-                markeredgewidth=1.4,
-                linestyle="",
-                label="best epoch",
-            )
+            (ring,) = axes.plot(epoch, found[0], "o", markersize=9, label="best epoch")
+            ring.set(markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.4)
             return
 
 
@@ -162,11 +149,9 @@ def _best_in_words(history: History, best_epoch: int | None) -> str:
     if row is None:
         return ""
     split = "val" if "val_loss" in row or "val_acc" in row else "train"
-    parts = []
-    if (loss := row.get(f"{split}_loss")) is not None:
-        parts.append(f"{SPLIT_NAMES[split]} loss {loss:.4f}")
-    if (accuracy := row.get(f"{split}_acc")) is not None:
-        parts.append(f"{SPLIT_NAMES[split]} accuracy {percent(accuracy, 2)}")
+    name, loss, accuracy = SPLIT_NAMES[split], row.get(f"{split}_loss"), row.get(f"{split}_acc")
+    parts = [] if loss is None else [f"{name} loss {loss:.4f}"]
+    parts += [] if accuracy is None else [f"{name} accuracy {percent(accuracy, 2)}"]
     return f"best epoch {best_epoch}: {', '.join(parts)}"
 
 
@@ -193,16 +178,6 @@ def _epoch_axis(axes: Axes, history: History) -> None:
     first, last = history[0]["epoch"], history[-1]["epoch"]
     axes.set_xlim(first - 0.5, last + max(0.5, 0.02 * (last - first)))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=STEPS, min_n_ticks=1))
-
-
-def _legend_above(figure: Figure, axes: Axes) -> None:
-    """Put the legend of `axes` into the header, where no data are."""
-    figure.legend(
-        *axes.get_legend_handles_labels(),
-        loc="center right",
-        bbox_to_anchor=(1, 1 - 0.3 / figure.get_figheight()),
-        ncols=4,
-    ).set_in_layout(False)
 
 
 def _legend_beside(figure: Figure, axes: Axes) -> None:

@@ -106,14 +106,7 @@ def _effect(axes: Axes, effect: Effect, scale: Scale) -> None:
 def _mark_outside(axes: Axes, x: float, mean: float, scale: Scale) -> None:
     """Say at the bad edge of the axes what is beyond it, or that there is no number."""
     words = f"{scale.short(mean)} {'↓' if scale.is_share else '↑'}" if np.isfinite(mean) else "×"
-    axes.text(
-        x,
-        0.02 if scale.is_share else 0.98,
-        words,
-        transform=axes.get_xaxis_transform(),
-        size=8.5,
-        color=INK,
-        ha="center",
-        va="bottom" if scale.is_share else "top",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-    )
+    y, va = (0.02, "bottom") if scale.is_share else (0.98, "top")
+    text = axes.text(x, y, words, size=8.5, color=INK, ha="center", va=va)
+    text.set_transform(axes.get_xaxis_transform())
+    text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})

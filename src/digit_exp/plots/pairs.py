@@ -76,15 +76,10 @@ def pair_maps(pairs: Sequence[Pair], scale: Scale) -> Figure:
 
 def _cells(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
     rows, columns = pair.means.shape
-    axes.pcolormesh(
-        np.arange(columns + 1) - 0.5,
-        np.arange(rows + 1) - 0.5,
-        np.ma.masked_invalid(pair.means),
-        cmap=scale.colors,
-        norm=norm,
-        edgecolors="white",
-        linewidth=1.5,
-    )
+    across, down = np.arange(columns + 1) - 0.5, np.arange(rows + 1) - 0.5
+    means = np.ma.masked_invalid(pair.means)
+    cells = axes.pcolormesh(across, down, means, cmap=scale.colors, norm=norm)
+    cells.set(edgecolors="white", linewidth=1.5)
     write_values(axes, "x", range(columns), pair.x_values)
     write_values(axes, "y", range(rows), pair.y_values)
     axes.grid(visible=False)
@@ -94,39 +89,20 @@ def _cells(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
     for row, column in np.ndindex(rows, columns):
         mean = float(pair.means[row, column])
         known = np.isfinite(mean)
-        is_dark = known and (_depth(norm, mean, scale) > 0.55)
-        axes.text(
-            column,
-            row,
-            scale.short(mean) if known else "–",
-            size=size,
-            color="white" if is_dark else INK,
-            ha="center",
-            va="center",
-        )
+        is_dark = known and (norm(mean) > 0.55 if scale.is_share else norm(mean) < 0.45)
+        words, color = scale.short(mean) if known else "–", "white" if is_dark else INK
+        axes.text(column, row, words, size=size, color=color, ha="center", va="center")
 
 
 def _points(axes: Axes, pair: Pair, scale: Scale, norm: Normalize) -> None:
-    x = set_axis(axes, "x", pair.x_values, pair.is_log.get(pair.x))
-    y = set_axis(axes, "y", pair.y_values, pair.is_log.get(pair.y))
+    places = set_axis(axes, "x", pair.x_values, pair.is_log.get(pair.x))
+    heights = set_axis(axes, "y", pair.y_values, pair.is_log.get(pair.y))
     rows, columns = np.nonzero(np.isfinite(pair.means))
-    axes.scatter(
-        np.array(x)[columns],
-        np.array(y)[rows],
-        c=pair.means[rows, columns],
-        cmap=scale.colors,
-        norm=norm,
-        s=34,
-        edgecolors=MUTED,
-        linewidths=0.4,
-    )
+    x, y, means = np.array(places)[columns], np.array(heights)[rows], pair.means[rows, columns]
+    points = axes.scatter(x, y, s=34, c=means, cmap=scale.colors, norm=norm)
+    points.set(edgecolors=MUTED, linewidths=0.4)
     axes.margins(0.08)
     axes.grid(axis="x", color=RULE, linewidth=0.8)
-
-
-def _depth(norm: Normalize, mean: float, scale: Scale) -> float:
-    depth = float(norm(mean))
-    return depth if scale.is_share else 1 - depth
 
 
 def _color_bar(grid: Sequence[Axes], norm: Normalize, scale: Scale, means: Array) -> None:

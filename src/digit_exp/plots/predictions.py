@@ -130,16 +130,9 @@ def _cells(axes: Axes, shares: Array, largest: float, names: Sequence[str]) -> Q
     """Colour the cells: the diagonal in quiet blue, the errors in orange up to the `largest`."""
     classes = len(shares)
     edges = np.arange(classes + 1) - 0.5
-    errors = axes.pcolormesh(
-        edges,
-        edges,
-        np.where(np.eye(classes, dtype=bool), np.nan, shares),
-        cmap=ERRORS,
-        vmin=0,
-        vmax=largest,
-        edgecolors="white",
-        linewidth=1 if classes <= MOST_NUMBERS else 0.3,
-    )
+    off_diagonal = np.where(np.eye(classes, dtype=bool), np.nan, shares)
+    errors = axes.pcolormesh(edges, edges, off_diagonal, cmap=ERRORS, vmin=0, vmax=largest)
+    errors.set(edgecolors="white", linewidth=1 if classes <= MOST_NUMBERS else 0.3)
     style_axes(axes, "", "predicted class", "true class")
     axes.set_ylim(classes - 0.5, -0.5)
     axes.grid(visible=False)
@@ -179,11 +172,7 @@ def _error_scale(figure: Figure, errors: QuadMesh, at: tuple[float, float]) -> N
 
 
 def _frequent_errors(
-    figure: Figure,
-    counts: Counts,
-    shares: Array,
-    names: Sequence[str],
-    at: tuple[float, float],
+    figure: Figure, counts: Counts, shares: Array, names: Sequence[str], at: tuple[float, float]
 ) -> None:
     """List the pairs of classes that are confused most often, in three aligned columns.
 
@@ -202,13 +191,6 @@ def _frequent_errors(
     left, top = at
     figure.text(left / width, top / height, "Most frequent errors", size=10.5, color=INK)
     for x, column in lines.items():
-        figure.text(
-            (left + x) / width,
-            (top - 0.15) / height,
-            "\n".join(column),
-            size=size,
-            color=MUTED,
-            va="top",
-            ha="left" if x == 0 else "right",
-            linespacing=1.6,
-        )
+        corner, words = ((left + x) / width, (top - 0.15) / height), "\n".join(column)
+        text = figure.text(*corner, words, size=size, color=MUTED, linespacing=1.6)
+        text.set(va="top", ha="left" if x == 0 else "right")

@@ -60,14 +60,8 @@ def curves(runs: Mapping[str, Sequence[Sequence[Metrics]]], metric: str, label: 
         if common:
             values = np.array([[one[epoch] for epoch in common] for one in series], float)
             (line,) = axes.plot(common, values.mean(axis=0), linewidth=1, label=name)
-            axes.fill_between(
-                common,
-                values.min(axis=0),
-                values.max(axis=0),
-                color=line.get_color(),
-                alpha=0.2,
-                linewidth=0,
-            )
+            low, high, color = values.min(axis=0), values.max(axis=0), line.get_color()
+            axes.fill_between(common, low, high, color=color, alpha=0.2, linewidth=0)
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
     if axes.lines:

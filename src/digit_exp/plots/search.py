@@ -53,10 +53,8 @@ def best_so_far(numbers: Sequence[int], scores: Sequence[float], scale: Scale) -
     scale.set_axis(axes, values)
     low, high = scale.limits(values)
     room = 0.08 * (high - low)
-    if scale.is_share:
-        axes.set_ylim(low - room, scale.top(low, high + room))
-    else:
-        axes.set_ylim(max(low - room, low / 2) if low > 0 else low - room, high + room)
+    bottom = max(low - room, low / 2) if low > 0 and not scale.is_share else low - room
+    axes.set_ylim(bottom, scale.top(low, high + room))
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=STEPS))
     axes.legend(loc="best")
     return figure

@@ -59,10 +59,7 @@ def best_curves(
     histories = [history for some in runs.values() for history in some]
     number_axis(loss, [loss for one in histories for loss in _series(one, "val_loss").values()], 1)
     accuracy.yaxis.set_major_formatter(PERCENT)
-    figure.legend(
-        *loss.get_legend_handles_labels(),
-        loc="outside lower left",
-    )
+    figure.legend(*loss.get_legend_handles_labels(), loc="outside lower left")
     return figure
 
 
@@ -86,16 +83,8 @@ def trade_off(
     style_axes(axes, "", "training time (s)", scale.label)
     x, y = np.array(seconds, float), np.array(scores, float)
     axes.scatter(x, y, s=30, color="#AEB6C0", zorder=2, label="configuration")
-    axes.plot(
-        x[front],
-        y[front],
-        color=BLUE,
-        drawstyle="steps-post",
-        marker="o",
-        markersize=6.5,
-        zorder=3,
-        label="Pareto front",
-    )
+    (line,) = axes.step(x[front], y[front], "o-", where="post", color=BLUE, label="Pareto front")
+    line.set(markersize=6.5, zorder=3)
     for index, at in enumerate(zip(x, y, strict=True)):
         _name(axes, at, ranks[index], index in front, scale)
     number_ticks(axes, "x", x.tolist())
@@ -108,16 +97,8 @@ def _name(axes: Axes, at: tuple[float, float], rank: int, is_on_front: bool, sca
     """Write the rank of a configuration beside its point, on the front on its good side."""
     if is_on_front:
         offset = (-5, 5 if scale.is_share else -13)
-        axes.annotate(
-            str(rank),
-            at,
-            offset,
-            textcoords="offset points",
-            size=9.5,
-            weight="bold",
-            color=BLUE,
-            ha="right",
-        )
+        name = axes.annotate(str(rank), at, offset, textcoords="offset points", ha="right")
+        name.set(size=9.5, weight="bold", color=BLUE)
     elif rank <= MOST_RANKS:
         axes.annotate(str(rank), at, (5, -3), textcoords="offset points", size=8, color=MUTED)
 
