@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from digit_exp.cli.exit_codes import USAGE_ERROR, run_command
+from digit_exp.cli.exit_codes import USAGE_ERROR, report
 from digit_exp.cli.output import lasting_output
 from digit_exp.cli.parser import COMMANDS, TRAIN, command_parser
 from digit_exp.registry import did_you_mean
@@ -81,7 +81,10 @@ def _run_command(words: list[str]) -> int:
     except SystemExit as end:  # after --help, or an error that argparse has printed
         return int(end.code or 0)
     _collect_less_garbage()
-    return run_command(lambda: int(options.execute(options)))
+    try:
+        return int(options.execute(options))
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error)
 
 
 def _unknown(word: str) -> str:

@@ -1,7 +1,6 @@
 """Exit codes, and the messages of errors that the user can fix."""
 
 import sys
-from collections.abc import Callable
 
 from digit_exp.colour import RED, coloured
 from digit_exp.runs.errors import INTERRUPTED, Interrupted, JobFailed
@@ -10,26 +9,22 @@ SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
 """Done; a failed run or a negative answer; a command that cannot be run."""
 
 
-def run_command(work: Callable[[], int]) -> int:
-    """Return the exit code of `work`; print an error that has a message, raise any other."""
-    try:
-        return work()
-    except Interrupted as signalled:
-        print(signalled, file=sys.stderr)
-        return signalled.exit_code
-    except KeyboardInterrupt:
+def report(error: BaseException) -> int:
+    """Print an error that has a message and return the exit code; raise any other."""
+    if isinstance(error, Interrupted):
+        print(error, file=sys.stderr)
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
         return INTERRUPTED
-    except JobFailed:  # the log has said why
+    if isinstance(error, JobFailed):  # the log has said why
         return FAILURE
-    except Exception as error:
-        text = message(error)
-        if text is None:
-            raise
-        print(coloured(text, RED, sys.stderr), file=sys.stderr)
-        return USAGE_ERROR
+    if (text := message(error)) is None:
+        raise error
+    print(coloured(text, RED, sys.stderr), file=sys.stderr)
+    return USAGE_ERROR
 
 
-def message(error: Exception) -> str | None:
+def message(error: BaseException) -> str | None:
     """Return the message shown instead of a traceback; None for a bug of the program."""
     # These modules import NumPy, which `--help` must not wait for.
     from digit_exp.data.idx import DataError

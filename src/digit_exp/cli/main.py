@@ -20,7 +20,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from digit_exp.cli.exit_codes import FAILURE, run_command
+from digit_exp.cli.exit_codes import FAILURE, report
 from digit_exp.cli.help import help_text
 from digit_exp.config.composition.loader import limited_calls, plain_mapping
 from digit_exp.config.overrides import override, typed
@@ -48,12 +48,8 @@ ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "explain", "hydra_help", 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    return run_command(lambda: _main(sys.argv[1:] if arguments is None else arguments))
-
-
-def _main(arguments: Sequence[str]) -> int:
     try:
-        line = _flags(arguments)
+        line = _flags(sys.argv[1:] if arguments is None else arguments)
         if line.help:
             print(help_text())
             return 0
@@ -72,6 +68,8 @@ def _main(arguments: Sequence[str]) -> int:
     except OSError as error:  # before there was a log, or because there can be none
         print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
         return FAILURE
+    except (Exception, KeyboardInterrupt) as error:
+        return report(error)
 
 
 def _flags(arguments: Sequence[str]) -> Namespace:
