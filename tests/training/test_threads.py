@@ -7,9 +7,9 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from digit_exp.nn.models import CNN, MLP
-from digit_exp.nn.threads import in_parts, threads_for
 from digit_exp.optim.optimizers import SGD
 from digit_exp.registry import ConfigError
+from digit_exp.threads import in_parts, threads_for
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.trainer import Trainer
 

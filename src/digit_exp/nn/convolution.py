@@ -24,7 +24,7 @@ from digit_exp.nn.kernels import (
     unfold,
 )
 from digit_exp.nn.layers import Dropout, Layer, Shape, WeightAndBias
-from digit_exp.nn.threads import in_parts
+from digit_exp.threads import in_parts
 
 PATCHES = 2**18
 """Numbers in the patches of a block of images: 1 MB, which stays in a core's own cache."""

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
 from digit_exp.nn.network import Network
-from digit_exp.nn.threads import threads_for
 from digit_exp.pruning.callback import PruneLosing
 from digit_exp.runs import paths
 from digit_exp.runs.active_run import ActiveRun
@@ -30,6 +29,7 @@ from digit_exp.runs.results.summary import (
     write_config,
 )
 from digit_exp.runs.signals import Interruption
+from digit_exp.threads import threads_for
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.provenance import git_diff
 from digit_exp.tracking.tags import Tag

@@ -15,9 +15,9 @@ from digit_exp.data.batches import batches
 from digit_exp.data.dataset import Split
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
-from digit_exp.nn.threads import threads_for
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.rng import Rng
+from digit_exp.threads import threads_for
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.state import TrainState
 

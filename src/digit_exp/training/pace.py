@@ -11,7 +11,7 @@ from statistics import median
 import numpy as np
 
 from digit_exp.data.dataset import Split
-from digit_exp.nn.threads import threads_for
+from digit_exp.threads import threads_for
 from digit_exp.training.learning import LearnerTrainer
 from digit_exp.training.trainer import Trainer
 

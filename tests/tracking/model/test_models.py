@@ -1,5 +1,6 @@
 """The model that a run logs, as MLflow loads it: alone, by its alias, with clear refusals."""
 
+import ast
 import base64
 import io
 import os
@@ -24,7 +25,7 @@ from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.registered_models import RegisteredModel
 from digit_exp.tracking.mlflow.uri import locate
-from digit_exp.tracking.model.log import PACKAGE, model_of
+from digit_exp.tracking.model.log import PACKAGE, SERVED_CODE, model_of
 from digit_exp.vision.normalize import read
 from tracked_runs import tracked
 
@@ -168,7 +169,6 @@ def test_an_activation_that_is_registered_can_be_served(folder, monkeypatch):
         + '''
 
 @ACTIVATIONS.register("absolute")
-@dataclass(eq=False)
 class Absolute(Layer):
     """y = |x|."""
 
@@ -200,6 +200,17 @@ def test_its_requirements_are_pinned(model):
 
     lines = Path(mlflow.pyfunc.get_model_dependencies("models:/digits@champion")).read_text()
     pinned = dict(line.split("==") for line in lines.split())
-    assert pinned == {
-        name: metadata.version(name) for name in ("mlflow", "numpy", "pillow", "scipy")
-    }
+    assert pinned == {name: metadata.version(name) for name in {"mlflow", *imported_by_models()}}
+
+
+def imported_by_models():
+    """Return the packages that the served code imports, some of them only for some layers."""
+    sources = [file for pattern in SERVED_CODE for file in PACKAGE.glob(pattern)]
+    names = set()
+    for node in (node for source in sources for node in ast.walk(ast.parse(source.read_text()))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+    others = names - sys.stdlib_module_names - {"digit_exp"}
+    return {"pillow" if name == "PIL" else name for name in others}

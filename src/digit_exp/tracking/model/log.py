@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 PACKAGE = Path(digit_exp.__file__).parent
-SERVED_CODE = ("arrays.py", "jit.py", "registry.py", "rng.py", "nn/*.py", "vision/*.py")
+SERVED_CODE = (
+    "arrays.py",
+    "jit.py",
+    "registry.py",
+    "rng.py",
+    "threads.py",
+    "nn/*.py",
+    "vision/*.py",
+)
 """The modules that a model needs to answer, relative to the package."""
 SERVED_WEIGHTS = Path("vision") / "detector.npz"
 """What `vision` needs beside its code."""
@@ -30,8 +38,8 @@ CODE = Path(__file__).with_name("pyfunc.py")
 NAME = "digits"
 """Of the models that runs log, and of the registered one."""
 IMPORT = re.compile(r"^( *(?:from|import) )digit_exp([. ])", re.MULTILINE)
-PACKAGES = ("numpy", "scipy", "pillow", "mlflow")
-"""What a model needs, pinned to what it was made with."""
+PACKAGES = ("numpy", "scipy", "pillow", "mlflow", "threadpoolctl", "numba", "filelock")
+"""What a model needs, pinned to what it was made with; the last two for layers with kernels."""
 
 
 def log_model(client: MlflowClient, run_id: str, experiment_id: str, network: Path) -> str:
