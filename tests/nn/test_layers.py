@@ -12,9 +12,8 @@ from digit_exp.nn.convolution import (
     MaxPool2D,
     SpatialDropout,
 )
-from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
-from digit_exp.nn.parameters import Parameters
+from digit_exp.nn.parameters import Init, Parameters
 
 ROWS, INPUTS = 6, 4
 MAPS = {"height": 2, "width": 2, "channels": 1}
