@@ -9,8 +9,11 @@ SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
 """Done; a failed run or a negative answer; a command that cannot be run."""
 
 
-def report(error: BaseException) -> int:
-    """Print an error that has a message and return the exit code; raise any other."""
+def report(error: BaseException, *, counted: bool = False) -> int:
+    """Print an error that has a message and return the exit code; raise any other.
+
+    `counted` says how many errors a configuration has before it lists them.
+    """
     if isinstance(error, Interrupted):
         print(error, file=sys.stderr)
         return error.exit_code
@@ -18,13 +21,13 @@ def report(error: BaseException) -> int:
         return INTERRUPTED
     if isinstance(error, JobFailed):  # the log has said why
         return FAILURE
-    if (text := message(error)) is None:
+    if (text := message(error, counted)) is None:
         raise error
     print(coloured(text, RED, sys.stderr), file=sys.stderr)
     return USAGE_ERROR
 
 
-def message(error: BaseException) -> str | None:
+def message(error: BaseException, counted: bool) -> str | None:
     """Return the message shown instead of a traceback; None for a bug of the program."""
     # These modules import NumPy, which `--help` must not wait for.
     from digit_exp.data.idx import DataError
@@ -35,7 +38,8 @@ def message(error: BaseException) -> str | None:
     from digit_exp.training.checkpoint import CheckpointError
 
     if isinstance(error, ConfigError):
-        return without_password("\n".join(map(str, error.problems)))
+        text = str(error) if counted else "\n".join(map(str, error.problems))
+        return without_password(text)
     is_known = isinstance(error, RunError | TrackingError | CheckpointError | DataError)
     if is_known or type(error).__module__.startswith(("hydra.", "omegaconf.")):
         return without_password(str(error))

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
         return FAILURE
     except (Exception, KeyboardInterrupt) as error:
-        return report(error)
+        return report(error, counted=True)
 
 
 def _flags(arguments: Sequence[str]) -> Namespace:

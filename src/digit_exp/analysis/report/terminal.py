@@ -1,6 +1,7 @@
 """Tables as lines of text for a terminal."""
 
 import shutil
+import sys
 
 import pandas as pd
 
@@ -41,7 +42,7 @@ def text_table(table: pd.DataFrame) -> str:
     `SPARE` first, then those in which all rows agree, then the widest. The last line says how many.
     """
     table = table.map(str)  # a cell may be links
-    width = shutil.get_terminal_size((UNLIMITED, 24)).columns
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else UNLIMITED
     for length in LENGTHS:
         lines = _lines(table, length)
         if len(lines[1]) <= width:
