@@ -21,7 +21,7 @@ from digit_exp.config.schema import (
     TrainerSettings,
 )
 from digit_exp.config.serialize import differences, flatten, resolved
-from digit_exp.nn.parameters import Init
+from digit_exp.nn.initializers import Init
 from digit_exp.registry import ConfigError
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"

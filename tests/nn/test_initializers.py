@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from digit_exp.nn.parameters import Init, fill
+from digit_exp.nn.initializers import Init, fill
 
 FAN_IN, FAN_OUT = 200, 300
 VARIANCES = {

@@ -12,8 +12,9 @@ from digit_exp.nn.convolution import (
     MaxPool2D,
     SpatialDropout,
 )
+from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Standardize
-from digit_exp.nn.parameters import Init, Parameters
+from digit_exp.nn.parameters import Parameters
 
 ROWS, INPUTS = 6, 4
 MAPS = {"height": 2, "width": 2, "channels": 1}

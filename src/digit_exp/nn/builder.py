@@ -11,9 +11,9 @@ from numpy.typing import DTypeLike
 
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.convolution import AvgPool2D, Conv2D, GlobalAvgPool2D, MaxPool2D, SpatialDropout
+from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Shape, Standardize
 from digit_exp.nn.network import Network
-from digit_exp.nn.parameters import Init
 from digit_exp.nn.prediction_averaging import ShiftAveraging
 from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
 from digit_exp.rng import Rng

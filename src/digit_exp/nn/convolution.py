@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array
+from digit_exp.nn.initializers import Init
 from digit_exp.nn.kernels import (
     average_pool,
     average_pool_backward,
@@ -23,7 +24,6 @@ from digit_exp.nn.kernels import (
     unfold,
 )
 from digit_exp.nn.layers import Dropout, Layer, Shape, WeightAndBias
-from digit_exp.nn.parameters import Init
 from digit_exp.threads import in_parts
 
 PATCHES = 2**18

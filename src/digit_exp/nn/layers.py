@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array
+from digit_exp.nn.initializers import Init, fill
 from digit_exp.nn.kernels import drop, moments, normalize, normalize_backward, scale_gradients
-from digit_exp.nn.parameters import Init, Kind, Parameters, Slot, fill
+from digit_exp.nn.parameters import Kind, Parameters, Slot
 
 Shape = tuple[int, ...]
 """`(units,)`, or `(height, width, channels)` of maps; each layer sees them as a flat row."""

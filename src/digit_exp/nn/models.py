@@ -8,9 +8,9 @@ from enum import Enum
 
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.builder import NetworkBuilder
+from digit_exp.nn.initializers import Init
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
-from digit_exp.nn.parameters import Init
 from digit_exp.registry import (
     Component,
     ConfigError,

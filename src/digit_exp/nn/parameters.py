@@ -3,9 +3,6 @@
 Layers have reshaped views, all others use the vectors: an optimizer's update, a penalty, a norm, a
 copy of the best weights and a checkpoint are one line each. A view is never rebound; writing
 `self.w[...] = x` keeps it part of the vector, `self.w = x` would not.
-
-Initial weights have variances that keep activations at one scale through the layers: `fan_in` and
-`fan_out` are the inputs and units of a dense layer. Biases start at zero.
 """
 
 from __future__ import annotations
@@ -84,47 +81,3 @@ class Parameters:
     def __len__(self) -> int:
         """Return how many numbers are trained."""
         return len(self.values)
-
-
-class Init(Enum):
-    """The known initializers. `he`, `glorot` and `lecun` are short for their normal variants."""
-
-    he_normal = "he_normal"
-    he_uniform = "he_uniform"
-    glorot_normal = "glorot_normal"
-    glorot_uniform = "glorot_uniform"
-    lecun_normal = "lecun_normal"
-    lecun_uniform = "lecun_uniform"
-    normal = "normal"
-    uniform = "uniform"
-    he = he_normal
-    glorot = glorot_normal
-    lecun = lecun_normal
-
-
-def variance(init: Init, fan_in: int, fan_out: int) -> float:
-    """Return the variance that `init` gives to a weight.
-
-    He et al. 2015: 2 / fan_in. Glorot & Bengio 2010: 2 / (fan_in + fan_out). LeCun et al. 1998:
-    1 / fan_in. Plain `normal` and `uniform`: standard deviation 0.05.
-    """
-    family = init.value.removesuffix("_normal").removesuffix("_uniform")
-    return {
-        "he": 2 / fan_in,
-        "glorot": 2 / (fan_in + fan_out),
-        "lecun": 1 / fan_in,
-    }.get(family, 0.05**2)
-
-
-def fill(weights: Array, init: Init, rng: np.random.Generator) -> None:
-    """Write fresh values into `weights`, shape `(inputs, units)`.
-
-    Drawn in float64 and rounded, so that a float32 and a float64 network start alike.
-    """
-    fan_in, fan_out = weights.shape
-    std = math.sqrt(variance(init, fan_in, fan_out))
-    if init.value.endswith("uniform"):
-        limit = std * math.sqrt(3)  # a uniform variable on [-a, a] has variance a²/3
-        weights[...] = rng.uniform(-limit, limit, weights.shape)
-    else:
-        weights[...] = rng.normal(0.0, std, weights.shape)
