@@ -29,7 +29,7 @@ from digit_exp.tracking.provenance import own_code, provenance
 from digit_exp.tracking.tags import Tag
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.checkpoint import Checkpoint
-from digit_exp.training.learning import LearnerTrainer
+from digit_exp.training.learner_trainer import LearnerTrainer
 from digit_exp.training.state import TrainState
 from digit_exp.training.trainer import Trainer
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from digit_exp.data.dataset import Split
 from digit_exp.threads import threads_for
-from digit_exp.training.learning import LearnerTrainer
+from digit_exp.training.learner_trainer import LearnerTrainer
 from digit_exp.training.trainer import Trainer
 
 SHARE, LONGEST = 0.02, 30.0

@@ -22,7 +22,7 @@ from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, translate_errors
 from digit_exp.tracking.mlflow.mirror.entities import TAG_LENGTH
-from digit_exp.tracking.mlflow.mirror.run import author
+from digit_exp.tracking.mlflow.mirror.start_run import author
 from digit_exp.tracking.mlflow.queries import (
     RUNNING,
     SUPERSEDED,

@@ -9,7 +9,7 @@ from digit_exp.runs import paths
 from digit_exp.runs.active_run import read_contents
 from digit_exp.runs.folder import RecordError, RunRecord, record_in
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.mirror.run import PATIENCE, mirror_once
+from digit_exp.tracking.mlflow.mirror.start_run import PATIENCE, mirror_once
 from digit_exp.tracking.mlflow.mirror.stored import is_unsent
 from digit_exp.tracking.mlflow.queries import RunStore
 from digit_exp.tracking.mlflow.uri import locate
