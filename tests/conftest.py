@@ -72,6 +72,17 @@ class StoredSweep:
         return end.partition("\nimportance")[0]
 
 
+@pytest.fixture
+def terminal(monkeypatch):
+    """Let standard output be a terminal of so many columns; None: a pipe, whatever COLUMNS says."""
+
+    def of(columns):
+        monkeypatch.setattr("sys.stdout.isatty", lambda: columns is not None)
+        monkeypatch.setenv("COLUMNS", str(columns or 20))
+
+    return of
+
+
 class Servers:
     """Starts processes that answer on a port of this machine, and ends them."""
 

@@ -295,9 +295,8 @@ def test_the_terminal_shows_the_ranking():
 
 
 @pytest.mark.parametrize("count", [1, 8, 30])
-def test_rows_that_differ_look_different_however_much_is_varied(count, monkeypatch):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "100")
+def test_rows_that_differ_look_different_however_much_is_varied(count, terminal):
+    terminal(100)
     jobs = [
         job(n, 0.9, **{f"trainer__{'parameter' * 2}{i}": [n, i, 1000] * 5 for i in range(count)})
         for n in range(30)

@@ -129,9 +129,8 @@ def test_the_clearest_come_first():
     assert list(pair.only_first) == [3, 4]
 
 
-def test_the_tables_fit_into_a_terminal_and_say_what_is_missing(monkeypatch):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
-    monkeypatch.setenv("COLUMNS", "100")
+def test_the_tables_fit_into_a_terminal_and_say_what_is_missing(terminal):
+    terminal(100)
     metrics = {"best_val_acc": 0.9, "test_acc": 0.95, "test_loss": 0.1, "best_epoch": 3.0}
     some = [compared("a" * 200, test=readings(0), metrics=metrics), compared()]
     for table in (runs_table(some), metrics_table(some)):

@@ -77,9 +77,10 @@ def _why(reason: str | None, tags: Mapping[str, str]) -> str | None:
 
 
 def _from_folders(folder: Path) -> Iterator[JobResult]:
-    for number, place in enumerate(job_folders(folder)):
-        record, config = record_in(place), _config(place)
-        if record is None or config is None:
+    found = [(record, place) for place in job_folders(folder) if (record := record_in(place))]
+    found.sort(key=lambda pair: pair[0].started)
+    for number, (record, place) in enumerate(found):
+        if (config := _config(place)) is None:
             continue
         yield JobResult(
             number=number,

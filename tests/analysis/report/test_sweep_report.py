@@ -672,8 +672,8 @@ def test_numbers_stand_on_the_right_of_their_columns_and_words_on_the_left():
     assert lines[2:] == [" 1  a", "10  long"]
 
 
-def test_titles_that_begin_alike_keep_their_own_columns(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "100")
+def test_titles_that_begin_alike_keep_their_own_columns(terminal):
+    terminal(100)
     names = [f"{'parameter' * 4}.{name}" for name in ("first", "second", "third")]
     table = pd.DataFrame([{"#": "1", **dict.fromkeys(names, "7"), "last": "x"}])
     lines = text_table(table).splitlines()
@@ -681,22 +681,22 @@ def test_titles_that_begin_alike_keep_their_own_columns(monkeypatch):
     assert lines[0].endswith("last")
 
 
-def test_rows_that_differ_look_different_however_narrow_the_terminal(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
+def test_rows_that_differ_look_different_however_narrow_the_terminal(terminal):
+    terminal(80)
     start = "a value that is long enough to be cut "
     table = pd.DataFrame({f"x{n}": [f"{start}{i}" for i in range(3)] for n in range(4)})
     assert len({*text_table(table).splitlines()[2:5]}) == 3
-    monkeypatch.setenv("COLUMNS", "180")
+    terminal(180)
     wide = pd.DataFrame({name: [name * 50] for name in "xyz"})
     assert "z" * 50 in text_table(wide)
-    monkeypatch.setenv("COLUMNS", "80")
+    terminal(80)
     assert max(map(len, text_table(wide).splitlines())) <= 80
-    monkeypatch.delenv("COLUMNS")  # a file or a pipe: the tests have no terminal
+    terminal(None)
     assert "z" * 50 in text_table(wide)
 
 
-def test_a_ranking_in_a_narrow_terminal_keeps_its_parameters(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "32")
+def test_a_ranking_in_a_narrow_terminal_keeps_its_parameters(terminal):
+    terminal(32)
     row = {
         "#": "1",
         "hidden": "[256,128]",
@@ -710,6 +710,6 @@ def test_a_ranking_in_a_narrow_terminal_keeps_its_parameters(monkeypatch):
     assert "test" not in lines[0]
 
 
-def test_a_table_without_a_column_to_leave_out_is_printed_in_a_narrow_terminal(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "20")
+def test_a_table_without_a_column_to_leave_out_is_printed_in_a_narrow_terminal(terminal):
+    terminal(20)
     assert "value" in text_table(pd.DataFrame({"parameter": ["n" * 30], "value": ["1"]}))
