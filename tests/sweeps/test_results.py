@@ -34,7 +34,8 @@ def test_a_run_of_an_earlier_version_has_no_validation_predictions(tmp_path):
 
 
 def test_jobs_are_numbered_in_the_order_in_which_they_began(tmp_path):
-    config = run(tmp_path / "other")[0].folder / paths.CONFIG
+    run(tmp_path)
+    config = tmp_path / paths.CONFIG
     for started, name in enumerate(("f" * 16, "0" * 16, "a" * 16)):
         place = tmp_path / "sweep" / name
         place.mkdir(parents=True)
