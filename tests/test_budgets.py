@@ -12,10 +12,10 @@ from digit_exp.nn.models import MLP
 from digit_exp.optim.optimizers import SGD
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.reproduce import Verdict, reproduce
-from digit_exp.runs.reuse.resume import find_checkpoint
 from digit_exp.runs.runner import run_job
+from digit_exp.runs.saved.lookup import Runs
+from digit_exp.runs.saved.reproduce import Verdict, reproduce
+from digit_exp.runs.saved.resume import find_checkpoint
 from digit_exp.training import callbacks, pace
 from digit_exp.training.callbacks import Deadline, StopAfter, TimeBudget
 from digit_exp.training.checkpoint import load_checkpoint

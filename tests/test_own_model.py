@@ -18,11 +18,11 @@ from digit_exp.nn.models import MODELS
 from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.runs.experiment import Experiment
-from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.predict import Predictor
-from digit_exp.runs.reuse.reproduce import Verdict, reproduce
 from digit_exp.runs.runner import execute, load_run_checkpoint
+from digit_exp.runs.saved.found_run import RunError
+from digit_exp.runs.saved.lookup import Runs
+from digit_exp.runs.saved.predict import Predictor
+from digit_exp.runs.saved.reproduce import Verdict, reproduce
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.own_script import own_script, register_again

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.saved.lookup import Runs
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "pictures"

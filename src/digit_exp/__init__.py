@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from digit_exp.registry import ConfigError as ConfigError
     from digit_exp.rng import Rng as Rng
     from digit_exp.runs.errors import JobFailed as JobFailed
-    from digit_exp.runs.reuse.compare import Comparison as Comparison
-    from digit_exp.runs.reuse.found_run import FoundRun as FoundRun
-    from digit_exp.runs.reuse.found_run import RunError as RunError
-    from digit_exp.runs.reuse.views.listing import table as runs
+    from digit_exp.runs.saved.compare import Comparison as Comparison
+    from digit_exp.runs.saved.found_run import FoundRun as FoundRun
+    from digit_exp.runs.saved.found_run import RunError as RunError
+    from digit_exp.runs.saved.views.listing import table as runs
     from digit_exp.sweeps.tries.verdicts import Verdict as Verdict
     from digit_exp.training.callbacks import Callback as Callback
     from digit_exp.training.callbacks import EarlyStopping as EarlyStopping
@@ -88,8 +88,8 @@ _HOMES = {
     "digit_exp.registry": ("ConfigError",),
     "digit_exp.rng": ("Rng",),
     "digit_exp.runs.errors": ("JobFailed",),
-    "digit_exp.runs.reuse.compare": ("Comparison",),
-    "digit_exp.runs.reuse.found_run": ("FoundRun", "RunError"),
+    "digit_exp.runs.saved.compare": ("Comparison",),
+    "digit_exp.runs.saved.found_run": ("FoundRun", "RunError"),
     "digit_exp.sweeps.tries.verdicts": ("Verdict",),
     "digit_exp.training.callbacks": ("Callback", "EarlyStopping", "ModelCheckpoint"),
     "digit_exp.training.checkpoint": ("load_network", "save_network"),

@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.lookup import BEST, OUTPUTS, Runs, winner
+from digit_exp.runs.saved.found_run import FoundRun, RunError
+from digit_exp.runs.saved.lookup import BEST, OUTPUTS, Runs, winner
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from digit_exp.runs.reuse.compare import Comparison
+    from digit_exp.runs.saved.compare import Comparison
     from digit_exp.sweeps.tries.verdicts import Verdict
 
 Values = Mapping[str, object]
@@ -51,13 +51,13 @@ class SweepResult:
     def importance(self) -> pd.DataFrame:
         """Return the share of the objective that each parameter explains, with its interval."""
         from digit_exp.analysis.importance import importance_table
-        from digit_exp.runs.reuse.compare import ranking_of
+        from digit_exp.runs.saved.compare import ranking_of
 
         return importance_table(ranking_of(self.jobs))
 
     def table(self) -> pd.DataFrame:
         """Return the jobs as `digit_exp.runs()` returns all runs."""
-        from digit_exp.runs.reuse.views.listing import as_table
+        from digit_exp.runs.saved.views.listing import as_table
 
         return as_table(self.jobs)
 
@@ -80,8 +80,8 @@ def run(
     from digit_exp.config.plan import plan
     from digit_exp.runs import paths
     from digit_exp.runs.log_file import info_level, logging_to
-    from digit_exp.runs.reuse.start_from import initial_weights, pin_plan
     from digit_exp.runs.runner import execute
+    from digit_exp.runs.saved.start_from import initial_weights, pin_plan
     from digit_exp.runs.signals import Interruption
 
     fixed = {"seed": seed, "run_name": name, "start_from": _handle(start_from)}
@@ -113,7 +113,7 @@ def sweep(
     from digit_exp.cli.main import launch_sweep
     from digit_exp.config.overrides import written
     from digit_exp.config.plan import plan
-    from digit_exp.runs.reuse.start_from import pin_plan
+    from digit_exp.runs.saved.start_from import pin_plan
     from digit_exp.sweeps.launch import FOLDER, sweep_name
 
     varied = {**parameters, **({"seed": seeds} if seeds else {})}
@@ -163,7 +163,7 @@ def compare(*runs: str | FoundRun, uri: str | None = None) -> Comparison:
 
     `print(comparison.lines())` shows the tables, `comparison.write()` makes a page with pictures.
     """
-    from digit_exp.runs.reuse.compare import compare
+    from digit_exp.runs.saved.compare import compare
 
     known = Runs.of_folder(uri=uri)
     found = [known.all_matching(run) if isinstance(run, str) else [run] for run in runs]

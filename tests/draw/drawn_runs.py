@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from digit_exp.draw.server import HOST, DrawnRun, listen, server
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.reuse.found_run import in_folder
+from digit_exp.runs.saved.found_run import in_folder
 from tiny_runs import run
 
 

@@ -7,7 +7,7 @@ from chromium import Chromium, installed
 from drawn_runs import picture, served, trained
 from hands import HANDS, strokes
 
-from digit_exp.runs.reuse.predict import Predictor
+from digit_exp.runs.saved.predict import Predictor
 
 pytestmark = pytest.mark.skipif(installed() is None, reason="needs chromium")
 

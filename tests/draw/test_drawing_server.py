@@ -16,8 +16,8 @@ from drawn_runs import picture, served, trained
 import digit_exp.draw
 from digit_exp.cli.entry import main
 from digit_exp.draw.server import MOST_BYTES, DrawnRun
-from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.runs.reuse.predict import Predictor
+from digit_exp.runs.saved.found_run import RunError
+from digit_exp.runs.saved.predict import Predictor
 
 STATIC = Path(digit_exp.draw.__file__).parent / "static"
 SEVEN = picture(7)

@@ -8,7 +8,7 @@ from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.losses import log_softmax
 from digit_exp.rng import Rng
-from digit_exp.runs.reuse.predict import Predictor
+from digit_exp.runs.saved.predict import Predictor
 
 SHAPE, TEMPERATURE, TARGET = (6, 5), 1.7, 3
 RANDOM = Rng(3)("images")

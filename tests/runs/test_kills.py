@@ -15,12 +15,12 @@ from sqlalchemy.engine import Engine
 from digit_exp.cli import entry
 from digit_exp.registry import ConfigError
 from digit_exp.runs.folder import mark_dead_runs
-from digit_exp.runs.reuse.compare import compare
-from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.resume import find_checkpoint
-from digit_exp.runs.reuse.views.mlflow_page import page_of
 from digit_exp.runs.runner import execute
+from digit_exp.runs.saved.compare import compare
+from digit_exp.runs.saved.found_run import RunError
+from digit_exp.runs.saved.lookup import Runs
+from digit_exp.runs.saved.resume import find_checkpoint
+from digit_exp.runs.saved.views.mlflow_page import page_of
 from digit_exp.runs.signals import Interruption
 from digit_exp.training.checkpoint import CheckpointError
 from tiny_runs import config

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from digit_exp.runs import paths
-from digit_exp.runs.reuse.lookup import Runs
+from digit_exp.runs.saved.lookup import Runs
 from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
 from digit_exp.sweeps.previous import checkpoint_in_folder
 from digit_exp.sweeps.results import PeerHistories, number_of, results_of

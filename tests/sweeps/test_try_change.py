@@ -9,7 +9,7 @@ import pytest
 import digit_exp
 from digit_exp.cli.entry import main
 from digit_exp.runs.errors import JobFailed
-from digit_exp.runs.reuse.found_run import RunError
+from digit_exp.runs.saved.found_run import RunError
 from digit_exp.sweeps.tries.comparison import comparison
 from digit_exp.sweeps.tries.try_change import Runner
 from digit_exp.sweeps.tries.verdicts import verdicts

@@ -6,7 +6,7 @@ RUN = (
     "a run's id or its first characters, a name, a folder, a checkpoint, 'latest', 'best' (in"
     " validation accuracy), or a sweep"
 )
-"""What may be typed for a run; `runs/reuse/lookup.py` finds it."""
+"""What may be typed for a run; `runs/saved/lookup.py` finds it."""
 
 
 def add_run(parser: ArgumentParser) -> None:

@@ -32,7 +32,7 @@ def message(error: BaseException, counted: bool) -> str | None:
     # These modules import NumPy, which `--help` must not wait for.
     from digit_exp.data.idx import DataError
     from digit_exp.registry import ConfigError
-    from digit_exp.runs.reuse.found_run import RunError
+    from digit_exp.runs.saved.found_run import RunError
     from digit_exp.tracking.base import TrackingError
     from digit_exp.tracking.mlflow.uri import without_password
     from digit_exp.training.checkpoint import CheckpointError

@@ -120,7 +120,7 @@ def _show(planned: Plan, line: Namespace) -> int:
 
 def _pinned(planned: Plan) -> Plan:
     """Return the jobs with the weights that `start_from` names."""
-    from digit_exp.runs.reuse.start_from import pin_plan  # imports Numba
+    from digit_exp.runs.saved.start_from import pin_plan  # imports Numba
 
     return pin_plan(planned)
 
@@ -136,8 +136,8 @@ def launch_sweep(planned: Plan) -> int:
 def _dry_run(planned: Plan, line: Namespace) -> int:
     from digit_exp.cli.preview import show_dry_run
     from digit_exp.runs import paths
-    from digit_exp.runs.reuse.extend_run import require_longer
-    from digit_exp.runs.reuse.resume import ended_folder, find_checkpoint
+    from digit_exp.runs.saved.extend_run import require_longer
+    from digit_exp.runs.saved.resume import ended_folder, find_checkpoint
     from digit_exp.sweeps.preview.dry_run import dry_resume, dry_run
     from digit_exp.training.checkpoint import CheckpointError, load_for_resuming
 
@@ -186,8 +186,8 @@ def _run(planned: Plan, resume: Path | None = None, longer: Longer | None = None
     failed: list[bool] = []
 
     def job(_: DictConfig) -> None:
-        from digit_exp.runs.reuse.start_from import initial_weights
         from digit_exp.runs.runner import run_job  # the trainer and all it needs
+        from digit_exp.runs.saved.start_from import initial_weights
 
         config = planned.jobs[0]
 
@@ -219,7 +219,7 @@ def _trial(cfg: DictConfig) -> float | None:
 
 def _resume(planned: Plan, line: Namespace) -> int:
     """Go on with a run in its folder, or send what MLflow lacks of one that is over."""
-    from digit_exp.runs.reuse.resume import find_checkpoint, run_folder, send, unsent_folder
+    from digit_exp.runs.saved.resume import find_checkpoint, run_folder, send, unsent_folder
 
     text = planned.launch["resume"]
     if (epochs := _epochs(planned, line)) is not None:
@@ -242,8 +242,8 @@ def _epochs(planned: Plan, line: Namespace) -> int | None:
 
 def _longer(planned: Plan, epochs: int) -> int:
     """Make a longer run of one that has ended, in a folder of its own."""
-    from digit_exp.runs.reuse.extend_run import require_longer, run_longer
-    from digit_exp.runs.reuse.resume import ended_folder
+    from digit_exp.runs.saved.extend_run import require_longer, run_longer
+    from digit_exp.runs.saved.resume import ended_folder
 
     origin = ended_folder(planned.launch["resume"]).resolve()
     require_longer(origin, epochs)

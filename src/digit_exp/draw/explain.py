@@ -16,7 +16,7 @@ from digit_exp.draw.trace import log_probability_gradients, pixel_gradient
 from digit_exp.nn.convolution import Conv2D
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Shape
 from digit_exp.nn.network import Network
-from digit_exp.runs.reuse.predict import Predictor
+from digit_exp.runs.saved.predict import Predictor
 
 MOST_UNITS = 8
 """Units of the first layer that are shown."""

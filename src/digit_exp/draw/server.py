@@ -34,8 +34,8 @@ from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.rng import Rng
 from digit_exp.runs.experiment import load_data, train_val_splits
-from digit_exp.runs.reuse.found_run import FoundRun, RunError
-from digit_exp.runs.reuse.predict import Prediction, Predictor
+from digit_exp.runs.saved.found_run import FoundRun, RunError
+from digit_exp.runs.saved.predict import Prediction, Predictor
 
 STATIC = Path(__file__).parent / "static"
 HOST = "127.0.0.1"

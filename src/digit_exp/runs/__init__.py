@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 class _CallablePackage(ModuleType):
     def __call__(self, uri: str | None = None) -> pd.DataFrame:
-        from digit_exp.runs.reuse.views.listing import table
+        from digit_exp.runs.saved.views.listing import table
 
         return table(uri)
 

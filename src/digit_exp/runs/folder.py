@@ -1,6 +1,6 @@
 """The folder of a run: the names of its files, and `run.json` with its id, status and results.
 
-`run.json` makes a run findable (`runs/reuse/lookup.py`) and resumable without MLflow.
+`run.json` makes a run findable (`runs/saved/lookup.py`) and resumable without MLflow.
 """
 
 from __future__ import annotations

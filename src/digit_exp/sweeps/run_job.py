@@ -23,8 +23,8 @@ from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.experiment import Experiment, PruningContext, load_data
 from digit_exp.runs.log_file import logging_to
 from digit_exp.runs.results import summary as report
-from digit_exp.runs.reuse.start_from import initial_weights, pin
 from digit_exp.runs.runner import log_failure, start_run
+from digit_exp.runs.saved.start_from import initial_weights, pin
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.sweeps import previous

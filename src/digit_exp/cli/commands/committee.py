@@ -33,8 +33,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.committee import best_of, make_committee
-    from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
+    from digit_exp.runs.saved.committee import best_of, make_committee
+    from digit_exp.runs.saved.lookup import OUTPUTS, Runs
 
     runs = Runs.of_folder(uri=options.uri)
     found = [run for text in options.runs for run in runs.all_matching(text)]

@@ -30,8 +30,8 @@ def run(options: Namespace) -> int:
 
     from digit_exp.cli.commands.views.ui import has_screen
     from digit_exp.draw.server import HOST, MOST_RUNS, DrawnRun, listen, server
-    from digit_exp.runs.reuse.found_run import RunError
-    from digit_exp.runs.reuse.lookup import BEST, Runs
+    from digit_exp.runs.saved.found_run import RunError
+    from digit_exp.runs.saved.lookup import BEST, Runs
     from digit_exp.tracking.mlflow.ui_server import free_port
 
     if len(options.runs) > MOST_RUNS:

@@ -38,8 +38,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.runs.folder import relative_to_cwd
-    from digit_exp.runs.reuse.handover.import_run import import_run, places
-    from digit_exp.runs.reuse.views.listing import as_json
+    from digit_exp.runs.saved.handover.import_run import import_run, places
+    from digit_exp.runs.saved.views.listing import as_json
 
     changes = places(options.places)
     found = import_run(options.file, name=options.name, uri=options.uri, changes=changes)

@@ -33,8 +33,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.predict import Predictor, prediction_lines, read_files
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.predict import Predictor, prediction_lines, read_files
 
     run = Runs.of_folder(uri=options.uri).without_store().find(options.run)
     predictor = Predictor.of(run)

@@ -41,8 +41,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.reproduce import reproduce
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.reproduce import reproduce
 
     original = Runs.of_folder(uri=options.uri).find(options.run)
     folder = new_folder(options.out)
@@ -59,7 +59,7 @@ def add_out(parser: ArgumentParser) -> None:
 
 def new_folder(chosen: Path | None) -> Path:
     """Return the folder of the new run; raises ConfigError if it exists."""
-    from digit_exp.runs.reuse.lookup import OUTPUTS
+    from digit_exp.runs.saved.lookup import OUTPUTS
 
     folder = chosen or OUTPUTS / "reproductions" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
     if folder.exists():

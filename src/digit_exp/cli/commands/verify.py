@@ -31,8 +31,8 @@ from digit_exp.cli.output import print_finding
 from digit_exp.registry import ConfigError, Problem
 
 if TYPE_CHECKING:
-    from digit_exp.runs.reuse.found_run import FoundRun
-    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.saved.found_run import FoundRun
+    from digit_exp.runs.saved.lookup import Runs
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -44,8 +44,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.handover.verify import verify
-    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.saved.handover.verify import verify
+    from digit_exp.runs.saved.lookup import Runs
 
     folder, runs = new_folder(options.out), Runs.of_folder(uri=options.uri)
     with _original(options, runs) as original:
@@ -58,8 +58,8 @@ def run(options: Namespace) -> int:
 @contextmanager
 def _original(options: Namespace, runs: Runs) -> Iterator[FoundRun]:
     """Yield the run that is meant; that of an archive is extracted for so long."""
-    from digit_exp.runs.reuse.handover.export_run import SUFFIX
-    from digit_exp.runs.reuse.handover.import_run import places, unpack
+    from digit_exp.runs.saved.handover.export_run import SUFFIX
+    from digit_exp.runs.saved.handover.import_run import places, unpack
 
     file, changes = Path(options.run), places(options.places)
     if file.suffix.lower() != SUFFIX:

@@ -21,8 +21,8 @@ from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.experiment import epochs_of, load_data, train_val_splits
-from digit_exp.runs.reuse.extend_run import longer_config
-from digit_exp.runs.reuse.lookup import OUTPUTS
+from digit_exp.runs.saved.extend_run import longer_config
+from digit_exp.runs.saved.lookup import OUTPUTS
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.launch import FOLDER, search_space, sweep_name, swept_keys
 from digit_exp.sweeps.preview.duration import EpochTime, RecordedEpochs, Work

@@ -12,8 +12,8 @@ from digit_exp.config.plan import plan
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, flatten, resolved
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs.reuse.lookup import Runs
-from digit_exp.runs.reuse.start_from import pin_plan, seen_images
+from digit_exp.runs.saved.lookup import Runs
+from digit_exp.runs.saved.start_from import pin_plan, seen_images
 
 DEFAULTS = "defaults"
 BOTH = ("tracking", "run_name", "seed")

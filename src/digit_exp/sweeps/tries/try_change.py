@@ -21,8 +21,8 @@ from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.runs.log_file import info_level
 from digit_exp.runs.results.summary import run_name
-from digit_exp.runs.reuse.found_run import RunError
-from digit_exp.runs.reuse.lookup import OUTPUTS
+from digit_exp.runs.saved.found_run import RunError
+from digit_exp.runs.saved.lookup import OUTPUTS
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.identity import finished_run
 from digit_exp.sweeps.launch import FOLDER, opened

@@ -12,7 +12,7 @@ from filelock import FileLock
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.sequential import Decision
 from digit_exp.atomic import append_lines
-from digit_exp.runs.reuse.lookup import OUTPUTS
+from digit_exp.runs.saved.lookup import OUTPUTS
 
 LEDGER = OUTPUTS / "verdicts.jsonl"
 

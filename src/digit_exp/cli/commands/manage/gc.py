@@ -24,7 +24,7 @@ from digit_exp.cli.arguments import add_json, add_store
 from digit_exp.cli.output import columns, print_json
 
 if TYPE_CHECKING:
-    from digit_exp.runs.reuse.manage.garbage import Garbage
+    from digit_exp.runs.saved.manage.garbage import Garbage
 
 DAYS = 30
 
@@ -52,9 +52,9 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import OUTPUTS
-    from digit_exp.runs.reuse.manage.garbage import as_json, caches, garbage
-    from digit_exp.runs.reuse.manage.trash import TRASH
+    from digit_exp.runs.saved.lookup import OUTPUTS
+    from digit_exp.runs.saved.manage.garbage import as_json, caches, garbage
+    from digit_exp.runs.saved.manage.trash import TRASH
     from digit_exp.tracking.mlflow.uri import locate
 
     days = 0 if options.all else options.days

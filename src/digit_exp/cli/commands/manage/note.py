@@ -20,8 +20,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.manage.annotate import annotate, given_tags
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.manage.annotate import annotate, given_tags
     from digit_exp.tracking.tags import Tag
 
     run = Runs.of_folder(uri=options.uri).without_store().find(options.run)

@@ -32,8 +32,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.manage.promote import promote
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.manage.promote import promote
 
     runs = Runs.of_folder(uri=options.uri)
     found = promote(runs, options.run, name=options.name, force=options.force)

@@ -27,9 +27,9 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.runs.folder import relative_to_cwd
-    from digit_exp.runs.reuse.found_run import RunError
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.manage.trash import TRASH, remove, removed, restore
+    from digit_exp.runs.saved.found_run import RunError
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.manage.trash import TRASH, remove, removed, restore
 
     if not options.runs and not options.list:
         raise RunError("name a run, or use --list to see what is in the trash")

@@ -23,8 +23,8 @@ from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
-    from digit_exp.runs.reuse.found_run import FoundRun
-    from digit_exp.runs.reuse.manage.sync import Synced
+    from digit_exp.runs.saved.found_run import FoundRun
+    from digit_exp.runs.saved.manage.sync import Synced
 
 WIDTH = 200
 
@@ -41,9 +41,9 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.manage.sync import sync
-    from digit_exp.runs.reuse.views.listing import as_json
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.manage.sync import sync
+    from digit_exp.runs.saved.views.listing import as_json
 
     runs = Runs.of_folder(uri=options.uri)
     found = [run for text in options.runs for run in runs.all_matching(text)]

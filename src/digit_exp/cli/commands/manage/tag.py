@@ -27,9 +27,9 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.manage.annotate import annotate, given_tags, parse_tags
-    from digit_exp.runs.reuse.views.listing import as_json
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.manage.annotate import annotate, given_tags, parse_tags
+    from digit_exp.runs.saved.views.listing import as_json
 
     tags = parse_tags(options.tags)
     runs = Runs.of_folder(uri=options.uri).without_store().all_matching(options.run)

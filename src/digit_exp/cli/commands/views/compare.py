@@ -29,13 +29,13 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.saved.lookup import Runs
 
     store = Runs.of_folder(uri=options.uri)
     runs = [run for text in options.runs for run in store.all_matching(text)]
 
     # a name that no run has is refused before the libraries of the tables are imported
-    from digit_exp.runs.reuse.compare import compare
+    from digit_exp.runs.saved.compare import compare
 
     found = compare(runs)
     if options.json:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 from digit_exp.cli.arguments import RUN, add_store
 
 if TYPE_CHECKING:
-    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.saved.lookup import Runs
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -44,8 +44,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.registry import ConfigError, Problem
-    from digit_exp.runs.reuse.export import export, ranking_of
-    from digit_exp.runs.reuse.lookup import Runs
+    from digit_exp.runs.saved.export import export, ranking_of
+    from digit_exp.runs.saved.lookup import Runs
 
     if options.to is None and options.figures is None:
         raise ConfigError(Problem("--to", "is missing; write --to FILE or --figures FOLDER"))
@@ -61,7 +61,7 @@ def run(options: Namespace) -> int:
 def _export_run(options: Namespace, runs: Runs) -> int:
     """Write one run as an archive."""
     from digit_exp.registry import ConfigError, Problem
-    from digit_exp.runs.reuse.handover.export_run import export_run
+    from digit_exp.runs.saved.handover.export_run import export_run
 
     if len(options.runs) > 1 or options.figures is not None or options.objective is not None:
         problem = "takes one RUN, without --figures and --objective"

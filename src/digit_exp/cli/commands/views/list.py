@@ -25,8 +25,8 @@ from digit_exp.cli.arguments import add_json, add_store
 from digit_exp.cli.output import columns, print_json
 
 if TYPE_CHECKING:
-    from digit_exp.runs.reuse.found_run import FoundRun
-    from digit_exp.runs.reuse.views.listing import SweepSummary
+    from digit_exp.runs.saved.found_run import FoundRun
+    from digit_exp.runs.saved.views.listing import SweepSummary
 
 STATUSES = ("running", "finished", "failed", "killed", "diverged", "pruned")
 SHOWN = 20
@@ -67,8 +67,8 @@ def configure(parser: ArgumentParser) -> None:
 
 def run(options: Namespace) -> int:
     from digit_exp.analysis.objective import Objective
-    from digit_exp.runs.reuse.lookup import OUTPUTS, Runs
-    from digit_exp.runs.reuse.views import listing
+    from digit_exp.runs.saved.lookup import OUTPUTS, Runs
+    from digit_exp.runs.saved.views import listing
 
     if options.verdicts:
         return _list_verdicts(options.json)
@@ -124,7 +124,7 @@ def _tables(runs: Sequence[FoundRun], sweeps: Sequence[SweepSummary], key: str) 
 
 
 def _run_table(runs: Sequence[FoundRun], key: str) -> str:
-    from digit_exp.runs.reuse.views.listing import STARTED, data_name, status
+    from digit_exp.runs.saved.views.listing import STARTED, data_name, status
 
     metrics = list(dict.fromkeys(["best_val_acc", "test_acc", *([key] if key != STARTED else [])]))
     in_sweep = any(run.sweep for run in runs)

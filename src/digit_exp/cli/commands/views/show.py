@@ -19,7 +19,7 @@ from digit_exp.cli.arguments import add_json, add_run, add_store
 from digit_exp.cli.output import print_json
 
 if TYPE_CHECKING:
-    from digit_exp.runs.reuse.views.details import Details
+    from digit_exp.runs.saved.views.details import Details
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -29,8 +29,8 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.views.details import Details
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.views.details import Details
 
     details = Details(Runs.of_folder(uri=options.uri).briefly().find(options.run))
     if options.json:

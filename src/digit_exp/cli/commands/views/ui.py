@@ -31,8 +31,8 @@ def configure(parser: ArgumentParser) -> None:
 def run(options: Namespace) -> int:
     import webbrowser
 
-    from digit_exp.runs.reuse.lookup import Runs
-    from digit_exp.runs.reuse.views.mlflow_page import page_of
+    from digit_exp.runs.saved.lookup import Runs
+    from digit_exp.runs.saved.views.mlflow_page import page_of
     from digit_exp.runs.signals import SIGNALS
     from digit_exp.tracking.mlflow.saved_view import table_link
     from digit_exp.tracking.mlflow.ui_server import free_port, web_page
