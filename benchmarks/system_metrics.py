@@ -14,7 +14,7 @@ from pathlib import Path
 from digit_exp.runs.system_metrics import SystemMonitor
 from digit_exp.tracking.base import RunContents
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror.update_run import Mirror
+from digit_exp.tracking.mlflow.sync.update_run import Synchronizer
 from digit_exp.tracking.mlflow.uri import locate
 from measuring import table
 
@@ -33,10 +33,10 @@ def main() -> None:
         monitor.measure()
         taking = measured(monitor.measure, count)
         (sample,) = monitor.samples[-1:]
-        mirror, contents = Mirror(client, run_id, "1", folder), RunContents(folder)
-        mirror.send(contents)
+        sync, contents = Synchronizer(client, run_id, "1", folder), RunContents(folder)
+        sync.send(contents)
         samples = iter([replace(sample, number=number) for number in range(count)])
-        sending = measured(lambda: mirror.send(replace(contents, samples=[next(samples)])), count)
+        sending = measured(lambda: sync.send(replace(contents, samples=[next(samples)])), count)
     rows = [
         [name, f"{1000 * seconds:.1f}", f"{100 * seconds / EVERY:.2f} %"]
         for name, seconds in (("take and write", taking), ("send", sending))

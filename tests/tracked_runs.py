@@ -7,7 +7,7 @@ from itertools import count
 
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Epoch, RunContents
-from digit_exp.tracking.mlflow.mirror.start_run import open_tracker
+from digit_exp.tracking.mlflow.sync.start_run import open_tracker
 from digit_exp.tracking.tags import Tag
 
 NUMBERS = count(1)

@@ -129,7 +129,7 @@ def _outcome(folder: Path) -> dict[str, object]:
     """Return what must be equal: weights, optimizer, predictions, summary, metrics, status."""
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     from digit_exp.tracking.mlflow.connect import connect
-    from digit_exp.tracking.mlflow.mirror.stored import is_unsent
+    from digit_exp.tracking.mlflow.sync.stored import is_unsent
     from digit_exp.tracking.mlflow.uri import locate
 
     (note,) = [n for n in folder.glob("outputs/*/*/run.json") if "FINISHED" in n.read_text()]

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from digit_exp.tracking.mlflow.mirror import mlflow_tracker
+from digit_exp.tracking.mlflow.sync import mlflow_tracker
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from digit_exp.registry import (
     Registry,
     is_own,
 )
-from digit_exp.tracking.mlflow.mirror.entities import refusal
+from digit_exp.tracking.mlflow.sync.entities import refusal
 from digit_exp.tracking.mlflow.uri import locate, masked
 
 FAMILIES: dict[str, Registry[Any]] = {

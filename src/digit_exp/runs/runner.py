@@ -23,7 +23,7 @@ from digit_exp.runs.results.summary import log_start, run_name, write_config
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.mirror.start_run import HURRY, PATIENCE, open_tracker
+from digit_exp.tracking.mlflow.sync.start_run import HURRY, PATIENCE, open_tracker
 from digit_exp.tracking.tags import Tag
 from digit_exp.training.checkpoint import Checkpoint, CheckpointError, load_for_resuming
 

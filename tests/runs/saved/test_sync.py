@@ -14,7 +14,7 @@ from digit_exp.runs.saved.lookup import Runs
 from digit_exp.runs.saved.manage.sync import sync, unsent
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror.stored import NOTE, OUTBOX
+from digit_exp.tracking.mlflow.sync.stored import NOTE, OUTBOX
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
 from digit_exp.tracking.tags import Tag

@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import _validate_param, _validate_tag
 
 from digit_exp.registry import ConfigError
-from digit_exp.tracking.mlflow.mirror.entities import LONGEST, PREFIX, refusal
+from digit_exp.tracking.mlflow.sync.entities import LONGEST, PREFIX, refusal
 from tiny_runs import config
 
 

@@ -12,7 +12,7 @@ from proxy import Proxy
 
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror.stored import is_unsent
+from digit_exp.tracking.mlflow.sync.stored import is_unsent
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
 from tracked_runs import tracked

@@ -12,9 +12,9 @@ from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status, TrackingError
 from digit_exp.tracking.mlflow import queries
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror import mlflow_tracker
 from digit_exp.tracking.mlflow.queries import RUNNING
 from digit_exp.tracking.mlflow.sweep_runs import open_sweep
+from digit_exp.tracking.mlflow.sync import mlflow_tracker
 from digit_exp.tracking.mlflow.uri import locate
 from tracked_runs import epochs, tracked
 

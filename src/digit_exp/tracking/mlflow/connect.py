@@ -33,7 +33,7 @@ QUIET = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    # MLflow would retry for many minutes; the mirror tries again itself
+    # MLflow would retry for many minutes; `sync` tries again itself
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "40",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     # else a proxy's "Retry-After: 3600" lets a thread sleep for an hour

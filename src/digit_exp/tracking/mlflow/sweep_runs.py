@@ -21,8 +21,6 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, translate_errors
-from digit_exp.tracking.mlflow.mirror.entities import TAG_LENGTH
-from digit_exp.tracking.mlflow.mirror.start_run import author
 from digit_exp.tracking.mlflow.queries import (
     RUNNING,
     SUPERSEDED,
@@ -32,6 +30,8 @@ from digit_exp.tracking.mlflow.queries import (
     parents,
     trials,
 )
+from digit_exp.tracking.mlflow.sync.entities import TAG_LENGTH
+from digit_exp.tracking.mlflow.sync.start_run import author
 from digit_exp.tracking.mlflow.uri import Store, locate
 from digit_exp.tracking.tags import Tag
 

@@ -6,7 +6,7 @@ from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.saved.found_run import FoundRun, RunError
 from digit_exp.runs.saved.manage.sync import store_of, sync
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.mirror.entities import refusal
+from digit_exp.tracking.mlflow.sync.entities import refusal
 from digit_exp.tracking.tags import Tag
 
 RESERVED = ("mlflow.", "digit_exp.")

@@ -9,9 +9,9 @@ from digit_exp.runs import paths
 from digit_exp.runs.active_run import read_contents
 from digit_exp.runs.folder import RecordError, RunRecord, record_in
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.mirror.start_run import PATIENCE, mirror_once
-from digit_exp.tracking.mlflow.mirror.stored import is_unsent
 from digit_exp.tracking.mlflow.queries import RunStore
+from digit_exp.tracking.mlflow.sync.start_run import PATIENCE, sync_run
+from digit_exp.tracking.mlflow.sync.stored import is_unsent
 from digit_exp.tracking.mlflow.uri import locate
 
 
@@ -51,7 +51,7 @@ def sync(folder: Path, to: str | None = None) -> Synced:
     if record.is_alive:
         raise TrackingError(f"the run in {folder} is still going on (process {record.pid})")
     settings = _tracking(folder)
-    tracker = mirror_once(
+    tracker = sync_run(
         read_contents(folder),
         uri=to or settings.get("uri"),
         experiment=settings.get("experiment", "digits"),
@@ -61,7 +61,7 @@ def sync(folder: Path, to: str | None = None) -> Synced:
         record.write(folder)
     is_all = tracker.close(PATIENCE)
     tracker.check()
-    return Synced(tracker.run_id, tracker.mirror.sent, is_all, tracker.where())
+    return Synced(tracker.run_id, tracker.sync.sent, is_all, tracker.where())
 
 
 def store_of(folder: Path) -> RunStore:

@@ -1,4 +1,4 @@
-"""Which run in MLflow mirrors a folder: a new one, an interrupted one, or a copy elsewhere."""
+"""Which run in MLflow is that of a folder: a new one, an interrupted one, or a copy elsewhere."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from digit_exp.tracking.mlflow.connect import (
     short_timeout,
     translate_errors,
 )
-from digit_exp.tracking.mlflow.mirror.entities import TAG_LENGTH
-from digit_exp.tracking.mlflow.mirror.entities import tags as tags_of
-from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
-from digit_exp.tracking.mlflow.mirror.update_run import Mirror
 from digit_exp.tracking.mlflow.queries import mark_dead
+from digit_exp.tracking.mlflow.sync.entities import TAG_LENGTH
+from digit_exp.tracking.mlflow.sync.entities import tags as tags_of
+from digit_exp.tracking.mlflow.sync.mlflow_tracker import MLflowTracker
+from digit_exp.tracking.mlflow.sync.update_run import Synchronizer
 from digit_exp.tracking.mlflow.uri import Store, locate
 from digit_exp.tracking.tags import Tag
 
@@ -47,8 +47,8 @@ def open_tracker(
 ) -> Tracker:
     """Return the tracker of a new run or, if it has a `run_id`, of a resumed one.
 
-    It is RUNNING in MLflow then, with its tags, and is mirrored from `Tracker.follow` on. `folder`
-    is where the command was started.
+    It is RUNNING in MLflow then, with its tags, and is sent from `Tracker.follow` on. `folder` is
+    where the command was started.
     """
     if backend == "none":
         return Tracker()
@@ -60,16 +60,16 @@ def open_tracker(
             run = _create(client, experiment_id(client, store, experiment), contents)
         else:
             run = _reopen(client, store, contents.run_id, contents)
-    mirror = _mirror(client, run, contents)
-    return MLflowTracker(mirror, store, keeps_checkpoints=keeps_checkpoints, every=every)
+    sync = _synchronizer(client, run, contents)
+    return MLflowTracker(sync, store, keeps_checkpoints=keeps_checkpoints, every=every)
 
 
-def mirror_once(
+def sync_run(
     contents: RunContents, *, uri: str | None = None, experiment: str = "digits"
 ) -> MLflowTracker:
-    """Mirror a run that is over, in any store: as the run, or as its copy there.
+    """Send a run that is over, in any store: as the run, or as its copy there.
 
-    It is mirrored until the tracker is closed.
+    It is sent until the tracker is closed.
     """
     store = locate(uri, Path.cwd())
     client = connect(store)
@@ -82,7 +82,7 @@ def mirror_once(
             run = _create(client, experiment_id(client, store, experiment), contents)
         if run.info.lifecycle_stage == "deleted":
             raise TrackingError(f"the MLflow run {run.info.run_id} was deleted; restore it to sync")
-    tracker = MLflowTracker(_mirror(client, run, contents), store)
+    tracker = MLflowTracker(_synchronizer(client, run, contents), store)
     tracker.follow(lambda: contents)
     return tracker
 
@@ -100,8 +100,8 @@ def author() -> dict[str, str]:
     }
 
 
-def _mirror(client: MlflowClient, run: Run, contents: RunContents) -> Mirror:
-    return Mirror(client, str(run.info.run_id), str(run.info.experiment_id), contents.folder)
+def _synchronizer(client: MlflowClient, run: Run, contents: RunContents) -> Synchronizer:
+    return Synchronizer(client, str(run.info.run_id), str(run.info.experiment_id), contents.folder)
 
 
 def _create(client: MlflowClient, experiment: str, contents: RunContents) -> Run:

@@ -14,7 +14,7 @@ from threading import Condition, Thread
 from digit_exp.tracking.base import RunContents, Tracker, TrackingError
 from digit_exp.tracking.mlflow import links
 from digit_exp.tracking.mlflow.errors import reason
-from digit_exp.tracking.mlflow.mirror.update_run import TRIES, Mirror, TakenOver
+from digit_exp.tracking.mlflow.sync.update_run import TRIES, Synchronizer, TakenOver
 from digit_exp.tracking.mlflow.uri import Store
 from digit_exp.tracking.ownership import BEAT_SECONDS
 
@@ -42,14 +42,14 @@ class MLflowTracker(Tracker):
 
     def __init__(
         self,
-        mirror: Mirror,
+        sync: Synchronizer,
         store: Store,
         *,
         keeps_checkpoints: bool = False,
         every: float | None = None,
     ) -> None:
-        self.run_id: str = mirror.run_id
-        self.mirror = mirror
+        self.run_id: str = sync.run_id
+        self.sync = sync
         self._store = store
         self._keeps_checkpoints = keeps_checkpoints
         self._checkpoints_due = time.monotonic()
@@ -79,16 +79,16 @@ class MLflowTracker(Tracker):
             raise TrackingError(self._taken_over)
 
     def where(self) -> list[str]:
-        return links.lines(self._store, self.mirror.experiment_id, self.run_id)
+        return links.lines(self._store, self.sync.experiment_id, self.run_id)
 
     def close(self, patience: float) -> bool:
-        self.mirror.progress = time.monotonic()
+        self.sync.progress = time.monotonic()
         logger.info("saving to MLflow ...")
         with self._changes:
             self._is_closing = True
             self._changes.notify_all()
             while not self._is_done:
-                left = self.mirror.progress + patience - time.monotonic()
+                left = self.sync.progress + patience - time.monotonic()
                 if left <= 0:
                     self._reason = self._reason or "it does not answer"
                     break
@@ -112,7 +112,7 @@ class MLflowTracker(Tracker):
         """Return what MLflow lacks, and why, or None."""
         if self._reason is not None:
             return f"something ({self._reason})"
-        refused = [f"{what} ({why})" for what, why in self.mirror.refused.items()]
+        refused = [f"{what} ({why})" for what, why in self.sync.refused.items()]
         return ", ".join(refused) or None
 
     def _work(self) -> None:
@@ -121,7 +121,7 @@ class MLflowTracker(Tracker):
             if self._is_closing and not is_last:
                 is_last = True
                 self._failures = 0
-                self.mirror.look_again()
+                self.sync.look_again()
             pause = self._send(is_last=is_last)
             with self._changes:
                 self._is_done = self._taken_over is not None or (is_last and pause is None)
@@ -142,11 +142,11 @@ class MLflowTracker(Tracker):
     def _send(self, *, is_last: bool) -> float | None:
         """Send what MLflow lacks; return after how long to try again, None if there is no need."""
         self._has_changed = False
-        refused = set(self.mirror.refused)
+        refused = set(self.sync.refused)
         try:
             self._beat()
             contents = self._contents()
-            self.mirror.send(contents, None if is_last else self._early(contents))
+            self.sync.send(contents, None if is_last else self._early(contents))
         except TakenOver as error:
             self._taken_over = self._reason = str(error)
             return None
@@ -155,9 +155,9 @@ class MLflowTracker(Tracker):
         if self._failures and not is_last:
             logger.info("MLflow answers again")
         self._failures, self._reason = 0, None
-        if not refused and self.mirror.refused:  # one word is enough, if a run was deleted
-            logger.warning("MLflow does not take %s: %s", *next(iter(self.mirror.refused.items())))
-        return WAITS[0] if self.mirror.has_hope else None
+        if not refused and self.sync.refused:  # one word is enough, if a run was deleted
+            logger.warning("MLflow does not take %s: %s", *next(iter(self.sync.refused.items())))
+        return WAITS[0] if self.sync.has_hope else None
 
     def _failed(self, error: Exception, *, is_last: bool) -> float | None:
         self._reason = reason(error)
@@ -173,7 +173,7 @@ class MLflowTracker(Tracker):
 
     def _beat(self) -> None:
         if time.monotonic() >= self._beat_due:
-            self.mirror.beat(self._contents())
+            self.sync.beat(self._contents())
             self._beat_due = time.monotonic() + BEAT_SECONDS
 
     def _early(self, contents: RunContents) -> list[str]:

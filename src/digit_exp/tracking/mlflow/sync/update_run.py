@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Epoch, RunContents, TrackingError
 from digit_exp.tracking.mlflow.errors import Refusal, reason, refusal
-from digit_exp.tracking.mlflow.mirror import entities
-from digit_exp.tracking.mlflow.mirror.stored import SentFiles, StoredRun, active, look, version_of
+from digit_exp.tracking.mlflow.sync import entities
+from digit_exp.tracking.mlflow.sync.stored import SentFiles, StoredRun, active, look, version_of
 from digit_exp.tracking.model import log
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class TakenOver(TrackingError):
     """Another process works on the run, or did so later than the process of the folder."""
 
 
-class Mirror:
+class Synchronizer:
     """One run in MLflow that is made equal to a folder.
 
     What MLflow refuses does not stop the rest: it is in `refused`, with the reason, until MLflow

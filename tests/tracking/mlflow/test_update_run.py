@@ -18,11 +18,10 @@ from digit_exp.nn.classifier import Classifier
 from digit_exp.runs import paths
 from digit_exp.tracking.base import Epoch, RunContents
 from digit_exp.tracking.mlflow.connect import connect
-from digit_exp.tracking.mlflow.mirror import mlflow_tracker
-from digit_exp.tracking.mlflow.mirror import update_run as mirror_module
-from digit_exp.tracking.mlflow.mirror.mlflow_tracker import MLflowTracker
-from digit_exp.tracking.mlflow.mirror.stored import NOTE, OUTBOX, is_unsent
-from digit_exp.tracking.mlflow.mirror.update_run import Mirror
+from digit_exp.tracking.mlflow.sync import mlflow_tracker, update_run
+from digit_exp.tracking.mlflow.sync.mlflow_tracker import MLflowTracker
+from digit_exp.tracking.mlflow.sync.stored import NOTE, OUTBOX, is_unsent
+from digit_exp.tracking.mlflow.sync.update_run import Synchronizer
 from digit_exp.tracking.mlflow.uri import locate
 from digit_exp.tracking.model.log import model_of
 from tracked_runs import epochs, tracked
@@ -86,13 +85,13 @@ def new_run(client):
     return client.create_run(client.get_experiment_by_name("digits").experiment_id).info.run_id
 
 
-def mirror_of(client, run_id, contents):
-    return Mirror(client, run_id, "1", contents.folder)
+def sync_of(client, run_id, contents):
+    return Synchronizer(client, run_id, "1", contents.folder)
 
 
 def follow(client, run_id, contents, store):
-    """Mirror in the background, as a run does."""
-    tracker = MLflowTracker(mirror_of(client, run_id, contents), store)
+    """Sync in the background, as a run does."""
+    tracker = MLflowTracker(sync_of(client, run_id, contents), store)
     tracker.follow(lambda: contents)
     return tracker
 
@@ -139,21 +138,21 @@ def test_a_number_that_is_measured_now_is_not_doubled_when_the_answer_is_lost(cl
             raise ConnectionResetError("the answer was lost")
 
     run_id = new_run(client)
-    mirror = mirror_of(Refusing(client, log_batch=log_batch), run_id, contents)
+    sync = sync_of(Refusing(client, log_batch=log_batch), run_id, contents)
     going_on = replace(contents, status="RUNNING", ended=None)
     with pytest.raises(ConnectionResetError):
-        mirror.send(going_on)
-    mirror.send(going_on)
+        sync.send(going_on)
+    sync.send(going_on)
     assert lost
     assert len(client.get_metric_history(run_id, "test_acc")) == 1
 
 
 def test_a_second_time_nothing_is_sent_whoever_asks(client, contents):
     run_id = new_run(client)
-    first = mirror_of(client, run_id, contents)
+    first = sync_of(client, run_id, contents)
     first.send(contents)
     assert "the model" in first.sent
-    for again in (first, mirror_of(client, run_id, contents)):
+    for again in (first, sync_of(client, run_id, contents)):
         before = list(again.sent)
         again.send(contents)
         assert again.sent == before
@@ -162,12 +161,12 @@ def test_a_second_time_nothing_is_sent_whoever_asks(client, contents):
 
 def test_only_what_has_changed_or_is_missing_is_sent(client, contents):
     run_id = new_run(client)
-    mirror_of(client, run_id, contents).send(contents)
+    sync_of(client, run_id, contents).send(contents)
     (contents.folder / "note.txt").unlink()
     (contents.folder / "note.txt").write_text("NOTE.TXT")  # of the same size
     place = Path(unquote(client.get_run(run_id).info.artifact_uri.removeprefix("file://")))
     (place / "figures" / "loss.png").unlink()
-    again = mirror_of(client, run_id, contents)
+    again = sync_of(client, run_id, contents)
     again.send(replace(contents, tags={"note": "y"}))
     assert again.sent == ["the tag note", "the file note.txt", "the file figures/loss.png"]
     assert (place / "note.txt").read_text() == "NOTE.TXT"
@@ -175,9 +174,9 @@ def test_only_what_has_changed_or_is_missing_is_sent(client, contents):
 
 def test_a_folder_without_its_note_sends_files_again_and_doubles_nothing(client, contents):
     run_id = new_run(client)
-    mirror_of(client, run_id, contents).send(contents)
+    sync_of(client, run_id, contents).send(contents)
     (contents.folder / NOTE).unlink()
-    again = mirror_of(client, run_id, contents)
+    again = sync_of(client, run_id, contents)
     again.send(contents)
     assert again.sent == ["the file note.txt", "the file figures/loss.png"]
     assert found(client, run_id) == WHOLE
@@ -198,7 +197,7 @@ def test_hundreds_of_epochs_and_parameters_take_a_few_calls(client, contents):
         params={f"p{number}": number for number in range(150)},
     )
     run_id = new_run(client)
-    mirror_of(Refusing(client, log_batch=log_batch), run_id, contents).send(contents)
+    sync_of(Refusing(client, log_batch=log_batch), run_id, contents).send(contents)
     assert len(client.get_metric_history(run_id, "m8")) == 250
     sizes = [1000, 1000, 500]
     assert [call["metrics"] for call in calls if call.get("metrics", 0) > 1] == sizes
@@ -213,8 +212,8 @@ def test_one_name_that_mlflow_refuses_takes_no_other_with_it(client, contents, s
     wrong = replace(contents, **{kind: {**before, "who@where": "me", **many}})
     tracker = follow(client, run_id, wrong, store)
     assert not tracker.close(patience=45)
-    assert list(tracker.mirror.refused) == [f"the {kind.removesuffix('s')} who@where"]
-    assert "Names may only contain" in tracker.mirror.refused.popitem()[1]
+    assert list(tracker.sync.refused) == [f"the {kind.removesuffix('s')} who@where"]
+    assert "Names may only contain" in tracker.sync.refused.popitem()[1]
     whole = list(WHOLE)
     whole[1 if kind == "params" else 2] = {**whole[1 if kind == "params" else 2], **many}
     assert found(client, run_id) == tuple(whole)
@@ -242,12 +241,12 @@ def test_a_file_that_is_not_taken_holds_up_nothing_and_is_told(
     run_id = new_run(client)
     tracker = follow(Refusing(client, log_artifact=log_artifact), run_id, contents, store)
     assert not tracker.close(patience=45)
-    assert len(tries) <= 2 * mirror_module.TRIES
+    assert len(tries) <= 2 * update_run.TRIES
     assert found(client, run_id) == (*WHOLE[:4], ["loss.png"], *WHOLE[5:])
     assert "MLflow lacks the file note.txt" in caplog.text
     assert str(error) in caplog.text
     assert f"digit-exp sync '{contents.folder}'" in caplog.text
-    mirror_of(client, run_id, contents).send(contents)  # which lets it pass now
+    sync_of(client, run_id, contents).send(contents)  # which lets it pass now
     assert found(client, run_id) == WHOLE
 
 
@@ -272,9 +271,9 @@ def test_a_checkpoint_that_rotation_deletes_before_it_is_sent_is_not_lacking(cli
     names = ["checkpoints/1.npz", "checkpoints/2.npz"]
     (contents.folder / names[1]).unlink()
     run_id = new_run(client)
-    mirror = mirror_of(Refusing(client, log_artifact=log_artifact), run_id, contents)
-    mirror.send(replace(contents, files=names))
-    assert mirror.refused == {}
+    sync = sync_of(Refusing(client, log_artifact=log_artifact), run_id, contents)
+    sync.send(replace(contents, files=names))
+    assert sync.refused == {}
     assert not is_unsent(contents.folder, run_id)
 
 
@@ -288,14 +287,14 @@ def test_what_is_refused_for_a_while_is_sent_at_the_end(client, contents):
 
     run_id = new_run(client)
     held = replace(contents, status="RUNNING", ended=None)
-    mirror = mirror_of(Refusing(client, log_inputs=log_inputs), run_id, contents)
-    for _ in range(2 * mirror_module.TRIES):
-        mirror.send(held)
-    assert list(mirror.refused) == ["the data set"]
-    assert not mirror.has_hope
+    sync = sync_of(Refusing(client, log_inputs=log_inputs), run_id, contents)
+    for _ in range(2 * update_run.TRIES):
+        sync.send(held)
+    assert list(sync.refused) == ["the data set"]
+    assert not sync.has_hope
     is_well.set()
-    mirror.look_again()
-    mirror.send(contents)
+    sync.look_again()
+    sync.send(contents)
     assert found(client, run_id) == WHOLE
 
 
@@ -352,7 +351,7 @@ def test_a_run_that_was_deleted_meanwhile_does_not_end_training(client, contents
     assert not tracker.close(patience=45)
     tracker.check()
     client.restore_run(run_id)
-    mirror_of(client, run_id, contents).send(contents)
+    sync_of(client, run_id, contents).send(contents)
     assert found(client, run_id) == WHOLE
 
 
@@ -366,18 +365,18 @@ def test_a_folder_that_another_process_has_gone_on_from_elsewhere_sends_nothing(
         client.set_tag(run.run_id, name, text)
     client.update_run(run.run_id, status="RUNNING")
     outdated = replace(run.contents, summary={"test_acc": 0.1})
-    with pytest.raises(mirror_module.TakenOver, match="process 1 on another"):
-        mirror_of(client, run.run_id, contents).send(outdated)
+    with pytest.raises(update_run.TakenOver, match="process 1 on another"):
+        sync_of(client, run.run_id, contents).send(outdated)
     assert client.get_run(run.run_id).info.status == "RUNNING"
     assert client.get_run(run.run_id).data.metrics == {}
 
 
 def test_a_run_that_has_ended_is_unsent_until_all_its_files_are_there(client, contents):
     run_id = new_run(client)
-    mirror = mirror_of(client, run_id, contents)
-    mirror.send(contents, files=FILES[:1])
+    sync = sync_of(client, run_id, contents)
+    sync.send(contents, files=FILES[:1])
     assert is_unsent(contents.folder, run_id)
-    mirror.send(contents)
+    sync.send(contents)
     assert not is_unsent(contents.folder, run_id)
 
 
@@ -396,8 +395,8 @@ def test_checkpoints_are_sent_during_training_where_the_run_may_go_on_elsewhere(
         sent.set()
 
     sick = Refusing(client, update_run=update_run)
-    mirror = mirror_of(sick, run_id, contents)
-    tracker = MLflowTracker(mirror, store, keeps_checkpoints=keeps)
+    sync = sync_of(sick, run_id, contents)
+    tracker = MLflowTracker(sync, store, keeps_checkpoints=keeps)
     client.set_terminated(run_id, "KILLED")  # so that a pass ends with a call that is seen here
     tracker.follow(lambda: held[0])
     assert sent.wait(60)
