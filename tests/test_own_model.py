@@ -25,7 +25,7 @@ from digit_exp.runs.saved.predict import Predictor
 from digit_exp.runs.saved.reproduce import Verdict, reproduce
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.identity import config_hash
-from digit_exp.sweeps.own_script import own_script, register_again
+from digit_exp.sweeps.main_program import main_program, register_again
 from digit_exp.sweeps.search.study import require_search
 from digit_exp.training.callbacks import LastCheckpoint, StopAfter
 from digit_exp.training.checkpoint import CheckpointError, load_network
@@ -152,7 +152,7 @@ def test_a_program_that_does_not_know_it_says_so(finished, monkeypatch):
 
 def test_another_process_of_the_sweep_registers_it_again(own, monkeypatch):
     monkeypatch.delitem(MODELS._classes, "linear_sgd")
-    assert own_script() is None
+    assert main_program() is None
     register_again(str(EXAMPLES / "linear_sgd.py"))
     assert "linear_sgd" in MODELS.names()
     monkeypatch.delitem(sys.modules, "__mp_main__")

@@ -10,8 +10,8 @@ import pytest
 
 import digit_exp
 from digit_exp.analysis import export
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.ranking import rank
-from digit_exp.analysis.results import JobResult
 from digit_exp.cli.entry import main
 from digit_exp.registry import ConfigError
 from digit_exp.tracking.mlflow.queries import identity

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from digit_exp.analysis.importance import importance_table, importances
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.ranking import rank
 from digit_exp.analysis.report.search import importance_line
-from digit_exp.analysis.results import JobResult
 
 
 def jobs_of(scores, keys=("a", "b")):

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from digit_exp.analysis.effects import main_effect, pair_means, values_of
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.ranking import rank
 from digit_exp.analysis.replicates import grouped, varied
 from digit_exp.analysis.report.findings import conclusion
 from digit_exp.analysis.report.terminal import terminal_table
-from digit_exp.analysis.results import JobResult
 from digit_exp.analysis.significance import MCNEMAR, NO_PREDICTIONS, OTHER_IMAGES, PAIRED_T
 from digit_exp.analysis.statistics import holm, paired_t
 

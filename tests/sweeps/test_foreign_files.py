@@ -6,9 +6,9 @@ import pytest
 
 from digit_exp.runs import paths
 from digit_exp.runs.saved.lookup import Runs
+from digit_exp.sweeps.collect import PeerHistories, number_of, results_of
 from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
 from digit_exp.sweeps.previous import checkpoint_in_folder
-from digit_exp.sweeps.results import PeerHistories, number_of, results_of
 from digit_exp.training.checkpoint import load_network, save_network
 
 JOB = "0123456789abcdef"

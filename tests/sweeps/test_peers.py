@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from digit_exp.sweeps.results import PeerHistories
+from digit_exp.sweeps.collect import PeerHistories
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.tags import Tag

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from digit_exp.analysis.results import JobResult
+from digit_exp.analysis.job_result import JobResult
 
 if TYPE_CHECKING:  # SciPy, most of a second
     from digit_exp.analysis.statistics import Summary

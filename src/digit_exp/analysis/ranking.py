@@ -5,9 +5,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from digit_exp.analysis.job_result import DROPPED, JobResult
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import Group, grouped, varied
-from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.analysis.significance import SignificanceTest, compare
 from digit_exp.analysis.statistics import Summary
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.objective import Objective
-from digit_exp.analysis.results import JobResult
 from digit_exp.analysis.statistics import Summary
 
 Config = Mapping[str, object]

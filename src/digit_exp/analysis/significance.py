@@ -10,10 +10,10 @@ from typing import Literal
 
 import numpy as np
 
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.predictions import Predictions, read_predictions
 from digit_exp.analysis.replicates import Group
-from digit_exp.analysis.results import JobResult
 from digit_exp.analysis.statistics import SIGNIFICANCE, holm, mcnemar, paired_t
 from digit_exp.npz import ArchiveError
 

@@ -207,7 +207,7 @@ def _run(planned: Plan, resume: Path | None = None, longer: Longer | None = None
 
 def _trial(cfg: DictConfig) -> float | None:
     """Run one job of a sweep, in whatever process a launcher starts."""
-    from digit_exp.sweeps.own_script import register_again
+    from digit_exp.sweeps.main_program import register_again
     from digit_exp.sweeps.run_job import run_trial
 
     environment, context = HydraConfig.get(), current_sweep()

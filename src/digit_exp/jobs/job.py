@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from digit_exp.analysis.results import DROPPED, JobResult
+from digit_exp.analysis.job_result import DROPPED, JobResult
 from digit_exp.atomic import append_lines
 from digit_exp.jobs.identity import code_of, identity
 from digit_exp.jobs.record import (

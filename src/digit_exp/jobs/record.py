@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from digit_exp.analysis.results import JobResult
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.atomic import write_text
 
 RECORD, METRICS = "job.json", "metrics.jsonl"

@@ -13,7 +13,7 @@ from typing import Any
 from digit_exp.arrays import Metrics
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flat, flatten, read_yaml
-from digit_exp.runs import paths, series
+from digit_exp.runs import metrics_file, paths
 from digit_exp.runs.failures import WriteFailures
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.system_metrics import SystemMonitor, read_samples
@@ -64,7 +64,7 @@ class ActiveRun:
                 self._unwritten.append(epoch)
         self.tracker.changed()
         if self._unwritten:
-            series.append(self.folder / paths.METRICS, self._unwritten)
+            metrics_file.append(self.folder / paths.METRICS, self._unwritten)
             self._unwritten.clear()
 
     def save(self) -> None:
@@ -138,7 +138,7 @@ def read_contents(folder: Path) -> RunContents:
 def read_epochs(folder: Path) -> list[Epoch]:
     """Return the epochs of a run, the first one first. A line that was cut off is left out."""
     try:
-        return series.read(folder / paths.METRICS)
+        return metrics_file.read(folder / paths.METRICS)
     except (FileNotFoundError, NotADirectoryError):
         file = folder / paths.LAST_CHECKPOINT  # a run of 0.1 kept them there alone
         with suppress(CheckpointError, OSError):

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from digit_exp.arrays import Metrics
-from digit_exp.runs import paths, series
+from digit_exp.runs import metrics_file, paths
 from digit_exp.tracking.base import Epoch
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ MEGABYTE = 1e6
 def read_samples(folder: Path) -> list[Epoch]:
     """Return the samples of a run; of a resumed one, those before it too."""
     with suppress(OSError):
-        return series.read(folder / paths.SYSTEM_METRICS, COUNTER)
+        return metrics_file.read(folder / paths.SYSTEM_METRICS, COUNTER)
     return []
 
 
@@ -61,7 +61,7 @@ class SystemMonitor:
                 return  # one a second; and a clock that was set back
             self.samples.append(sample)
             with suppress(OSError):  # a full disk: the store has the sample
-                series.append(self._file, [sample], COUNTER)
+                metrics_file.append(self._file, [sample], COUNTER)
 
     def _percentages(self) -> dict[str, float]:
         """Return the share of processor time since the last call: of all cores, and of one."""

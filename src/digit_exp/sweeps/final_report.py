@@ -6,9 +6,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from digit_exp.analysis.job_result import JobResult, searched_in
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Ranking, rank
-from digit_exp.analysis.results import JobResult, searched_in
 from digit_exp.atomic import write_text
 from digit_exp.colour import GREEN, coloured
 from digit_exp.config.serialize import differences, from_flat
@@ -16,8 +16,8 @@ from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord, display_status, records_below, relative_to_cwd
 from digit_exp.runs.results.summary import run_name
 from digit_exp.runs.signals import Interruption
+from digit_exp.sweeps.collect import results_of
 from digit_exp.sweeps.race import Race
-from digit_exp.sweeps.results import results_of
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.queries import RUNNING

@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import varied
-from digit_exp.analysis.results import JobResult
 from digit_exp.config.paths import conf_dir
 from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
@@ -30,8 +30,8 @@ from digit_exp.runs.experiment import load_data
 from digit_exp.runs.folder import relative_to_cwd
 from digit_exp.runs.signals import Interruption
 from digit_exp.sweeps.final_report import finish_sweep
+from digit_exp.sweeps.main_program import main_program, require_main
 from digit_exp.sweeps.outcomes import STOPPED, OutcomeLog, ProgressPrinter
-from digit_exp.sweeps.own_script import own_script, require_main
 from digit_exp.sweeps.search.study import require_search
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
@@ -170,7 +170,7 @@ def _context(plan: Plan, name: str, keys: list[str], sweep: Sweep | None) -> Swe
         race=settings["race"],
         deadline=None if minutes is None else time.time() + 60 * minutes,
         failed=[] if sweep is None else sweep.failed(),
-        script=own_script(),
+        script=main_program(),
     )
 
 

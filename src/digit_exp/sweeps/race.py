@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
+from digit_exp.analysis.job_result import DROPPED, JobResult
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.racing import deficit
 from digit_exp.analysis.replicates import Group, grouped
-from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import flatten
-from digit_exp.sweeps.results import results_of
+from digit_exp.sweeps.collect import results_of
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import FolderMailbox, Mailbox
 from digit_exp.tracking.mlflow.sweep_runs import Sweep

@@ -28,11 +28,11 @@ from digit_exp.runs.saved.start_from import initial_weights, pin
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.sweeps import previous
+from digit_exp.sweeps.collect import PeerHistories, number_of
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.outcomes import STOPPED, Outcome, OutcomeLog
 from digit_exp.sweeps.previous import PreviousRun
 from digit_exp.sweeps.race import Race
-from digit_exp.sweeps.results import PeerHistories, number_of
 from digit_exp.sweeps.worker_settings import SweepContext
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.queries import SUPERSEDED, identity

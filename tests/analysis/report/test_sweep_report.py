@@ -21,6 +21,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.image import imread
 
 from composing import check, configured
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.ranking import rank
 from digit_exp.analysis.report.findings import conclusion
 from digit_exp.analysis.report.rerun import command, preset
@@ -29,7 +30,6 @@ from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.sweep_report import write_report
 from digit_exp.analysis.report.tables import ranking_table
 from digit_exp.analysis.report.terminal import text_table
-from digit_exp.analysis.results import JobResult
 from digit_exp.config.serialize import flatten
 from digit_exp.plots.curves import learning_curves
 from digit_exp.plots.effects import Effect, main_effects

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from digit_exp.analysis.job_result import DROPPED
 from digit_exp.analysis.ranking import Ranking
-from digit_exp.analysis.results import DROPPED
 from digit_exp.analysis.significance import MCNEMAR, PAIRED_T, Outcome
 
 SUBJECTS = {

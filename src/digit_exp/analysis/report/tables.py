@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from digit_exp.analysis.job_result import DROPPED, JobResult
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Place, Ranking
 from digit_exp.analysis.replicates import Config, Group
 from digit_exp.analysis.report.section import Links
-from digit_exp.analysis.results import DROPPED, JobResult
 from digit_exp.plots.parts.scale import Scale
 from digit_exp.plots.parts.values import text
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from digit_exp.analysis.job_result import JobResult, searched_in
 from digit_exp.analysis.objective import NO_VALUE, Objective
 from digit_exp.analysis.ranking import Ranking, rank
 from digit_exp.analysis.report.render import Page, write
 from digit_exp.analysis.report.section import Results, Section
 from digit_exp.analysis.report.sections import sections
 from digit_exp.analysis.report.terminal import terminal_table, text_table
-from digit_exp.analysis.results import JobResult, searched_in
 from digit_exp.analysis.run_comparison import (
     ComparedRun,
     PairedTest,

@@ -14,8 +14,8 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.objective import Objective
-from digit_exp.analysis.results import JobResult
 from digit_exp.runs import paths
 from digit_exp.runs.folder import display_status, record_in, records_below, relative_to_cwd
 from digit_exp.runs.saved.found_run import (

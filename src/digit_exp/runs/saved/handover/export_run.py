@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from digit_exp.registry import ConfigError, Problem
-from digit_exp.runs import paths, series
+from digit_exp.runs import metrics_file, paths
 from digit_exp.runs.active_run import epoch_of, files_of
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.saved.found_run import FoundRun, RunError, record_of
@@ -94,7 +94,7 @@ def _write_from_store(run: FoundRun, folder: Path, record: RunRecord) -> None:
     for metrics in run.history():
         at += metrics.get("epoch_seconds", 0.0)
         epochs.append(epoch_of(metrics, math.floor(1000 * at)))
-    series.append(folder / paths.METRICS, epochs)
+    metrics_file.append(folder / paths.METRICS, epochs)
     if record.status == "FINISHED" and (folder / paths.LAST_CHECKPOINT).is_file():
         write_model_of(run, folder / paths.MODEL)
 

@@ -14,7 +14,7 @@ _importing: list[str] = []
 """The program that a worker is importing."""
 
 
-def own_script() -> str | None:
+def main_program() -> str | None:
     """Return the file of the main program if it has registered classes."""
     file = getattr(sys.modules["__main__"], "__file__", None)
     return str(Path(file).resolve()) if file and own_classes() else None

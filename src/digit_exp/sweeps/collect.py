@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from digit_exp.analysis.results import JobResult
+from digit_exp.analysis.job_result import JobResult
 from digit_exp.arrays import Metrics
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import flatten, read_yaml

@@ -5,7 +5,7 @@ import shutil
 from digit_exp.analysis.predictions import read_predictions
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
-from digit_exp.sweeps.results import results_of
+from digit_exp.sweeps.collect import results_of
 from tiny_runs import run
 
 JOB = "0123456789abcdef"
