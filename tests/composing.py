@@ -1,11 +1,12 @@
 """Configurations composed by Hydra from the files of `conf/`, for the tests of several packages."""
 
-from hydra import compose, initialize_config_dir
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
 
+from digit_exp.config.compose import compose
 from digit_exp.config.composition.loader import plain_mapping, publish
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.paths import conf_dir
-from digit_exp.config.plan import plan
 from digit_exp.registry import ConfigError
 
 
@@ -13,7 +14,7 @@ def composed(*overrides, **options):
     """Return what Hydra composes."""
     publish()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return compose("config", list(overrides), **options)
+        return hydra_compose("config", list(overrides), **options)
 
 
 def configured(*overrides):
@@ -24,7 +25,7 @@ def configured(*overrides):
 def check(overrides, **options):
     """Return everything that is wrong with a command line; of a sweep, with every job."""
     try:
-        plan(overrides, **options)
+        compose(overrides, **options)
     except ConfigError as error:
         return list(error.problems)
     return []

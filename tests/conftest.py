@@ -23,7 +23,7 @@ from sqlalchemy.pool import Pool
 
 from commands import Command, CopiedCommand
 from digit_exp.atomic import whole
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.plots.parts.canvas import draw
 from digit_exp.runs import paths
 from digit_exp.runs.runner import execute
@@ -232,7 +232,7 @@ def train():
     def trained(folder, *words):
         folder.mkdir(parents=True)
         (folder / paths.LOG).touch()
-        (config,) = plan([*WORDS, *words]).jobs
+        (config,) = compose([*WORDS, *words]).jobs
         with Interruption() as interruption:
             execute(config, folder, interruption)
         return folder

@@ -5,9 +5,9 @@ from omegaconf import OmegaConf
 
 from composing import check, configured
 from digit_exp.cli.help import help_text
+from digit_exp.config.compose import compose
 from digit_exp.config.parse import ABSENT, ROOT, defaults
 from digit_exp.config.paths import DIRECTIVES, choices, conf_dir
-from digit_exp.config.plan import plan
 from digit_exp.config.schema import FAMILIES, LAUNCH, RunConfig, TrackingSettings, TrainerSettings
 
 CONF = conf_dir()
@@ -92,7 +92,7 @@ def test_every_experiment_can_be_run(experiment):
 
 @pytest.mark.parametrize("sweep", SWEEPS)
 def test_every_sweep_can_be_run_and_says_of_how_many_jobs_it_is(sweep):
-    found = plan([f"sweep={sweep}"])
+    found = compose([f"sweep={sweep}"])
     assert found.is_sweep
     purpose = dict(choices("sweep"))[sweep]
     assert found.trials is not None or purpose.endswith(f"; {len(found.jobs)} jobs.")

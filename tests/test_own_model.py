@@ -11,8 +11,8 @@ import pytest
 
 from composing import check
 from digit_exp.cli.entry import main
+from digit_exp.config.compose import compose
 from digit_exp.config.json_schema import schemas
-from digit_exp.config.plan import plan
 from digit_exp.nn.learner import Learner, packed, unpacked
 from digit_exp.nn.models import MODELS
 from digit_exp.nn.network import Network
@@ -58,7 +58,7 @@ def words(own):
 
 
 def planned(words):
-    (config,) = plan(words, config_dir=str(EXAMPLES / "conf")).jobs
+    (config,) = compose(words, config_dir=str(EXAMPLES / "conf")).jobs
     return config
 
 
@@ -88,7 +88,7 @@ def test_what_it_does_not_read_is_refused_by_name(words):
     assert [problem.path for problem in problems] == ["optimizer.lr"]
     problems = check([*words, "model.alpha=0"], config_dir=str(EXAMPLES / "conf"))
     assert [problem.path for problem in problems] == ["model.alpha"]
-    search = plan([*words, "sweep=random"], config_dir=str(EXAMPLES / "conf"), multirun=True)
+    search = compose([*words, "sweep=random"], config_dir=str(EXAMPLES / "conf"), multirun=True)
     with pytest.raises(ConfigError, match=r"optimizer\.lr: model=linear_sgd trains itself"):
         require_search(search)
 

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
+from digit_exp.config.compose import compose
 from digit_exp.config.paths import conf_dir
-from digit_exp.config.plan import plan
 from digit_exp.data.augmentations import Unchanged
 from digit_exp.runs.experiment import Experiment
 from digit_exp.training.checkpoint import load_network
@@ -39,7 +39,7 @@ def bars(tmp_path_factory):
 def trained_on(bars, folder, *words, epochs):
     """Train until the bars are told apart; return the configuration, and the figures drawn."""
     data = ["data=idx", f"data.dir='{bars}'", "tracking=none", "trainer.fit_minutes=null"]
-    (config,) = plan([*words, *data, f"trainer.epochs={epochs}", "trainer.batch_size=10"]).jobs
+    (config,) = compose([*words, *data, f"trainer.epochs={epochs}", "trainer.batch_size=10"]).jobs
     experiment = Experiment.prepare(config, folder)
     assert start(experiment).summary["test_acc"] > 0.8
     network = load_network(folder / "checkpoints" / "last.npz")
@@ -49,7 +49,7 @@ def trained_on(bars, folder, *words, epochs):
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_trains_on_images_of_another_kind(preset, bars, tmp_path):
-    model = plan([f"experiment={preset}"]).jobs[0].model
+    model = compose([f"experiment={preset}"]).jobs[0].model
     words = [f"experiment={preset}", "model.hidden=[16]"]
     if hasattr(model, "filters"):  # as many blocks, of fewer maps
         words.append(f"model.filters={[8] * len(model.filters)}")

@@ -77,7 +77,7 @@ def run(
     diverges is returned with the status FAILED. Raises ConfigError with all that is wrong with the
     words, and JobFailed if the run breaks off.
     """
-    from digit_exp.config.plan import plan
+    from digit_exp.config.compose import compose
     from digit_exp.runs import paths
     from digit_exp.runs.log_file import info_level, logging_to
     from digit_exp.runs.runner import execute
@@ -86,7 +86,7 @@ def run(
 
     fixed = {"seed": seed, "run_name": name, "start_from": _handle(start_from)}
     named = {key: value for key, value in fixed.items() if value is not None}
-    (config,) = pin_plan(plan(_overrides([*words, named]))).jobs
+    (config,) = pin_plan(compose(_overrides([*words, named]))).jobs
     initial = initial_weights(config)
     place = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}" if folder is None else Path(folder)
     place.mkdir(parents=True)
@@ -111,8 +111,8 @@ def sweep(
     prints. Raises ConfigError with all that is wrong, in any job.
     """
     from digit_exp.cli.main import launch_sweep
+    from digit_exp.config.compose import compose
     from digit_exp.config.overrides import written
-    from digit_exp.config.plan import plan
     from digit_exp.runs.saved.start_from import pin_plan
     from digit_exp.sweeps.launch import FOLDER, sweep_name
 
@@ -121,7 +121,7 @@ def sweep(
     named = [] if name is None else [f"sweep.name={written(name)}"]
     named += [] if replicates is None else [f"sweep.replicates={replicates}"]
     named += ["sweep.race=true"] if race else []
-    planned = pin_plan(plan([*_overrides(words), *swept, *named], multirun=True))
+    planned = pin_plan(compose([*_overrides(words), *swept, *named], multirun=True))
     name = sweep_name(planned)
     with _kept_logging():
         code = launch_sweep(planned)

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 
 class GridSweeper(basic_sweeper.BasicSweeper):
-    """Launches the jobs as `plan` has composed and checked them, without parsing them again."""
+    """Launches the jobs as `compose` has composed and checked them, without parsing them again."""
 
     def sweep(self, arguments: list[str]) -> list[JobReturn]:
         """Launch every job, `max_batch_size` at a time; in a race, seed by seed."""

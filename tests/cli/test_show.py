@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from digit_exp.cli.entry import main
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.runs.folder import RunRecord
 
 
@@ -57,7 +57,7 @@ def test_everything_is_shown_for_people(show, run):
 
 def test_the_command_that_trains_again_has_the_same_configuration(show, run):
     command = json.loads(show("one", "--json"))["commands"]["train again"]
-    (config,) = plan(shlex.split(command)[3:]).jobs
+    (config,) = compose(shlex.split(command)[3:]).jobs
     assert config.optimizer.lr == 0.01
     assert config.model.hidden == [16]
 

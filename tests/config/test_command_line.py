@@ -8,8 +8,8 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 from composing import check
+from digit_exp.config.compose import compose
 from digit_exp.config.composition.hydra_settings import EXTRAS
-from digit_exp.config.plan import plan
 
 ADAM_FIELDS = "optimizer.lr, optimizer.clip_norm, optimizer.beta1, optimizer.beta2, optimizer.eps"
 OPTIMIZERS = "adagrad, adam, adamw, lion, momentum, nadam, nesterov, rmsprop, sgd"
@@ -181,10 +181,10 @@ def test_what_is_wrong_only_together_is_found_in_the_one_job_that_has_it():
 
 
 def test_a_named_search_plans_its_jobs_and_a_value_said_beside_it_replaces_its_own():
-    assert len(plan(["sweep=grid"]).jobs) == 18
-    assert plan(["sweep=grid"]).is_grid
-    assert not plan(["sweep=tpe"]).is_grid
-    found = plan(["sweep=grid", "trainer.batch_size=16"])
+    assert len(compose(["sweep=grid"]).jobs) == 18
+    assert compose(["sweep=grid"]).is_grid
+    assert not compose(["sweep=tpe"]).is_grid
+    found = compose(["sweep=grid", "trainer.batch_size=16"])
     assert found.is_sweep
     assert len(found.jobs) == 9
     assert {job.trainer.batch_size for job in found.jobs} == {16}
@@ -274,7 +274,7 @@ def test_a_check_leaves_hydra_as_it_was():
 
 def test_a_check_imports_neither_mlflow_nor_matplotlib():
     code = (
-        "import sys; from digit_exp.config.plan import plan; plan(['seed=1']);"
+        "import sys; from digit_exp.config.compose import compose; compose(['seed=1']);"
         "sys.exit(bool({'mlflow', 'matplotlib', 'scipy'} & sys.modules.keys()))"
     )
     with warnings.catch_warnings():
@@ -307,4 +307,4 @@ def test_a_plan_is_of_the_folder_where_it_is_made(tmp_path, monkeypatch):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        assert plan(["seed=7"]).hydra["runtime"]["cwd"] == str(tmp_path / name)
+        assert compose(["seed=7"]).hydra["runtime"]["cwd"] == str(tmp_path / name)

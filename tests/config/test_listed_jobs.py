@@ -3,14 +3,14 @@
 import pytest
 
 from composing import check
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.config.serialize import flatten
 
 ZIP = "sweep.zip={optimizer: [sgd, adam], optimizer.lr: [0.1, 0.001]}"
 
 
 def jobs(*words, keys=("optimizer", "optimizer.lr", "seed")):
-    found = plan(words)
+    found = compose(words)
     assert found.is_sweep
     return [tuple(flatten(config)[key] for key in keys) for config in found.jobs]
 
@@ -47,7 +47,7 @@ def test_a_preset_may_hold_them(tmp_path):
     (tmp_path / "experiment").mkdir()
     text = "# @package _global_\n# Pairs.\nsweep:\n  zip: {optimizer.lr: [1, 2], seed: [3, 4]}\n"
     (tmp_path / "experiment" / "pairs.yaml").write_text(text)
-    found = plan(["experiment=pairs"], config_dir=str(tmp_path))
+    found = compose(["experiment=pairs"], config_dir=str(tmp_path))
     assert [(job.optimizer.lr, job.seed) for job in found.jobs] == [(1, 3), (2, 4)]
 
 

@@ -7,8 +7,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from digit_exp.config.compose import compose
 from digit_exp.config.overrides import override
-from digit_exp.config.plan import plan
 
 PARSER = OverridesParser.create()
 
@@ -48,7 +48,7 @@ def test_hydra_reads_back_what_was_written(value):
 
 @pytest.mark.parametrize("text", ["it's", "x=y", "a,b", "null", "7", "$(id)", "a\\", "é ü", "[1"])
 def test_a_text_arrives_in_its_field_as_it_was(text):
-    (config,) = plan([override("run_name", text), override("tracking.tags.note", text)]).jobs
+    (config,) = compose([override("run_name", text), override("tracking.tags.note", text)]).jobs
     assert (config.run_name, config.tracking.tags) == (text, {"note": text})
 
 
@@ -68,13 +68,15 @@ def test_a_text_arrives_in_its_field_as_it_was(text):
     ],
 )
 def test_a_text_field_gets_the_words_as_typed(word, text):
-    (config,) = plan([word]).jobs
+    (config,) = compose([word]).jobs
     assert config.run_name == text
 
 
 def test_every_text_field_does():
     words = ["tracking.tags.commit=12e3456", "sweep.name=7", "tracking.experiment=1_0"]
-    found = plan([*words, "data=idx", "data.dir=2024_11_30", "trainer.checkpoint.filename=1e3.npz"])
+    found = compose(
+        [*words, "data=idx", "data.dir=2024_11_30", "trainer.checkpoint.filename=1e3.npz"]
+    )
     (config,) = found.jobs
     assert config.tracking.tags == {"commit": "12e3456"}
     assert found.launch["sweep"]["name"] == "7"
@@ -84,7 +86,7 @@ def test_every_text_field_does():
 
 
 def test_so_does_every_job_of_a_sweep():
-    found = plan(["run_name=2024_11_30,1e3,it"], multirun=True)
+    found = compose(["run_name=2024_11_30,1e3,it"], multirun=True)
     assert [config.run_name for config in found.jobs] == ["2024_11_30", "1e3", "it"]
     planned = [values["run_name"] for values in found.loader.jobs.values()]
     assert planned == ["2024_11_30", "1e3", "it"]

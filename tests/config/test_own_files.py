@@ -3,7 +3,7 @@
 import pytest
 
 from composing import check
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 
 GLOBAL = "# @package _global_\n"
 
@@ -43,7 +43,7 @@ def write(tmp_path):
     ],
 )
 def test_dotted_keys_mean_the_same_as_nested_ones(write, text, words, key, value):
-    (config,) = plan(["experiment=mine", *words], config_dir=write(GLOBAL + text)).jobs
+    (config,) = compose(["experiment=mine", *words], config_dir=write(GLOBAL + text)).jobs
     found = config
     for name in key.split("."):
         found = getattr(found, name)
@@ -53,13 +53,13 @@ def test_dotted_keys_mean_the_same_as_nested_ones(write, text, words, key, value
 def test_a_later_preset_wins_over_a_dotted_key_of_an_earlier_one(write):
     write(GLOBAL + "optimizer.lr: 0.5")
     folder = write(GLOBAL + "optimizer: {lr: 0.25}", group="sweep")
-    (config,) = plan(["experiment=mine", "sweep=mine"], config_dir=folder).jobs
+    (config,) = compose(["experiment=mine", "sweep=mine"], config_dir=folder).jobs
     assert config.optimizer.lr == 0.25
 
 
 def test_a_sweep_over_a_dotted_key_runs_its_values(write):
     words = ["experiment=mine", "optimizer.lr=0.1,0.2"]
-    found = plan(words, config_dir=write(GLOBAL + "optimizer.lr: 0.5"), multirun=True)
+    found = compose(words, config_dir=write(GLOBAL + "optimizer.lr: 0.5"), multirun=True)
     assert [config.optimizer.lr for config in found.jobs] == [0.1, 0.2]
     assert [values["optimizer"]["lr"] for values in found.loader.jobs.values()] == [0.1, 0.2]
 
@@ -67,7 +67,7 @@ def test_a_sweep_over_a_dotted_key_runs_its_values(write):
 def test_a_dotted_key_in_the_file_of_a_group_is_a_field_of_the_group(write):
     text = "early_stopping.enabled: false\ndefaults: [schema]\n"
     folder = write(text, name="short", group="trainer")
-    (config,) = plan(["trainer=short"], config_dir=folder).jobs
+    (config,) = compose(["trainer=short"], config_dir=folder).jobs
     assert not config.trainer.early_stopping.enabled
 
 
@@ -88,7 +88,7 @@ def test_a_number_for_text_in_a_file_is_refused_and_not_changed(write, text):
     ids=["byte order mark", "second line", "spaces"],
 )
 def test_the_package_is_found_in_the_comments_at_the_top(write, head):
-    (config,) = plan(["experiment=mine"], config_dir=write(head + "seed: 7\n")).jobs
+    (config,) = compose(["experiment=mine"], config_dir=write(head + "seed: 7\n")).jobs
     assert config.seed == 7
 
 
@@ -98,12 +98,12 @@ def test_a_search_in_a_preset_is_part_of_the_plan(write):
     assert [problem.path for problem in found] == ["optimizer.lr"]
     assert "got -5 (2 jobs: 2, 3)" in found[0].message
     folder = write(GLOBAL + "hydra: {sweeper: {params: {optimizer.lr: '0.1,0.2'}}}")
-    assert len(plan(["experiment=mine"], config_dir=folder, multirun=True).jobs) == 2
+    assert len(compose(["experiment=mine"], config_dir=folder, multirun=True).jobs) == 2
 
 
 def test_a_preset_can_ask_for_many_runs(write):
     text = "hydra: {mode: MULTIRUN, sweeper: {params: {seed: '1,2'}}}"
-    found = plan(["experiment=mine"], config_dir=write(GLOBAL + text))
+    found = compose(["experiment=mine"], config_dir=write(GLOBAL + text))
     assert found.is_sweep
     assert [config.seed for config in found.jobs] == [1, 2]
 
@@ -114,7 +114,7 @@ def test_a_preset_can_ask_for_a_search(write):
         "hydra:\n  mode: MULTIRUN\n  sweeper:\n    n_trials: 7\n"
         "    space: {optimizer.lr: {type: float, low: 0.1, high: 0.2}}\n"
     )
-    found = plan(["experiment=mine"], config_dir=write(GLOBAL + text))
+    found = compose(["experiment=mine"], config_dir=write(GLOBAL + text))
     assert (found.is_sweep, found.trials) == (True, 7)
     space = found.loader.composed.hydra.sweeper.space
     assert list(space) == ["optimizer.lr"]
@@ -156,7 +156,7 @@ def test_a_setting_of_a_search_that_does_nothing_is_refused_in_a_file(write, tex
 
 def test_a_job_that_a_search_chose_is_composed_of_the_same_files(write):
     folder = write(GLOBAL + "trainer.epochs: 77")
-    loader = plan(["experiment=mine", "sweep=tpe"], config_dir=folder).loader
+    loader = compose(["experiment=mine", "sweep=tpe"], config_dir=folder).loader
     words = ["experiment=mine", "optimizer.lr=0.25", "run_name='2024_11_30'"]
     job = loader.load_sweep_config(loader.composed, words)
     assert (job.trainer.epochs, job.optimizer.lr, job.run_name) == (77, 0.25, "2024_11_30")

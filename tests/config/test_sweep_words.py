@@ -3,8 +3,8 @@
 import pytest
 
 from composing import check
+from digit_exp.config.compose import compose
 from digit_exp.config.constraints import OBJECTIVES
-from digit_exp.config.plan import plan
 
 
 def problems(*words):
@@ -14,14 +14,14 @@ def problems(*words):
 @pytest.mark.parametrize("words", [("seed=1,2",), ("sweep.replicates=2", "seed=1")])
 @pytest.mark.parametrize("search", [(), ("sweep=tpe",)], ids=["grid", "search"])
 def test_seeds_are_replicates_of_every_candidate(search, words):
-    found = plan([*search, *words, "optimizer.lr=0.1,0.2"], multirun=True)
+    found = compose([*search, *words, "optimizer.lr=0.1,0.2"], multirun=True)
     assert list(found.seeds) == [1, 2]
     assert sorted(job.seed for job in found.jobs) == [1, 1, 2, 2]
 
 
 def test_in_a_race_the_seed_varies_slowest():
     words = ["optimizer.lr=0.1,0.2", "seed=1,2", "sweep.race=true"]
-    assert [job.seed for job in plan(words, multirun=True).jobs] == [1, 1, 2, 2]
+    assert [job.seed for job in compose(words, multirun=True).jobs] == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -137,10 +137,10 @@ def test_an_unknown_setting_of_hydra_is_told_the_nearest(word, meant):
 
 def test_a_search_space_is_set_key_by_key():
     word = "hydra.sweeper.space.optimizer.lr"
-    found = plan(["sweep=tpe", f"{word}={{type: float, low: 0.1, high: 0.2}}"])
+    found = compose(["sweep=tpe", f"{word}={{type: float, low: 0.1, high: 0.2}}"])
     space = found.loader.composed.hydra.sweeper.space
     assert space["optimizer.lr"] == {"type": "float", "low": 0.1, "high": 0.2}
-    found = plan(["sweep=tpe", f"{word}.high=0.5"])
+    found = compose(["sweep=tpe", f"{word}.high=0.5"])
     assert found.loader.composed.hydra.sweeper.space["optimizer.lr"].high == 0.5
 
 
@@ -155,7 +155,7 @@ def test_whatever_the_number_there_is_a_sentence(key, digits):
 
 
 def test_the_same_job_twice_is_run_twice():
-    assert len(plan(["seed=1,1"], multirun=True).loader.planned) == 2
+    assert len(compose(["seed=1,1"], multirun=True).loader.planned) == 2
 
 
 def test_batch_norm_needs_more_than_one_image():

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from composing import check
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.registry import ConfigError
 
 SECRET = "correct-horse-battery-staple"
@@ -149,10 +149,10 @@ def test_a_launcher_of_ones_own_is_chosen_on_the_command_line(tmp_path):
     (tmp_path / "experiment").mkdir()
     (tmp_path / "experiment" / "theirs.yaml").write_text("# @package _global_\nseed: 7\n")
     words = ["experiment=theirs", "hydra/launcher=two", "seed=1,2"]
-    assert len(plan(words, config_dir=str(tmp_path), multirun=True).jobs) == 2
+    assert len(compose(words, config_dir=str(tmp_path), multirun=True).jobs) == 2
     (tmp_path / "hydra" / "launcher" / "two.yaml").write_text("_target_: os.system\nn_jobs: 2\n")
     with pytest.raises(ConfigError, match="names a function to call"):
-        plan(words, config_dir=str(tmp_path), multirun=True)
+        compose(words, config_dir=str(tmp_path), multirun=True)
 
 
 def test_names_are_text_wherever_they_end(tmp_path):

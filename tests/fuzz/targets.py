@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from omegaconf import OmegaConf
 
+from digit_exp.config.compose import compose
 from digit_exp.config.parse import from_mapping
-from digit_exp.config.plan import plan
 from digit_exp.config.serialize import resolved
 from digit_exp.data.idx import DataError, read_images, read_labels
 from digit_exp.nn.builder import NetworkBuilder
@@ -25,7 +25,7 @@ from digit_exp.training.state import TrainState
 
 SECRET = "correct-horse-battery-staple"
 CORPUS = Path(__file__).parent / "corpus"
-DEFAULTS = resolved(plan([]).jobs[0])
+DEFAULTS = resolved(compose([]).jobs[0])
 
 
 def scratch() -> Path:
@@ -105,7 +105,7 @@ def _planned(text: str, words: list[str]) -> str:
     folder.mkdir(exist_ok=True)
     (folder / "fuzz.yaml").write_text(text, encoding="utf-8", errors="replace")
     try:
-        jobs = plan(["experiment=fuzz", *words], config_dir=str(scratch())).jobs
+        jobs = compose(["experiment=fuzz", *words], config_dir=str(scratch())).jobs
     except ConfigError as error:
         return str(error)
     return str([resolved(job) for job in jobs[:3]])

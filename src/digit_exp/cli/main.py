@@ -1,7 +1,7 @@
 """The main command: a command line is planned and checked as a whole, and then handed to Hydra.
 
 Hydra makes the run's folder and its log, or gives the jobs of a sweep to a launcher. What it
-composes from is what `plan` has composed and checked.
+composes from is what `compose` has composed and checked.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from omegaconf import DictConfig
 
 from digit_exp.cli.exit_codes import FAILURE, report
 from digit_exp.cli.help import help_text
+from digit_exp.config.compose import Plan, compose, job_loader
 from digit_exp.config.composition.loader import limited_calls, plain_mapping
 from digit_exp.config.overrides import override, typed
-from digit_exp.config.plan import Plan, job_loader, plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.registry import ConfigError, Problem
 from digit_exp.runs.errors import JobFailed
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with limited_calls():
             if line.hydra_help or line.shell_completion:
                 return _about_hydra(line)
-            planned = plan(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
+            planned = compose(line.overrides, config_dir=line.config_dir, multirun=line.multirun)
             if line.cfg or line.info or line.explain or line.dry_run:
                 return _show(planned, line)
             _warn_of_ignored_variable(planned.jobs[0])

@@ -13,11 +13,11 @@ from typing import Any, Literal
 import yaml  # type: ignore[import-untyped]
 from hydra.types import RunMode
 
+from digit_exp.config.compose import Plan
 from digit_exp.config.composition.listed_jobs import read_rows
 from digit_exp.config.composition.override_syntax import all_types
 from digit_exp.config.overrides import written
 from digit_exp.config.parse import GROUPS, defaults, leaves
-from digit_exp.config.plan import Plan
 from digit_exp.config.schema import FAMILIES, PRESETS
 from digit_exp.config.serialize import flatten
 from digit_exp.config.suggestions import question

@@ -44,13 +44,13 @@ def packages() -> Check:
 
 def configuration() -> Check:
     """Compose the default configuration."""
+    from digit_exp.config.compose import compose
     from digit_exp.config.paths import conf_dir
-    from digit_exp.config.plan import plan
 
     folder = conf_dir()
     if not (folder / "config.yaml").is_file():
         return error(f"{folder} has no config.yaml", INSTALL)
-    plan([])
+    compose([])
     files = len(list(folder.rglob("*.yaml")))
     return Check(f"{files} files in {folder}; the defaults are valid")
 

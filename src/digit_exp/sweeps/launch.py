@@ -20,8 +20,8 @@ from typing import Any
 from digit_exp.analysis.job_result import JobResult
 from digit_exp.analysis.objective import Objective
 from digit_exp.analysis.replicates import varied
+from digit_exp.config.compose import Plan
 from digit_exp.config.paths import conf_dir
-from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten, from_flat, read_yaml
 from digit_exp.data.idx import DataError
@@ -44,7 +44,7 @@ Launch = Callable[[], object]
 
 
 def run_sweep(plan: Plan, launch: Launch) -> int:
-    """Run the jobs of `plan`; return 0 if all ended and the report was written, else 1."""
+    """Run the jobs of a plan; return 0 if all ended and the report was written, else 1."""
     require_main()
     if plan.trials is not None:
         require_search(plan)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from digit_exp.cli.entry import main
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.draw.explain import explain
 from digit_exp.nn.classifier import Classifier
 from digit_exp.runs import paths
@@ -41,7 +41,7 @@ def outputs(tmp_path_factory):
         folder = outputs / "day" / name
         folder.mkdir(parents=True)
         words = [*WORDS, "data.split_seed=0", "trainer.epochs=2", f"run_name={name}", *words]
-        (config,) = plan(words).jobs
+        (config,) = compose(words).jobs
         with Interruption() as interruption:
             execute(config, folder, interruption)
     return outputs

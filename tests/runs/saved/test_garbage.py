@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.runner import execute
@@ -36,7 +36,7 @@ def trained(tmp_path_factory):
 def run_in(place):
     place.mkdir()
     (place / paths.LOG).touch()
-    (config,) = plan(WORDS).jobs
+    (config,) = compose(WORDS).jobs
     with Interruption() as interruption:
         execute(config, place, interruption)
     return place

@@ -11,7 +11,7 @@ import pytest
 
 from digit_exp.cli.entry import main
 from digit_exp.cli.main import main as train_line
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.optim.optimizers import Adam
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
@@ -42,7 +42,7 @@ def handed(tmp_path_factory, migrated):
         patch.chdir(home)
         (place := home / "outputs" / "day" / "run").mkdir(parents=True)
         (place / paths.LOG).touch()
-        (config,) = plan([*WORDS, "tracking=mlflow", "run_name=theirs"]).jobs
+        (config,) = compose([*WORDS, "tracking=mlflow", "run_name=theirs"]).jobs
         with Interruption() as interruption:
             execute(config, place, interruption)
         export_run(Runs.of_folder().find("theirs"), Path("run.zip"))

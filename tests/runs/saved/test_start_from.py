@@ -11,7 +11,7 @@ import pytest
 
 import digit_exp
 from digit_exp.cli import entry, main
-from digit_exp.config.plan import plan
+from digit_exp.config.compose import compose
 from digit_exp.runs import train_and_evaluate
 from digit_exp.runs.experiment import load_data, train_val_splits
 from digit_exp.runs.folder import RunRecord
@@ -83,8 +83,8 @@ def test_all_but_the_weights_is_new():
 
 
 def test_its_validation_images_are_those_of_the_other_run():
-    (config,) = pin_plan(plan([*WORDS, START, "seed=7"])).jobs
-    (origin,) = plan(WORDS).jobs
+    (config,) = pin_plan(compose([*WORDS, START, "seed=7"])).jobs
+    (origin,) = compose(WORDS).jobs
     rows = [train_val_splits(each, load_data(each.data))[1].rows for each in (config, origin)]
     np.testing.assert_array_equal(*rows)
 
@@ -143,16 +143,16 @@ def best_of_last():
 
 
 def test_the_digest_of_the_weights_and_not_their_place_is_the_identity():
-    (config,) = pin_plan(plan([*WORDS, START])).jobs
+    (config,) = pin_plan(compose([*WORDS, START])).jobs
     shutil.copytree(ORIGIN, "elsewhere")
-    (same,) = pin_plan(plan([*WORDS, "start_from=elsewhere"])).jobs
+    (same,) = pin_plan(compose([*WORDS, "start_from=elsewhere"])).jobs
     assert same.start_from != config.start_from
     assert config_hash(same, "data") == config_hash(config, "data")
     other = replace(config, start_from=None)
     network = best()
     storage(network)[0] += 1
     save_network(Path("elsewhere") / BEST, network)
-    (changed,) = pin_plan(plan([*WORDS, "start_from=elsewhere"])).jobs
+    (changed,) = pin_plan(compose([*WORDS, "start_from=elsewhere"])).jobs
     assert len({config_hash(each, "data") for each in (config, other, changed)}) == 3
 
 
@@ -233,7 +233,7 @@ def test_a_search_knows_the_runs_before_it_begins():
 
 
 def test_pinned_weights_stay_as_they_are():
-    (config,) = pin_plan(plan([*WORDS, START])).jobs
+    (config,) = pin_plan(compose([*WORDS, START])).jobs
     assert pin(config) == config
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from composing import composed, configured
 from digit_exp.cli.main import main
-from digit_exp.config.plan import job_loader
+from digit_exp.config.compose import job_loader
 from digit_exp.registry import ConfigError
 from digit_exp.sweeps.search.study import Study
 from digit_exp.sweeps.search.sweeper import SearchSettings, SearchSweeper

@@ -1,4 +1,4 @@
-"""The registered classes as schemas of Hydra, and its loader, which hands out the jobs of `plan`.
+"""The registered classes as schemas of Hydra, and its loader, which hands out composed jobs.
 
 Hydra asks it for the configuration of a run, and its launchers for that of each job. It also reads
 preset files as people write them: with dotted keys, and with `@package` below other comments.
@@ -89,7 +89,7 @@ _composed: dict[tuple[object, ...], bytes] = {}
 
 
 class JobLoader(ConfigLoaderImpl):
-    """Composes configurations, until `plan` has: then it returns what that composed."""
+    """Composes configurations, until `compose` has: then it returns what that composed."""
 
     def __init__(
         self,

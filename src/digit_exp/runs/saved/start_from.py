@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from digit_exp.config.compose import Plan
 from digit_exp.config.overrides import written
 from digit_exp.config.parse import from_mapping
-from digit_exp.config.plan import Plan
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import read_yaml
 from digit_exp.data.idx import DataError

@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from digit_exp.config.compose import Plan
 from digit_exp.config.convert import plain
 from digit_exp.config.parse import from_mapping
-from digit_exp.config.plan import Plan
 from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten
 from digit_exp.data.dataset import Dataset

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
-    from digit_exp.config.plan import Plan
+    from digit_exp.config.compose import Plan
 
 DIRECTIONS = ("maximize", "minimize")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from digit_exp.config.compose import compose
 from digit_exp.config.overrides import override
-from digit_exp.config.plan import plan
 from digit_exp.config.schema import RunConfig
 from digit_exp.config.serialize import differences, flatten, resolved
 from digit_exp.registry import ConfigError, Problem
@@ -109,7 +109,7 @@ def _of_run(text: str, words: Sequence[str], uri: str | None) -> tuple[Mapping[s
 
 
 def _single(words: Sequence[str]) -> RunConfig:
-    planned = pin_plan(plan(words))
+    planned = pin_plan(compose(words))
     if planned.is_sweep or planned.launch["resume"] is not None:
         key = "sweep" if planned.is_sweep else "resume"
         raise ConfigError(Problem(key, "cannot be tried: a change is one configuration"))

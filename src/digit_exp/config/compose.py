@@ -1,4 +1,4 @@
-"""What a command line leads to: every job composed and checked once, or every error."""
+"""Composes a command line into a plan: every job, checked once, or every error."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Plan:
             OmegaConf.update(self._composed, key, value, merge=False, force_add=True)
 
 
-def plan(
+def compose(
     overrides: Sequence[str], *, config_dir: str | None = None, multirun: bool = False
 ) -> Plan:
     """Return the jobs of a command line, or raise ConfigError with all that is wrong with them."""
