@@ -68,12 +68,11 @@ class Classifier:
             arrays = {name: file[name] for name in file.files}
         meta = json.loads(arrays.pop("meta").tobytes())
         height, width = meta["shape"]
-        layers = [{k: v for k, v in entry.items() if k != "name"} for entry in meta["layers"]]
+        layers = [Layer.from_spec(entry) for entry in meta["layers"]]
         averaging = ShiftAveraging(height, width, meta["shifts"]) if meta["shifts"] else None
-        built = [Layer.from_spec(layer) for layer in layers]
         count = meta.get("copies", 0)
         copies = DeformedCopies(count, height, width) if count else None
-        network = Network(height * width, built, shift_averaging=averaging, copies=copies)
+        network = Network(height * width, layers, shift_averaging=averaging, copies=copies)
         for name, array in arrays.items():
             network.parameters.value(name)[...] = array
         return cls(network, (height, width), meta["temperature"], meta.get("reads", "characters"))

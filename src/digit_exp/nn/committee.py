@@ -68,17 +68,14 @@ class Committee(Layer):
         return y
 
     def backward(self, dy: Array) -> Array:
-        dx: Array = np.add.reduce([self._backward(k, dy) for k in range(len(self.stacks))])
+        dx: Array = np.zeros(1, dy.dtype)
+        for stack, log_p in zip(self.stacks, self.log_p, strict=True):
+            shared = dy * np.exp(log_p - self.log_mean) / len(self.stacks)
+            dz = (shared - np.exp(log_p) * shared.sum(axis=1, keepdims=True)).astype(dy.dtype)
+            for layer in reversed(stack):
+                dz = layer.backward(dz)
+            dx = dx + dz
         return dx
-
-    def _backward(self, member: int, dy: Array) -> Array:
-        log_p = self.log_p[member]
-        shared = dy * np.exp(log_p - self.log_mean) / len(self.stacks)
-        dz: Array = shared - np.exp(log_p) * shared.sum(axis=1, keepdims=True)
-        dz = dz.astype(dy.dtype)
-        for layer in reversed(self.stacks[member]):
-            dz = layer.backward(dz)
-        return dz
 
     def _named(self) -> Iterator[tuple[str, Layer]]:
         for number, stack in enumerate(self.stacks, 1):

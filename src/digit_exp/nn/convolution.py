@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -30,12 +29,11 @@ PATCHES = 2**18
 """Numbers in the patches of a block of images: 1 MB, which stays in a core's own cache."""
 
 
-def output_side(side: int, size: int, stride: int, padding: int = 0) -> int:
-    """Return how many windows of `size` fit into a side; 0 or less if none does."""
-    return (side + 2 * padding - size) // stride + 1
+def windows(height: int, width: int, size: int, stride: int) -> tuple[int, int]:
+    """Return how many windows of `size` × `size` fit into a map, down and across."""
+    return (height - size) // stride + 1, (width - size) // stride + 1
 
 
-@dataclass(eq=False)
 class Conv2D(WeightAndBias, Layer):
     """A convolution:  y[p, q] = Σᵢⱼ x[s p + i, s q + j] W[i, j] + b, with x padded by zeros.
 
@@ -58,9 +56,8 @@ class Conv2D(WeightAndBias, Layer):
         self.weight_shape = self.kernel_size**2 * self.channels, self.filters
 
     def output_shape(self, shape: Shape) -> Shape:
-        sides = (self.height, self.width)
-        out = (output_side(side, self.kernel_size, self.stride, self.padding) for side in sides)
-        return (*out, self.filters)
+        size, by = self.kernel_size, 2 * self.padding
+        return *windows(self.height + by, self.width + by, size, self.stride), self.filters
 
     @property
     def in_blocks(self) -> bool:
@@ -143,7 +140,6 @@ class Conv2D(WeightAndBias, Layer):
         dx.reshape(inner.shape)[...] = inner
 
 
-@dataclass(eq=False)
 class MaxPool2D(Layer):
     """The largest number of each window:  y[p, q] = maxᵢⱼ x[s p + i, s q + j].
 
@@ -160,8 +156,7 @@ class MaxPool2D(Layer):
         self.chosen = np.empty(0, np.int32)
 
     def output_shape(self, shape: Shape) -> Shape:
-        sides = (self.height, self.width)
-        return (*(output_side(side, self.size, self.stride) for side in sides), self.channels)
+        return *windows(self.height, self.width, self.size, self.stride), self.channels
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         images = x.reshape(-1, self.height, self.width, self.channels)
@@ -180,7 +175,6 @@ class MaxPool2D(Layer):
         return dx.reshape(len(dy), -1)
 
 
-@dataclass(eq=False)
 class AvgPool2D(Layer):
     """The mean of each window:  y[p, q] = Σᵢⱼ x[s p + i, s q + j] / size².
 
@@ -194,8 +188,7 @@ class AvgPool2D(Layer):
     stride: int = 2
 
     def output_shape(self, shape: Shape) -> Shape:
-        sides = (self.height, self.width)
-        return (*(output_side(side, self.size, self.stride) for side in sides), self.channels)
+        return *windows(self.height, self.width, self.size, self.stride), self.channels
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         images = x.reshape(-1, self.height, self.width, self.channels)
@@ -211,7 +204,6 @@ class AvgPool2D(Layer):
         return dx.reshape(len(dy), -1)
 
 
-@dataclass(eq=False)
 class GlobalAvgPool2D(Layer):
     """The mean of each map (Lin et al. 2013):  y = Σ_pq x[p, q] / (height · width).
 
@@ -234,7 +226,6 @@ class GlobalAvgPool2D(Layer):
         return np.repeat(dy[:, None] / places, places, axis=1).reshape(len(dy), -1)
 
 
-@dataclass(eq=False)
 class SpatialDropout(Dropout):
     """Dropout of whole maps (Tompson et al. 2015).
 

@@ -57,7 +57,8 @@ class Layer:
     @staticmethod
     def from_spec(spec: Mapping[str, Any]) -> Layer:
         """Return the layer of a `spec`; raise KeyError or TypeError if there is none like it."""
-        return Layer.kinds[spec["kind"]](**{k: v for k, v in spec.items() if k != "kind"})
+        values = {key: value for key, value in spec.items() if key not in ("kind", "name")}
+        return Layer.kinds[spec["kind"]](**values)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one sample's output for inputs of `shape`."""

@@ -136,8 +136,8 @@ class MLP(Model):
 
 
 @MODELS.register("cnn")
-class CNN(Model):
-    """Convolutional network: blocks of convolutions, each ended by pooling, then dense layers.
+class CNN(MLP):
+    """Convolutional network: blocks of convolutions, each ended by pooling, then an MLP.
 
     `filters` are the widths of the blocks; each has `depth` convolutions that keep the size of
     their maps and a pooling that halves it. With `pool=stride` the last of the convolutions halves
@@ -152,9 +152,6 @@ class CNN(Model):
     pool: Pool = Pool.max
     global_pool: bool = False
     hidden: list[Count] = field(default_factory=lambda: [128])
-    activation: Activation = Activation["relu"]
-    init: Init = Init.he_normal
-    batch_norm: bool = False
     map_dropout: Fraction = 0.0
 
     def conflicts(self) -> Iterator[Problem]:
@@ -167,17 +164,11 @@ class CNN(Model):
             try:
                 self._add_block(builder, filters)
             except ConfigError as error:
-                message = (
-                    f"has {len(self.filters)} blocks, and the maps are too small after {block}"
-                )
-                raise ConfigError(Problem("filters", f"{message}. Use fewer")) from error
+                message = f"has {len(self.filters)} blocks, and the maps are too small after"
+                raise ConfigError(Problem("filters", f"{message} {block}. Use fewer")) from error
         if self.global_pool:
             builder.global_avg_pool()
-        for units in self.hidden:
-            builder.dense(
-                units, self.activation.value, init=self.init, batch_norm=self.batch_norm
-            ).dropout(dropout)
-        builder.dense(classes, init=self.init)
+        super().add_layers(builder, classes, dropout)
 
     def _add_block(self, builder: NetworkBuilder, filters: int) -> None:
         is_strided = self.pool is Pool["stride"]

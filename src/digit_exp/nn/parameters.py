@@ -43,25 +43,22 @@ class Parameters:
 
     def __init__(self, slots: Mapping[str, Slot], dtype: DTypeLike = np.float32) -> None:
         in_order = sorted(slots, key=lambda name: list(Kind).index(slots[name].kind))
-        sizes = {name: math.prod(slots[name].shape) for name in in_order}
-        count = {
-            kind: sum(sizes[name] for name in in_order if slots[name].kind is kind) for kind in Kind
-        }
-        trained = count[Kind.weight] + count[Kind.bias]
-        total = trained + count[Kind.buffer]
-        if total * np.dtype(dtype).itemsize > np.iinfo(np.intp).max:
-            raise MemoryError(f"no array can have {total} numbers")
         self._places: dict[str, tuple[slice, tuple[int, ...]]] = {}
-        start = 0
+        ends, end = dict.fromkeys(Kind, 0), 0
         for name in in_order:
-            self._places[name] = (slice(start, start + sizes[name]), slots[name].shape)
-            start += sizes[name]
+            shape, kind = slots[name]
+            start, end = end, end + math.prod(shape)
+            self._places[name] = (slice(start, end), shape)
+            ends[kind] = end
+        trained = max(ends[Kind.weight], ends[Kind.bias])
+        if end * np.dtype(dtype).itemsize > np.iinfo(np.intp).max:
+            raise MemoryError(f"no array can have {end} numbers")
         self.weight_names = [name for name in in_order if slots[name].kind is Kind.weight]
-        self.storage: Array = np.zeros(total, dtype)
+        self.storage: Array = np.zeros(end, dtype)
         self.grads: Array = np.zeros(trained, dtype)
         self.values = self.storage[:trained]
-        self.weights = self.values[: count[Kind.weight]]
-        self.weight_grads = self.grads[: count[Kind.weight]]
+        self.weights = self.values[: ends[Kind.weight]]
+        self.weight_grads = self.grads[: ends[Kind.weight]]
         self.matrices = [self.value(name) for name in self.weight_names]
 
     def value(self, name: str) -> Array:

@@ -250,7 +250,7 @@ class ModelCheckpoint(Callback):
     def on_epoch_end(self, state: TrainState, metrics: Metrics) -> None:
         if state.epoch % self.every or not self._is_wanted(state, metrics):
             return
-        values = {**{"val_loss": math.nan, "val_acc": math.nan}, **metrics, "epoch": state.epoch}
+        values = {"val_loss": math.nan, "val_acc": math.nan, **metrics, "epoch": state.epoch}
         name = self._filename.format_map(values)
         memory = self.memory(state)
         kept = [other for other in memory.get("files", []) if other != name]
