@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from digit_exp.arrays import Array
-from digit_exp.nn.layers import Layer, Shape, numbered
+from digit_exp.nn.layers import Layer, Shape, numbered, widest
 from digit_exp.nn.losses import log_softmax
 from digit_exp.nn.parameters import Parameters, Slot
 
@@ -24,10 +24,8 @@ class Committee(Layer):
 
     def __post_init__(self) -> None:
         self.stacks = [[Layer.from_spec(spec) for spec in member] for member in self.members]
-
-    @property
-    def in_blocks(self) -> bool:
-        return any(layer.in_blocks for _, layer in self._named())
+        self.in_blocks = any(layer.in_blocks for _, layer in self._named())
+        self.multiply_adds = sum(layer.multiply_adds for _, layer in self._named())
 
     def slots(self) -> dict[str, Slot]:
         return {
@@ -50,11 +48,7 @@ class Committee(Layer):
         return shape
 
     def widest(self, shape: Shape) -> int:
-        return max(_widest(stack, shape) for stack in self.stacks)
-
-    @property
-    def multiply_adds(self) -> int:
-        return sum(layer.multiply_adds for _, layer in self._named())
+        return max(widest(stack, shape) for stack in self.stacks)
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.log_p = []
@@ -81,12 +75,3 @@ class Committee(Layer):
         for number, stack in enumerate(self.stacks, 1):
             for name, layer in zip(numbered(stack), stack, strict=True):
                 yield f"{number}.{name}", layer
-
-
-def _widest(stack: Sequence[Layer], shape: Shape) -> int:
-    """Return the most numbers that a layer of a stack returns for a sample of `shape`."""
-    widest = 0
-    for layer in stack:
-        widest = max(widest, layer.widest(shape))
-        shape = layer.output_shape(shape)
-    return widest

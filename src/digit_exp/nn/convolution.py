@@ -50,23 +50,16 @@ class Conv2D(WeightAndBias, Layer):
     padding: int = 0
     init: Init = Init.he_normal
     bias: bool = True
+    in_blocks = True
 
     def __post_init__(self) -> None:
         self.init = Init(self.init)
         self.weight_shape = self.kernel_size**2 * self.channels, self.filters
+        self.multiply_adds = math.prod((*self._patch_shape[:2], *self.weight_shape))
 
     def output_shape(self, shape: Shape) -> Shape:
         size, by = self.kernel_size, 2 * self.padding
         return *windows(self.height + by, self.width + by, size, self.stride), self.filters
-
-    @property
-    def in_blocks(self) -> bool:
-        return True
-
-    @property
-    def multiply_adds(self) -> int:
-        height, width, filters = self.output_shape(())
-        return height * width * filters * self.kernel_size**2 * self.channels
 
     def forward(self, x: Array, rng: np.random.Generator | None = None) -> Array:
         self.x = x

@@ -42,6 +42,10 @@ class Layer:
 
     x: Array
     y: Array
+    multiply_adds = 0
+    """How many products the forward pass of a sample adds up; small passes count as none."""
+    in_blocks = False
+    """Whether its products are those of blocks of images, which threads share."""
 
     @property
     def kind(self) -> str:
@@ -67,16 +71,6 @@ class Layer:
     def widest(self, shape: Shape) -> int:
         """Return the most numbers that one of its arrays has for a sample of `shape`."""
         return math.prod(self.output_shape(shape))
-
-    @property
-    def multiply_adds(self) -> int:
-        """How many products the forward pass of a sample adds up; small passes count as none."""
-        return 0
-
-    @property
-    def in_blocks(self) -> bool:
-        """Whether its products are those of blocks of images, which threads share."""
-        return False
 
     def slots(self) -> dict[str, Slot]:
         """Return the parameters and buffers that the layer needs, by local name."""
@@ -166,10 +160,7 @@ class Dense(WeightAndBias, Layer):
     def __post_init__(self) -> None:
         self.init = Init(self.init)
         self.weight_shape = self.inputs, self.units
-
-    @property
-    def multiply_adds(self) -> int:
-        return self.inputs * self.units
+        self.multiply_adds = self.inputs * self.units
 
     def output_shape(self, shape: Shape) -> Shape:
         return (self.units,)
@@ -285,6 +276,15 @@ class Dropout(Layer):
 
     def _drop(self, x: Array, out: Array) -> None:
         drop(x, self.noise, np.float32(self.rate), x.dtype.type(1 / (1 - self.rate)), out)
+
+
+def widest(layers: Sequence[Layer], shape: Shape) -> int:
+    """Return the most numbers that an array of a layer has for a sample of `shape`."""
+    most = 0
+    for layer in layers:
+        most = max(most, layer.widest(shape))
+        shape = layer.output_shape(shape)
+    return most
 
 
 def numbered(layers: Sequence[Layer]) -> list[str]:

@@ -7,6 +7,7 @@ integers they are: no one-hot matrix is made.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from digit_exp.arrays import Array, Labels
 from digit_exp.nn.kernels import softmax_cross_entropy
@@ -34,9 +35,9 @@ def softmax(logits: Array) -> Array:
     return logits
 
 
-def log_softmax(logits: Array) -> Array:
-    """Return log-probabilities in float64, finite where the probability itself underflows to 0."""
-    shifted: Array = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
+def log_softmax(logits: Array, dtype: DTypeLike = np.float64) -> Array:
+    """Return log-probabilities, finite where the probability itself underflows to 0."""
+    shifted: Array = logits - logits.max(axis=1, keepdims=True).astype(dtype)
     shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return shifted
 

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from digit_exp.arrays import Array, Labels, Pixels
 from digit_exp.nn import activations, committee, convolution  # noqa: F401 - a spec names layers
-from digit_exp.nn.layers import Layer, Shape, numbered
+from digit_exp.nn.layers import Layer, Shape, numbered, widest
 from digit_exp.nn.losses import log_softmax, softmax
 from digit_exp.nn.parameters import Kind, Parameters
 from digit_exp.nn.prediction_averaging import MAPS, SHIFTS, DeformedCopies, ShiftAveraging, deformed
@@ -61,6 +61,8 @@ class Network:
         if not trained:
             raise ConfigError(Problem("", "a network needs at least one dense layer"))
         self._first_trained = trained[0]
+        self.in_blocks = any(layer.in_blocks for layer in self.layers)
+        """Whether threads share blocks of images, and not the products of matrices."""
 
     @property
     def prediction_batch(self) -> int:
@@ -68,11 +70,9 @@ class Network:
 
         The memory that this takes does not grow with the set.
         """
-        before = [(self.inputs,), *self.shapes[:-1]]
-        layers = zip(self.layers, before, strict=True)
-        widest = max(layer.widest(shape) for layer, shape in layers)
         copies = SHIFTS if self.shift_averaging else 1
-        return max(1, min(PREDICTION_BATCH, PREDICTION_NUMBERS // (widest * copies)))
+        numbers = copies * widest(self.layers, (self.inputs,))
+        return max(1, min(PREDICTION_BATCH, PREDICTION_NUMBERS // numbers))
 
     @property
     def shapes(self) -> list[Shape]:
@@ -86,11 +86,6 @@ class Network:
     def classes(self) -> int:
         """How many classes the network tells apart."""
         return math.prod(self.shapes[-1])
-
-    @property
-    def in_blocks(self) -> bool:
-        """Whether threads share blocks of images, and not the products of matrices."""
-        return any(layer.in_blocks for layer in self.layers)
 
     @property
     def size(self) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from digit_exp.arrays import Array
+from digit_exp.nn.losses import log_softmax
 from digit_exp.nn.parameters import Kind, Slot
 from digit_exp.registry import ConfigError, Problem
 
@@ -53,9 +54,8 @@ class ShiftAveraging:
 
     def mean(self, logits: Array) -> Array:
         """Return the logits of the mean probabilities, `(n, classes)`, from those of `shifted`."""
-        logits = logits - logits.max(axis=1, keepdims=True)
-        logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        together: Array = np.logaddexp.reduce(logits.reshape(SHIFTS, -1, logits.shape[1]), axis=0)
+        log_p = log_softmax(logits, logits.dtype).reshape(SHIFTS, -1, logits.shape[1])
+        together: Array = np.logaddexp.reduce(log_p, axis=0)
         together -= np.log(SHIFTS).astype(logits.dtype)
         return together
 

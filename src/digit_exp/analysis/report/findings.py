@@ -81,8 +81,9 @@ def method(ranking: Ranking) -> list[str]:
     if any(job.status == DROPPED for job in ranking.results):
         lines.append(
             "A dropped job was not run: after its first seeds its configuration was significantly"
-            " worse than the best, in a one-sided paired test on the same seeds that drops the"
-            " truly best in at most 5 % of races. It is ranked after those with all seeds."
+            " worse than the best, in a one-sided paired test on the same seeds. The best of"
+            " equally good ones is dropped in at most 3 % of races. A dropped one is ranked after"
+            " those with all seeds."
         )
     lines.append(
         "A job that diverged puts its configuration behind all others. A pruned job counts with"
