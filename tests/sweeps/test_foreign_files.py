@@ -4,9 +4,10 @@ import shutil
 
 import pytest
 
+from digit_exp.pruning.pruners import number_of
 from digit_exp.runs import paths
 from digit_exp.runs.saved.lookup import Runs
-from digit_exp.sweeps.collect import PeerHistories, number_of, results_of
+from digit_exp.sweeps.collect import PeerHistories, results_of
 from digit_exp.sweeps.outcomes import Outcome, OutcomeLog
 from digit_exp.sweeps.previous import checkpoint_in_folder
 from digit_exp.training.checkpoint import load_network, save_network

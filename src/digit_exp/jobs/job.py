@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from digit_exp.jobs.record import (
     until,
 )
 from digit_exp.jobs.settings import RACE, objective_of, pruner_of
-from digit_exp.pruning.pruners import Competition, History, Unpruned
+from digit_exp.pruning.pruners import Competition, History, Unpruned, number_of
 
 Task = Callable[[DictConfig], float | None]
 
@@ -56,7 +56,7 @@ class _Open:
 
     def history(self) -> dict[int, float]:
         """Return the metric that decides, by step."""
-        return {step: m[self.metric] for step, m in self.reports.items() if self.metric in m}
+        return _values(self.reports, self.metric)
 
     def best(self) -> float | None:
         """Return the best value of that metric."""
@@ -148,29 +148,19 @@ def _opened(folder: Path, sweeper: Mapping[str, Any]) -> _Open:
     found = _Open(folder, sweeper.get("metric", VALUE), sweeper.get("direction") == "maximize")
     pruner = pruner_of(sweeper.get("pruner") or {})
     if not isinstance(pruner, Unpruned):
-        others = _Rivals(folder, found.metric)
-        number = number_of(folder)
-        found.competition = Competition(pruner, others, number, found.rises)
+        rivals = partial(_rivals, folder, found.metric)
+        found.competition = Competition(pruner, rivals, number_of(folder.name), found.rises)
     return found
 
 
-@dataclass(frozen=True)
-class _Rivals:
-    """Reads what the other jobs of the sweep have reported."""
+def _rivals(folder: Path, metric: str) -> dict[int, History]:
+    """Return what the other jobs of the sweep have reported."""
+    others = (other for other in job_folders(folder.parent) if other != folder)
+    return {number_of(other.name): _values(read_reports(other), metric) for other in others}
 
-    folder: Path
-    metric: str
 
-    def __call__(self) -> dict[int, History]:
-        return {
-            number_of(other): {
-                step: metrics[self.metric]
-                for step, metrics in read_reports(other).items()
-                if self.metric in metrics
-            }
-            for other in job_folders(self.folder.parent)
-            if other != self.folder
-        }
+def _values(reports: Mapping[int, Mapping[str, float]], metric: str) -> dict[int, float]:
+    return {step: metrics[metric] for step, metrics in reports.items() if metric in metrics}
 
 
 def _reason_to_drop(folder: Path, record: JobRecord, sweeper: Mapping[str, Any]) -> str | None:
@@ -186,11 +176,6 @@ def _reason_to_drop(folder: Path, record: JobRecord, sweeper: Mapping[str, Any])
     mine = JobResult(record.number, None, "PLANNED", record.config, {})
     others = results_in(folder.parent)
     return reason_to_drop(others, mine, race["seeds"], objective, race["candidates"])
-
-
-def number_of(folder: Path) -> int:
-    """Return a number that no other job of the sweep has."""
-    return int(folder.name, 16) % 2**31
 
 
 def _run(task: Task, config: DictConfig, opened: _Open, record: JobRecord) -> float | None:

@@ -1,9 +1,7 @@
 """The callback that stops a run of a sweep that falls behind the others."""
 
-from collections.abc import Callable, Mapping
-
 from digit_exp.arrays import Metrics
-from digit_exp.pruning.pruners import Competition, History, Pruner
+from digit_exp.pruning.pruners import Competition, Pruner, Rivals, by_epoch
 from digit_exp.training.callbacks import Best, Callback
 from digit_exp.training.state import TrainState
 
@@ -27,7 +25,7 @@ class PruneLosing(Callback):
     def __init__(
         self,
         pruner: Pruner,
-        rivals: Callable[[], Mapping[int, History]],
+        rivals: Rivals,
         *,
         number: int,
         epochs: int,
@@ -43,8 +41,7 @@ class PruneLosing(Callback):
         is_measured = self._monitor in metrics and state.stop_reason is None
         if not is_measured or state.epoch >= self._epochs:
             return
-        measured = [metrics for metrics in state.history if self._monitor in metrics]
-        history = {int(epoch["epoch"]): epoch[self._monitor] for epoch in measured}
+        history = by_epoch(state.history, self._monitor)
         if (threshold := self._competition.missed(history)) is not None:
             state.stop_reason = "pruned"
             self.memory(state).update(epoch=state.epoch, threshold=threshold)

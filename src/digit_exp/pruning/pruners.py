@@ -16,11 +16,15 @@ from itertools import accumulate
 from statistics import median
 from typing import Annotated
 
+from digit_exp.arrays import Metrics
 from digit_exp.registry import Component, Count, CountOrZero, Range, Registry
 from digit_exp.rng import Rng
 
 History = Mapping[int, float]
 """The values of one run by epoch (1, 2, ...), of those epochs in which they were measured."""
+
+Rivals = Callable[[], Mapping[int, History]]
+"""Returns what the other runs have measured, by their numbers, as far as they have come."""
 
 Reduction = Annotated[int, Range(ge=2)]
 """One run in so many continues."""
@@ -142,6 +146,16 @@ class Hyperband(Pruner):
         return SuccessiveHalving(eta=self.eta, min_epochs=self.min_epochs * self.eta**b)
 
 
+def number_of(identity: str) -> int:
+    """Return a number for a run that no other run has, from its hash in hexadecimal digits."""
+    return int(identity, 16) % 2**31
+
+
+def by_epoch(epochs: Sequence[Metrics], metric: str) -> dict[int, float]:
+    """Return a metric by epoch, of those epochs that have it."""
+    return {int(epoch["epoch"]): epoch[metric] for epoch in epochs if metric in epoch}
+
+
 def _values_until(epoch: int, history: History) -> list[float]:
     """Return the values in order, to the first epoch from `epoch` on; none if it ended before."""
     end = min((measured for measured in history if measured >= epoch), default=0)
@@ -160,7 +174,7 @@ class Competition:
     """
 
     pruner: Pruner
-    rivals: Callable[[], Mapping[int, History]]
+    rivals: Rivals
     number: int
     rises: bool
     """Whether more of what is measured is better."""

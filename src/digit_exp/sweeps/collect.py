@@ -6,14 +6,14 @@ The report and a race need the jobs that have ended, a pruner the metrics of tho
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
 from digit_exp.analysis.job_result import JobResult
-from digit_exp.arrays import Metrics
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.serialize import flatten, read_yaml
+from digit_exp.pruning.pruners import by_epoch, number_of
 from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.active_run import read_epochs
@@ -130,15 +130,15 @@ class PeerHistories:
     def __call__(self) -> Histories:
         if self._sweep is None:
             return {
-                number_of(place.name): self._by_epoch(folder_history(place))
+                number_of(place.name): by_epoch(folder_history(place), self._metric)
                 for place in job_folders(self._folder)
             }
         if time.monotonic() - self._failed < self._pause:
             return {}
         try:
             return {
-                number_of(trial.tags[Tag.CONFIG_HASH]): self._by_epoch(
-                    self._sweep.history(trial, self._metric)
+                number_of(trial.tags[Tag.CONFIG_HASH]): by_epoch(
+                    self._sweep.history(trial, self._metric), self._metric
                 )
                 for trial in self._sweep.children()
             }
@@ -146,12 +146,3 @@ class PeerHistories:
             self._failed = time.monotonic()
             log.warning("no job is pruned until the store answers: %s", error)
             return {}
-
-    def _by_epoch(self, history: Sequence[Metrics]) -> dict[int, float]:
-        measured = [metrics for metrics in history if self._metric in metrics]
-        return {int(metrics["epoch"]): metrics[self._metric] for metrics in measured}
-
-
-def number_of(config_hash: str) -> int:
-    """Return a number for a job that no other job of any plan has."""
-    return int(config_hash, 16) % 2**31

@@ -41,14 +41,10 @@ def previous_in_folder(folder: Path) -> PreviousRun:
     return PreviousRun(is_over=True, summary={} if record.reason == "diverged" else record.summary)
 
 
-def previous_in_store(sweep: Sweep, config_hash: str, folder: Path) -> PreviousRun:
-    """Return what the store knows of the job with this hash."""
-    trial = sweep.find(config_hash)
-    return PreviousRun() if trial is None else previous_trial(trial, folder)
-
-
-def previous_trial(trial: Trial, folder: Path) -> PreviousRun:
-    """Return what a trial of the store says."""
+def previous_trial(trial: Trial | None, folder: Path) -> PreviousRun:
+    """Return what a trial of the store says, if there is one."""
+    if trial is None:
+        return PreviousRun()
     record, reason = record_in(folder), trial.tags.get(Tag.STOP_REASON)
     return PreviousRun(
         is_over=is_complete(trial.status, trial.metrics) or reason in FINAL_REASONS,

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 
 from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
+from digit_exp.pruning.pruners import number_of
 from digit_exp.runs import paths
 from digit_exp.runs.active_run import ActiveRun
 from digit_exp.runs.errors import JobFailed
@@ -28,7 +29,7 @@ from digit_exp.runs.saved.start_from import initial_weights, pin
 from digit_exp.runs.signals import Interruption
 from digit_exp.runs.train_and_evaluate import train_and_evaluate
 from digit_exp.sweeps import previous
-from digit_exp.sweeps.collect import PeerHistories, number_of
+from digit_exp.sweeps.collect import PeerHistories
 from digit_exp.sweeps.identity import config_hash
 from digit_exp.sweeps.outcomes import STOPPED, Outcome, OutcomeLog
 from digit_exp.sweeps.previous import PreviousRun
@@ -138,7 +139,7 @@ class SweepJob:
         """Return what earlier commands left of the job."""
         if self.sweep is None:
             return previous.previous_in_folder(self.folder)
-        return previous.previous_in_store(self.sweep, self.identity, self.folder)
+        return previous.previous_trial(self.sweep.find(self.identity), self.folder)
 
     def _finish(self, interruption: Interruption) -> JobOutcome:
         earlier = self._previous()

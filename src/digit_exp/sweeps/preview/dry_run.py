@@ -191,8 +191,7 @@ class _Preview:
         if self._sweep is None:
             found = previous_in_folder(folder)
         else:
-            trial = self._trials.get(identity)
-            found = PreviousRun() if trial is None else previous_trial(trial, folder)
+            found = previous_trial(self._trials.get(identity), folder)
         if found.runner is not None:
             return "running", found.runner, 0
         if found.is_over:
