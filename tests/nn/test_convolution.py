@@ -67,6 +67,11 @@ def test_large_maps_go_through_in_smaller_batches():
     assert narrow.prediction_batch > 16 * wide.prediction_batch
 
 
+def test_the_products_of_a_convolution_are_counted_at_every_place():
+    network = NetworkBuilder().input(9, 8).conv(4, 3, stride=2, padding=1).dense(10).build()
+    assert network.multiply_adds == (5 * 4) * (3 * 3) * 4 + (5 * 4 * 4) * 10
+
+
 def test_the_summary_shows_the_shape_of_maps():
     network = NetworkBuilder().input(28, 28).conv(16, 5, "relu").max_pool(2).dense(10).build()
     lines = network.summary().splitlines()

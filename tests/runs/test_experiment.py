@@ -179,15 +179,22 @@ def test_a_long_name_is_cut_in_the_middle_and_at_the_end_but_not_in_a_sweep(tmp_
 
 
 @pytest.mark.parametrize(
-    ("hidden", "batch_size", "threads", "says"),
-    [([256], 128, 1, True), ([256], 128, 2, False), ([8], 128, 1, False)],
+    ("model", "threads", "says"),
+    [
+        ({"hidden": [256]}, 1, True),
+        ({"hidden": [256]}, 2, False),
+        ({"hidden": [8]}, 1, False),
+        # few weights, each of which is used at every place
+        ({"name": "cnn", "filters": [16, 32], "hidden": [], "global_pool": True}, 1, True),
+        ({"name": "cnn", "filters": [1], "hidden": [], "global_pool": True}, 1, False),
+    ],
 )
 def test_large_products_are_told_what_a_second_thread_brings(
-    tmp_path, caplog, hidden, batch_size, threads, says
+    tmp_path, caplog, model, threads, says
 ):
     caplog.set_level(logging.INFO)
-    trainer = {"batch_size": batch_size, "threads": threads, "epochs": 0}
-    settings = config(model={"hidden": hidden}, trainer=trainer)
+    trainer = {"batch_size": 128, "threads": threads, "epochs": 0}
+    settings = config(model=model, trainer=trainer)
     log_start(Experiment.prepare(settings, tmp_path))
     assert ("trainer.threads=2" in caplog.text) is says
 

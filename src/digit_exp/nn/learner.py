@@ -49,6 +49,9 @@ class Learner:
     in_blocks = False
     """See `Network.in_blocks`."""
 
+    multiply_adds = 0
+    """Not known."""
+
     def __init__(self, shape: tuple[int, int], classes: int) -> None:
         """Take height and width of the images, and the number of classes."""
         self.shape = shape

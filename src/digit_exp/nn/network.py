@@ -63,6 +63,8 @@ class Network:
         self._first_trained = trained[0]
         self.in_blocks = any(layer.in_blocks for layer in self.layers)
         """Whether threads share blocks of images, and not the products of matrices."""
+        self.multiply_adds = sum(layer.multiply_adds for layer in self.layers)
+        """How many products the forward pass of a sample adds up."""
 
     @property
     def prediction_batch(self) -> int:

@@ -10,7 +10,6 @@ from digit_exp.config.overrides import override, typed, written
 from digit_exp.config.schema import MonitorSettings, RunConfig
 from digit_exp.config.serialize import as_yaml, differences, flatten, resolved
 from digit_exp.nn.learner import Learner
-from digit_exp.nn.network import Network
 from digit_exp.optim.schedules import Clock
 from digit_exp.runs import paths
 from digit_exp.runs.experiment import Experiment, Result
@@ -44,7 +43,7 @@ CURVES = "![learning_curves](get-artifact?path=figures%2Flearning_curves.png&run
 """The figure of a run as MLflow's page shows it, in Markdown."""
 
 WORTH_TWO_THREADS = 7_000_000
-"""Multiply-adds of a forward pass from which a second thread was measured to pay."""
+"""Multiply-adds of the forward pass of a batch from which a second thread was measured to pay."""
 
 
 def log_start(experiment: Experiment) -> None:
@@ -68,7 +67,8 @@ def log_start(experiment: Experiment) -> None:
         config.trainer.threads,
         relative_to_cwd(experiment.folder),
     )
-    if config.trainer.threads == 1 and multiply_adds(experiment) >= WORTH_TWO_THREADS:
+    products = config.trainer.batch_size * experiment.network.multiply_adds
+    if config.trainer.threads == 1 and products >= WORTH_TWO_THREADS:
         log.info(
             "trainer.threads=2 would make an epoch a tenth to two fifths shorter on two idle cores"
         )
@@ -84,13 +84,6 @@ def log_start(experiment: Experiment) -> None:
             log.warning("%s", experiment.initial.remark)
     if experiment.start is not None:
         log.info("resuming after epoch %d", experiment.start.epoch)
-
-
-def multiply_adds(experiment: Experiment) -> int:
-    """Return how many multiply-adds the products of a forward pass over one batch have."""
-    network = experiment.network
-    weights = len(network.parameters.weights) if isinstance(network, Network) else 0
-    return experiment.config.trainer.batch_size * weights
 
 
 def log_end(experiment: Experiment, result: Result, state: TrainState) -> None:

@@ -17,7 +17,6 @@ from digit_exp.config.schema import Backend, RunConfig
 from digit_exp.config.serialize import flatten
 from digit_exp.data.dataset import Dataset
 from digit_exp.data.idx import DataError
-from digit_exp.nn.network import Network
 from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.experiment import epochs_of, load_data, train_val_splits
@@ -226,7 +225,5 @@ class _Preview:
             except MemoryError:
                 self._sizes[key] = None
             else:
-                layers = network.layers if isinstance(network, Network) else []
-                products = sum(layer.multiply_adds for layer in layers)
-                self._sizes[key] = products, network.size
+                self._sizes[key] = network.multiply_adds, network.size
         return self._sizes[key]
