@@ -38,6 +38,11 @@ class ConfigError(ValueError):
         count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
         super().__init__("\n  ".join([f"the configuration has {count}", *map(str, problems)]))
 
+    @classmethod
+    def at(cls, path: str, message: str) -> ConfigError:
+        """Return the error with a single problem."""
+        return cls(Problem(path, message))
+
 
 def did_you_mean(word: str, known: list[str]) -> str:
     """Return ` Did you mean 'adam'?` for the nearest known word, or nothing.
@@ -199,12 +204,9 @@ class Registry(Generic[C]):
         if name in self._classes:
             return self._classes[name]
         known = self.names()
-        raise ConfigError(
-            Problem(
-                self.family,
-                f"unknown {self.family} {name!r}.{did_you_mean(name, known)}"
-                f" Known: {', '.join(known)}",
-            )
+        raise ConfigError.at(
+            self.family,
+            f"unknown {self.family} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}",
         )
 
     def name_of(self, component: C) -> str:

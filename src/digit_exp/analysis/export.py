@@ -16,7 +16,7 @@ from digit_exp.analysis.report.tables import short_names
 from digit_exp.analysis.statistics import Summary
 from digit_exp.atomic import whole, write_text
 from digit_exp.plots.parts.values import text
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,7 +139,7 @@ def require_format(file: Path) -> None:
     """Raise ConfigError if a file's name ends in no format that can be written."""
     if file.suffix.lower() not in (*TABLES, *FIGURES):
         known = ", ".join((*TABLES, *FIGURES))
-        raise ConfigError(Problem("--to", f"must end in one of {known}, got {str(file)!r}"))
+        raise ConfigError.at("--to", f"must end in one of {known}, got {str(file)!r}")
 
 
 def _latex_row(cells: Sequence[str]) -> str:

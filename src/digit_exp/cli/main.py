@@ -26,7 +26,7 @@ from digit_exp.config.compose import Plan, compose, job_loader
 from digit_exp.config.composition.loader import limited_calls, plain_mapping
 from digit_exp.config.overrides import override, typed
 from digit_exp.config.schema import Backend, RunConfig
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.runs.errors import JobFailed
 from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.sweeps.worker_settings import current_sweep
@@ -79,17 +79,17 @@ def _flags(arguments: Sequence[str]) -> Namespace:
     asked = [name for name in ONE_OF if getattr(line, name)]
     if len(asked) > 1 and not (len(asked) == 2 and "multirun" in asked and "run" not in asked):
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in asked)
-        raise ConfigError(Problem(flags, "exclude each other; choose one"))
+        raise ConfigError.at(flags, "exclude each other; choose one")
     for name in ("resolve", "package"):
         if getattr(line, name) and not line.cfg:
-            raise ConfigError(Problem(f"--{name}", "needs --cfg job, --cfg hydra or --cfg all"))
+            raise ConfigError.at(f"--{name}", "needs --cfg job, --cfg hydra or --cfg all")
     if line.json and not (line.dry_run or line.explain):
-        raise ConfigError(Problem("--json", "needs --dry-run or --explain KEY"))
+        raise ConfigError.at("--json", "needs --dry-run or --explain KEY")
     for name in ("config_name", "config_path", "experimental_rerun"):
         if getattr(line, name):
             flag = f"--{name.replace('_', '-')}"
             message = "is not used here; presets of your own are found with --config-dir FOLDER"
-            raise ConfigError(Problem(flag, message))
+            raise ConfigError.at(flag, message)
     return line
 
 
@@ -152,7 +152,7 @@ def _dry_run(planned: Plan, line: Namespace) -> int:
         else:
             checkpoint = load_for_resuming(find_checkpoint(resume))
     except CheckpointError as error:
-        raise ConfigError(Problem("resume", str(error))) from error
+        raise ConfigError.at("resume", str(error)) from error
     return show_dry_run(dry_resume(checkpoint, epochs), line.json)
 
 
@@ -175,9 +175,7 @@ def _about_hydra(line: Namespace) -> int:
     try:
         hydra.shell_completion(NAME, line.overrides)
     except ValueError as error:
-        raise ConfigError(
-            Problem("--shell-completion", f"{error}; write -sc install=bash")
-        ) from None
+        raise ConfigError.at("--shell-completion", f"{error}; write -sc install=bash") from None
     return 0
 
 
@@ -256,4 +254,4 @@ def _require_only_resume(planned: Plan, line: Namespace, *allowed: str) -> None:
     if others or planned.is_sweep:
         extra = ", ".join([*others, *(["-m"] if planned.is_sweep else [])])
         problem = f"a run goes on with the configuration it began with; leave out {extra}"
-        raise ConfigError(Problem("resume", problem))
+        raise ConfigError.at("resume", problem)

@@ -85,7 +85,7 @@ def compose(
 ) -> Plan:
     """Return the jobs of a command line, or raise ConfigError with all that is wrong with them."""
     if config_dir is not None and not Path(config_dir).is_dir():
-        raise ConfigError(Problem("--config-dir", f"there is no folder {config_dir!r}"))
+        raise ConfigError.at("--config-dir", f"there is no folder {config_dir!r}")
     command = CommandLine(job_loader(), config_dir)
     command.read(overrides, multirun)
     found = [command.check(job) for job in command.jobs()]

@@ -87,7 +87,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
         container: Any = OmegaConf.to_container(OmegaConf.load(file))
     except (OSError, ValueError, YAMLError, OmegaConfBaseException) as error:
         reason = " ".join(str(error).split())
-        raise ConfigError(Problem(str(file), f"cannot be read ({reason})")) from error
+        raise ConfigError.at(str(file), f"cannot be read ({reason})") from error
     if not isinstance(container, dict):
-        raise ConfigError(Problem(str(file), "does not hold a mapping"))
+        raise ConfigError.at(str(file), "does not hold a mapping")
     return container

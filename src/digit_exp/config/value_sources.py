@@ -21,7 +21,7 @@ from digit_exp.config.parse import GROUPS, defaults, leaves
 from digit_exp.config.schema import FAMILIES, PRESETS
 from digit_exp.config.serialize import flatten
 from digit_exp.config.suggestions import question
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.tracking.mlflow.links import seen_from
 
 Node = Any
@@ -79,11 +79,11 @@ def _at(mapping: Mapping[str, Any], path: Sequence[str], key: str) -> object:
     node: Any = mapping
     for part in path:
         if not isinstance(node, Mapping) or part not in node:
-            raise ConfigError(Problem("--explain", _no_such_key(key)))
+            raise ConfigError.at("--explain", _no_such_key(key))
         node = node[part]
     if isinstance(node, Mapping) and node and key not in all_types():
         inner = ", ".join(f"{key}.{name}" for name in node)
-        raise ConfigError(Problem("--explain", f"{key} holds several values: {inner}"))
+        raise ConfigError.at("--explain", f"{key} holds several values: {inner}")
     return node
 
 

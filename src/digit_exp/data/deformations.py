@@ -6,7 +6,7 @@ import numpy as np
 
 from digit_exp.arrays import Array
 from digit_exp.data.augmentations import Augmentation
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.rng import Rng
 
 
@@ -32,5 +32,5 @@ def deformations(augmentation: Augmentation, shape: tuple[int, int], count: int,
     maps = np.stack([down / inside, right / inside, weight], axis=1)
     if nothing.any() or np.allclose(maps, [rows, columns, ones], atol=1e-3):
         message = "needs an augmentation that only moves pixels, and some of them: affine, for one"
-        raise ConfigError(Problem("model.copies", message))
+        raise ConfigError.at("model.copies", message)
     return maps

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from digit_exp.arrays import Labels
 from digit_exp.data.dataset import Rows, Split
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 IMAGES_AT_ONCE = 1024
 
@@ -34,7 +34,7 @@ def subset(split: Split, size: int, rng: np.random.Generator, stratified: bool =
             f"must be at most {len(split)}, the training images that the validation split leaves,"
             f" got {size}"
         )
-        raise ConfigError(Problem("data.train_size", message))
+        raise ConfigError.at("data.train_size", message)
     return split.select(np.flatnonzero(_choose(split.labels, size, rng, stratified)))
 
 
@@ -58,7 +58,7 @@ def pixel_statistics(split: Split) -> tuple[float, float]:
     std = math.sqrt((levels - mean) ** 2 @ share)
     if std == 0:
         message = "cannot be standardize: all training pixels are equal. Use data.normalize=unit"
-        raise ConfigError(Problem("data.normalize", message))
+        raise ConfigError.at("data.normalize", message)
     return mean, std
 
 

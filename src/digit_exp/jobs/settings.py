@@ -45,7 +45,7 @@ def objective_of(metric: str, direction: str | None) -> Objective:
     if direction not in WAYS:
         near = did_you_mean(str(direction), list(WAYS))
         message = f"must be minimize or maximize, got {direction!r}.{near}".removesuffix(".")
-        raise ConfigError(Problem("hydra.sweeper.direction", message))
+        raise ConfigError.at("hydra.sweeper.direction", message)
     return Objective(VALUE, maximize=direction == "maximize", name=metric)
 
 

@@ -15,7 +15,7 @@ from digit_exp.nn.initializers import Init
 from digit_exp.nn.layers import BatchNorm, Dense, Dropout, Layer, Shape, Standardize
 from digit_exp.nn.network import Network
 from digit_exp.nn.prediction_averaging import ShiftAveraging
-from digit_exp.registry import ConfigError, Problem, Range, did_you_mean
+from digit_exp.registry import ConfigError, Range, did_you_mean
 from digit_exp.rng import Rng
 
 
@@ -55,7 +55,7 @@ class NetworkBuilder:
         elif len(self._image) == 2:
             self._shift_averaging = ShiftAveraging(self._image[0], self._image[1], pixels)
         else:
-            raise ConfigError(Problem("shifts", "needs the height and width in input(...)"))
+            raise ConfigError.at("shifts", "needs the height and width in input(...)")
         return self
 
     def standardize(self, mean: float, std: float) -> Self:
@@ -150,19 +150,19 @@ class NetworkBuilder:
         _require("stride", stride, Range(ge=1))
         if len(self._shape) != 3:
             message = f"{what} needs maps: say input(height, width), and add it before dense layers"
-            raise ConfigError(Problem("", message))
+            raise ConfigError.at("", message)
         height, width, channels = self._shape
         if size > min(height, width) + 2 * padding:
             sides = f"{height} × {width}"
             message = f"{what} of {size} × {size} does not fit into maps of {sides}"
-            raise ConfigError(Problem("size", f"{message}. Use a smaller one, or fewer layers"))
+            raise ConfigError.at("size", f"{message}. Use a smaller one, or fewer layers")
         return height, width, channels
 
     def _add(self, layer: Layer) -> Self:
         if not self._shape:
-            raise ConfigError(Problem("", "say input(size) before the first layer"))
+            raise ConfigError.at("", "say input(size) before the first layer")
         if self._is_complete:
-            raise ConfigError(Problem("activation", "'softmax' is for the last layer only"))
+            raise ConfigError.at("activation", "'softmax' is for the last layer only")
         self._shape = layer.output_shape(self._shape)
         self._layers.append(layer)
         return self
@@ -177,10 +177,10 @@ def _init(init: Init | str) -> Init:
 
 def _require(name: str, value: float, limits: Range) -> None:
     if value not in limits:
-        raise ConfigError(Problem(name, f"must be {limits}, got {value!r}"))
+        raise ConfigError.at(name, f"must be {limits}, got {value!r}")
 
 
 def _require_known(what: str, name: str, known: list[str]) -> None:
     if name not in known:
         message = f"unknown {what} {name!r}.{did_you_mean(name, known)} Known: {', '.join(known)}"
-        raise ConfigError(Problem(what, message))
+        raise ConfigError.at(what, message)

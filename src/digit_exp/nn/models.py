@@ -165,7 +165,7 @@ class CNN(MLP):
                 self._add_block(builder, filters)
             except ConfigError as error:
                 message = f"has {len(self.filters)} blocks, and the maps are too small after"
-                raise ConfigError(Problem("filters", f"{message} {block}. Use fewer")) from error
+                raise ConfigError.at("filters", f"{message} {block}. Use fewer") from error
         if self.global_pool:
             builder.global_avg_pool()
         super().add_layers(builder, classes, dropout)

@@ -16,7 +16,7 @@ from digit_exp.nn.layers import Layer, Shape, numbered, widest
 from digit_exp.nn.losses import log_softmax, softmax
 from digit_exp.nn.parameters import Kind, Parameters
 from digit_exp.nn.prediction_averaging import MAPS, SHIFTS, DeformedCopies, ShiftAveraging, deformed
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 PREDICTION_BATCH = 1024
 """The most rows that go through the network at once outside training."""
@@ -59,7 +59,7 @@ class Network:
             layer.bind(name, self.parameters)
         trained = [i for i, layer in enumerate(self.layers) if layer.slots()]
         if not trained:
-            raise ConfigError(Problem("", "a network needs at least one dense layer"))
+            raise ConfigError.at("", "a network needs at least one dense layer")
         self._first_trained = trained[0]
         self.in_blocks = any(layer.in_blocks for layer in self.layers)
         """Whether threads share blocks of images, and not the products of matrices."""

@@ -14,7 +14,7 @@ import numpy as np
 from digit_exp.arrays import Array
 from digit_exp.nn.losses import log_softmax
 from digit_exp.nn.parameters import Kind, Slot
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 SHIFTS = 5
 """The image itself, and copies shifted down, up, right and left."""
@@ -39,7 +39,7 @@ class ShiftAveraging:
         if not 1 <= self.pixels < min(self.height, self.width):
             sides = f"{self.height} × {self.width}"
             message = f"must be at least 1 and less than the sides, {sides}, got {self.pixels}"
-            raise ConfigError(Problem("shifts", message))
+            raise ConfigError.at("shifts", message)
 
     def shifted(self, x: Array) -> Array:
         """Return images `(n, inputs)` and then each of their four copies: `(5 n, inputs)`."""

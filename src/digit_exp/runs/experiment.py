@@ -19,7 +19,7 @@ from digit_exp.data.splits import pixel_statistics, subset, train_val_split
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.models import Model, PixelStatistics
 from digit_exp.nn.network import Network
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.rng import Rng
 from digit_exp.runs.failures import WriteFailures, require_free_space
 from digit_exp.runs.folder import class_tag
@@ -112,9 +112,8 @@ class Experiment:
             epochs = config.trainer.epochs
             return cls(config, folder, dataset, train, val, network, None, epochs, initial=initial)
         if checkpoint.config["data_digest"] != dataset.digest:
-            raise ConfigError(
-                Problem("resume", f"the data set {dataset.name} has changed since the run started")
-            )
+            message = f"the data set {dataset.name} has changed since the run started"
+            raise ConfigError.at("resume", message)
         network, epochs = checkpoint.state.network, epochs_of(checkpoint, config)
         if isinstance(network, Learner):
             saved, network = network, build_network(config, dataset, train)
@@ -186,7 +185,7 @@ def train_val_splits(config: RunConfig, dataset: Dataset) -> tuple[Split, Split]
     )
     if data.val_ratio and not len(val):
         message = f"leaves no image for validation: {data.val_ratio} of {len(dataset.train)}"
-        raise ConfigError(Problem("data.val_ratio", f"{message}. Use a larger share, or 0"))
+        raise ConfigError.at("data.val_ratio", f"{message}. Use a larger share, or 0")
     if data.train_size is not None:
         train = subset(train, data.train_size, rng, data.stratified)
     return train, val

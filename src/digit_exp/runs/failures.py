@@ -9,7 +9,7 @@ from pathlib import Path
 from digit_exp.arrays import Metrics
 from digit_exp.nn.learner import Learner
 from digit_exp.nn.network import Network
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.training.callbacks import Callback
 from digit_exp.training.state import TrainState
 
@@ -84,10 +84,8 @@ def require_free_space(folder: Path, network: Network | Learner) -> None:
     needed = CHECKPOINT_FILES * VECTORS_PER_FILE * network.storage.nbytes + OTHER_BYTES
     free = shutil.disk_usage(folder).free
     if free < needed:
-        raise ConfigError(
-            Problem(
-                "",
-                f"the disk of {folder} has {free / 1e6:,.0f} MB free, and this run may write"
-                f" {needed / 1e6:,.0f} MB. Free some space, or start in a folder on another disk",
-            )
+        raise ConfigError.at(
+            "",
+            f"the disk of {folder} has {free / 1e6:,.0f} MB free, and this run may write"
+            f" {needed / 1e6:,.0f} MB. Free some space, or start in a folder on another disk",
         )

@@ -14,7 +14,7 @@ import numpy as np
 
 from digit_exp.nn.layers import Dropout
 from digit_exp.nn.network import Network
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.tracking.tags import Tag
 
 PINNED = re.compile(r"(.+)@([0-9a-f]{12})", re.DOTALL)
@@ -95,4 +95,4 @@ def origin_tags(start_from: str | None) -> dict[str, str]:
 
 def refusal(message: str) -> ConfigError:
     """Return the error for weights that cannot be used."""
-    return ConfigError(Problem("start_from", message))
+    return ConfigError.at("start_from", message)

@@ -5,7 +5,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from digit_exp.config.schema import own_classes
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 NAME = "__mp_main__"
 """The name of a main program in its workers, as `multiprocessing` has it."""
@@ -47,4 +47,4 @@ def require_main() -> None:
 
 def _unguarded(script: str) -> ConfigError:
     message = "is imported by the workers of its sweep; put what it runs under"
-    return ConfigError(Problem(script, f'{message} `if __name__ == "__main__":`'))
+    return ConfigError.at(script, f'{message} `if __name__ == "__main__":`')

@@ -21,7 +21,7 @@ from typing import TextIO
 
 from digit_exp.cli.arguments import add_json, add_run, add_store
 from digit_exp.cli.output import print_finding
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -63,7 +63,7 @@ def new_folder(chosen: Path | None) -> Path:
 
     folder = chosen or OUTPUTS / "reproductions" / f"{datetime.now():%Y-%m-%d-%H-%M-%S-%f}"
     if folder.exists():
-        raise ConfigError(Problem("--out", f"the folder {folder} exists already; name a new one"))
+        raise ConfigError.at("--out", f"the folder {folder} exists already; name a new one")
     return folder
 
 

@@ -28,7 +28,7 @@ from digit_exp.cli.commands.import_run import add_places
 from digit_exp.cli.commands.reproduce import add_out, new_folder, progress_to
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_finding
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 if TYPE_CHECKING:
     from digit_exp.runs.saved.found_run import FoundRun
@@ -64,7 +64,7 @@ def _original(options: Namespace, runs: Runs) -> Iterator[FoundRun]:
     file, changes = Path(options.run), places(options.places)
     if file.suffix.lower() != SUFFIX:
         if changes:
-            raise ConfigError(Problem(options.places[0], "is for an archive; RUN has its data"))
+            raise ConfigError.at(options.places[0], "is for an archive; RUN has its data")
         yield runs.find(options.run)
         return
     with TemporaryDirectory(prefix="digit_exp-") as work:

@@ -59,7 +59,7 @@ def read_rows(zipped: object, file: object) -> Rows | None:
     if zipped is None and file is None:
         return None
     if zipped is not None and file is not None:
-        raise ConfigError(Problem(ZIP, f"excludes {JOBS}; write all rows into the file"))
+        raise ConfigError.at(ZIP, f"excludes {JOBS}; write all rows into the file")
     return _zip(zipped) if file is None else _file(file)
 
 
@@ -79,13 +79,13 @@ def _zip(value: object) -> Rows:
     try:
         columns = convert(value, LAUNCH[ZIP])
     except InvalidValue as refused:
-        raise ConfigError(Problem(ZIP, str(refused))) from None
+        raise ConfigError.at(ZIP, str(refused)) from None
     lengths = {key: len(values) for key, values in columns.items()}
     if not any(lengths.values()):
-        raise ConfigError(Problem(ZIP, f"has no values; write {EXAMPLE}"))
+        raise ConfigError.at(ZIP, f"has no values; write {EXAMPLE}")
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{key}: {count}" for key, count in lengths.items())
-        raise ConfigError(Problem(ZIP, f"needs lists of the same length, got {found}"))
+        raise ConfigError.at(ZIP, f"needs lists of the same length, got {found}")
     rows = (zip(columns, values, strict=True) for values in zip(*columns.values(), strict=True))
     return Rows(ZIP, [[override(key, value) for key, value in row] for row in rows])
 
@@ -94,14 +94,14 @@ def _file(value: object) -> Rows:
     file = Path(str(value)).expanduser()
     readers = {".csv": _csv, ".yaml": _yaml, ".yml": _yaml}
     if (reader := readers.get(file.suffix.lower())) is None:
-        raise ConfigError(Problem(JOBS, f"must end in {', '.join(readers)}, got {str(value)!r}"))
+        raise ConfigError.at(JOBS, f"must end in {', '.join(readers)}, got {str(value)!r}")
     try:
         rows = reader(file)
     except (OSError, ValueError, YAMLError, OmegaConfBaseException, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
-        raise ConfigError(Problem(JOBS, f"{file} cannot be read: {reason}")) from error
+        raise ConfigError.at(JOBS, f"{file} cannot be read: {reason}") from error
     if not rows:
-        raise ConfigError(Problem(JOBS, f"{file} has no rows"))
+        raise ConfigError.at(JOBS, f"{file} has no rows")
     return Rows(file.name, rows)
 
 

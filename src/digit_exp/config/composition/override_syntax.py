@@ -41,20 +41,19 @@ def read_word(word: str, parser: OverridesParser) -> Override:
 
 def _require_key(word: str, key: str, equals: str, value: str) -> None:
     if not equals:
-        raise ConfigError(Problem(word, f"has no value; write {word}=VALUE"))
+        raise ConfigError.at(word, f"has no value; write {word}=VALUE")
     if not re.fullmatch(r"[~+]*[\w./@-]+", key):
-        raise ConfigError(Problem(key, f"is not a key, got {word!r}; write KEY=VALUE"))
+        raise ConfigError.at(key, f"is not a key, got {word!r}; write KEY=VALUE")
     if not is_text(key) and any(value.count(pair[0]) != value.count(pair[1]) for pair in BRACKETS):
-        raise ConfigError(Problem(key, f"has brackets that do not match, got {quoted(value)}"))
+        raise ConfigError.at(key, f"has brackets that do not match, got {quoted(value)}")
 
 
 def _as_text(key: str, value: str, parser: OverridesParser) -> Override:
     try:
         (found,) = parser.parse_overrides([override(key, value)])
     except HydraException:
-        raise ConfigError(
-            Problem(key, f"is not a key, got {f'{key}={value}'!r}; write KEY=VALUE")
-        ) from None
+        word = f"{key}={value}"
+        raise ConfigError.at(key, f"is not a key, got {word!r}; write KEY=VALUE") from None
     return found
 
 

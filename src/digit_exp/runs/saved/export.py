@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from digit_exp.analysis.export import FIGURES, require_format, write_table
 from digit_exp.analysis.ranking import Ranking
 from digit_exp.analysis.report.tables import label
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.runs.saved import compare
 from digit_exp.runs.saved.found_run import FoundRun, RunError
 
@@ -70,5 +70,5 @@ def _curves(ranking: Ranking) -> Drawing:
     }
     if not any(LOSS in row for histories in runs.values() for one in histories for row in one):
         message = f"no curves can be drawn: neither here nor in the store a run has {LOSS} by epoch"
-        raise ConfigError(Problem("--figures", f"{message}. Write the scores: --to FILE.pdf"))
+        raise ConfigError.at("--figures", f"{message}. Write the scores: --to FILE.pdf")
     return lambda: curves(runs, LOSS, "validation loss")

@@ -13,7 +13,7 @@ from digit_exp.config.parse import from_mapping
 from digit_exp.config.schema import RunConfig
 from digit_exp.nn.learner import Learner
 from digit_exp.optim.schedules import Clock
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.experiment import Experiment, Result
 from digit_exp.runs.folder import FINAL_REASONS, RunRecord
@@ -40,7 +40,7 @@ def require_longer(folder: Path, epochs: int) -> None:
     checkpoint = load_run_checkpoint(folder / paths.LAST_CHECKPOINT)
     if epochs <= (done := checkpoint.state.epoch):
         problem = f"must be more than the {done} epochs of the run {name}, got {epochs}"
-        raise ConfigError(Problem("trainer.epochs", problem))
+        raise ConfigError.at("trainer.epochs", problem)
     longer_config(checkpoint, epochs)
 
 
@@ -98,4 +98,4 @@ def _log_schedule(experiment: Experiment, checkpoint: Checkpoint) -> None:
 
 
 def _refusal(message: str) -> ConfigError:
-    return ConfigError(Problem("resume", message))
+    return ConfigError.at("resume", message)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from digit_exp.config.overrides import override, typed
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.folder import record_in, records_below, relative_to_cwd
 from digit_exp.runs.saved.found_run import RunError
@@ -76,7 +76,7 @@ def _folder(resume: str, outputs: Path) -> Path:
 
 
 def _refusal(message: str) -> ConfigError:
-    return ConfigError(Problem("resume", message))
+    return ConfigError.at("resume", message)
 
 
 def _others(outputs: Path) -> str:

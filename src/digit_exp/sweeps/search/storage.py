@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.errors import reason
 from digit_exp.tracking.mlflow.uri import (
@@ -41,7 +41,7 @@ def require_storage(said: str) -> None:
             f"{shown} may have a password, and a configuration is written to files. Give it in the"
             f" environment: {STORAGE_ENVIRONMENT}"
         )
-        raise ConfigError(Problem(STORAGE, message))
+        raise ConfigError.at(STORAGE, message)
     address = storage_address(said)
     database_file(address, STORAGE if address == said else STORAGE_ENVIRONMENT)
 
@@ -60,7 +60,7 @@ def only_process(url: str, name: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         message = f"the search {name!r} is being run by another process. Wait for it or stop it"
-        raise ConfigError(Problem("hydra.sweeper.study_name", message)) from None
+        raise ConfigError.at("hydra.sweeper.study_name", message) from None
     try:
         yield
     finally:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from digit_exp.config.serialize import unused
-from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.registry import ConfigError, did_you_mean
 from digit_exp.sweeps.search.space import Value, distributions
 from digit_exp.sweeps.search.storage import (
     only_process,
@@ -64,7 +64,7 @@ class Sampler:
         if self.name not in known:
             near = did_you_mean(self.name, known)
             message = f"unknown sampler {self.name!r}.{near} Known: {', '.join(known)}"
-            raise ConfigError(Problem("hydra.sweeper.sampler", message))
+            raise ConfigError.at("hydra.sweeper.sampler", message)
         seed = {}
         if self.name == "QMCSampler" and self.seed is not None:
             seed = {"seed": self.seed}  # one sequence, whose position is kept in the study
@@ -74,7 +74,7 @@ class Sampler:
             sampler: BaseSampler = getattr(samplers, self.name)(**seed, **self.options)
         except (TypeError, ValueError) as error:
             message = f"{self.name} cannot be made with these options: {error}"
-            raise ConfigError(Problem("hydra.sweeper.sampler_options", message)) from error
+            raise ConfigError.at("hydra.sweeper.sampler_options", message) from error
         return sampler
 
 
@@ -104,7 +104,7 @@ class Study:
     def __post_init__(self) -> None:
         if self.direction not in DIRECTIONS:
             message = f"must be {' or '.join(DIRECTIONS)}, got {self.direction!r}"
-            raise ConfigError(Problem("hydra.sweeper.direction", message))
+            raise ConfigError.at("hydra.sweeper.direction", message)
         with quiet():
             self._space = distributions(self.space)
             self.sampler.at(0)  # raises ConfigError if there is no such sampler
@@ -176,7 +176,7 @@ class Study:
             trial = self._study.ask(self._space)
         except ImportError as error:
             message = f"{self.sampler.name} needs a package that is not installed: {error}"
-            raise ConfigError(Problem("hydra.sweeper.sampler", message)) from error
+            raise ConfigError.at("hydra.sweeper.sampler", message) from error
         trial.set_user_attr(PLACE, place)
         return Candidate(place, dict(trial.params), trial.number)
 
@@ -222,7 +222,7 @@ class Study:
                 f"the search {self.name!r} was begun with another space, direction or seeds."
                 " Go on with those, or give this search another name"
             )
-            raise ConfigError(Problem("hydra.sweeper.study_name", message))
+            raise ConfigError.at("hydra.sweeper.study_name", message)
 
 
 def count_ended(url: str, name: str) -> int:

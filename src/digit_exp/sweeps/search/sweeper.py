@@ -164,7 +164,7 @@ class SearchSweeper(Sweeper):
                 continue
             space[key] = categorical([one.value() for one in self.elements(each, parser)])
         if not space:
-            raise ConfigError(Problem("hydra.sweeper.space", "is empty: nothing is searched"))
+            raise ConfigError.at("hydra.sweeper.space", "is empty: nothing is searched")
         seeds = list(dict.fromkeys(int(str(one.value())) for one in listed))
         return [str(each.input_line) for each in fixed.values()], space, seeds
 

@@ -101,7 +101,7 @@ def _of_run(text: str, words: Sequence[str], uri: str | None) -> tuple[Mapping[s
     """
     if any(_key(word) == "experiment" for word in words):
         message = f"cannot be tried against {text}: its values and the preset's would be mixed"
-        raise ConfigError(Problem("experiment", f"{message}. Write the values that change"))
+        raise ConfigError.at("experiment", f"{message}. Write the values that change")
     config = Runs.of_folder(uri=uri).find(text).run_config()
     changed = {key: value for key, (_, value) in differences(config).items()}
     known = {key: value for key, value in changed.items() if key.partition(".")[0] not in BOTH}
@@ -112,7 +112,7 @@ def _single(words: Sequence[str]) -> RunConfig:
     planned = pin_plan(compose(words))
     if planned.is_sweep or planned.launch["resume"] is not None:
         key = "sweep" if planned.is_sweep else "resume"
-        raise ConfigError(Problem(key, "cannot be tried: a change is one configuration"))
+        raise ConfigError.at(key, "cannot be tried: a change is one configuration")
     return planned.jobs[0]
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.tracking import ownership
 from digit_exp.tracking.base import Status
 from digit_exp.tracking.mlflow.connect import LOCK_SECONDS, connect, experiment_id, translate_errors
@@ -169,11 +169,8 @@ def open_sweep(
 ) -> Sweep:
     """Return the sweep `name`, whose parent is made if the experiment has none, and is RUNNING."""
     if not NAME.fullmatch(name):
-        raise ConfigError(
-            Problem(
-                "sweep.name",
-                f"{name!r} must have 1 to 200 characters, without quotes and backslashes",
-            )
+        raise ConfigError.at(
+            "sweep.name", f"{name!r} must have 1 to 200 characters, without quotes and backslashes"
         )
     store = locate(uri, folder or Path.cwd())
     client = connect(store)

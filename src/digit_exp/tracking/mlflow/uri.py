@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 
 ENVIRONMENT = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
@@ -62,15 +62,13 @@ def locate(uri: str | None, folder: Path) -> Store:
     key = "tracking.uri" if uri else ENVIRONMENT
     uri = uri or os.environ.get(ENVIRONMENT) or f"{SQLITE}{DEFAULT}"
     if re.fullmatch(r"[\w.-]+:\d+(/.*)?", uri):
-        raise ConfigError(Problem(key, f"{uri!r} has no scheme; write {key}=http://{uri}"))
+        raise ConfigError.at(key, f"{uri!r} has no scheme; write {key}=http://{uri}")
     if uri.startswith("file:") or ("://" not in uri and not uri.startswith("databricks")):
-        raise ConfigError(
-            Problem(
-                key,
-                f"{masked(uri)!r} is a folder, and MLflow 3 does not track into folders. Leave it"
-                " out to use mlruns/mlflow.db, or name a database (sqlite:///runs.db) or a server"
-                " (http://127.0.0.1:5000)",
-            )
+        raise ConfigError.at(
+            key,
+            f"{masked(uri)!r} is a folder, and MLflow 3 does not track into folders. Leave it"
+            " out to use mlruns/mlflow.db, or name a database (sqlite:///runs.db) or a server"
+            " (http://127.0.0.1:5000)",
         )
     store = Store(uri, folder)
     return store if store.is_server else _sqlite(uri, folder, key)
@@ -153,23 +151,20 @@ def database_file(uri: str, key: str) -> Path | None:
         url = make_url(uri)
     except (ArgumentError, ValueError) as error:
         sentence = f"{masked(uri)!r} is not an address of a database ({hidden(str(error), uri)})"
-        raise ConfigError(Problem(key, f"{sentence}. Write such as sqlite:///runs.db")) from None
+        raise ConfigError.at(key, f"{sentence}. Write such as sqlite:///runs.db") from None
     if url.get_backend_name().lower() != "sqlite":
         if "@" in (url.host or ""):
-            raise ConfigError(Problem(key, f"{masked(uri)}: write an @ in a password as %40"))
+            raise ConfigError.at(key, f"{masked(uri)}: write an @ in a password as %40")
         return None
     path = url.database or ""
     if path in ("", ":memory:") or path.startswith("file:") or url.query.get("mode") == "memory":
         instead = "" if key in (STORAGE, STORAGE_ENVIRONMENT) else ", or say tracking=none instead"
-        raise ConfigError(
-            Problem(
-                key,
-                f"{uri!r} keeps nothing, or is no plain file. Name a file (sqlite:///runs.db)"
-                f"{instead}",
-            )
+        raise ConfigError.at(
+            key,
+            f"{uri!r} keeps nothing, or is no plain file. Name a file (sqlite:///runs.db){instead}",
         )
     if url.host or url.username or url.drivername.lower() not in ("sqlite", "sqlite+pysqlite"):
-        raise ConfigError(Problem(key, f"{uri!r}: write such as sqlite:///runs.db"))
+        raise ConfigError.at(key, f"{uri!r}: write such as sqlite:///runs.db")
     return Path(path)
 
 
@@ -180,14 +175,12 @@ def _sqlite(uri: str, folder: Path, key: str) -> Store:
         return Store(uri, folder)
     database, (_, mark, options) = folder / file, uri.partition("?")
     if "?" in str(database) or unquote(str(database)) != str(database):
-        raise ConfigError(
-            Problem(
-                key,
-                f"the path {str(database)!r} has characters that mean something else in a database"
-                f" address ('?', or '%' and two digits). Rename the folder, or name another place,"
-                f" such as tracking.uri=sqlite:////home/me/runs/mlflow.db",
-            )
+        raise ConfigError.at(
+            key,
+            f"the path {str(database)!r} has characters that mean something else in a database"
+            f" address ('?', or '%' and two digits). Rename the folder, or name another place,"
+            f" such as tracking.uri=sqlite:////home/me/runs/mlflow.db",
         )
     if database.exists() and not database.is_file():
-        raise ConfigError(Problem(key, f"{database} is not a file. Name another place"))
+        raise ConfigError.at(key, f"{database} is not a file. Name another place")
     return Store(f"{SQLITE}{database}{mark}{options}", folder, database)

@@ -92,10 +92,10 @@ def _megabytes(size: int) -> str:
 
 def _is_wanted(options: Namespace, total: int) -> bool:
     """Ask, unless the command line has answered; raises ConfigError if nobody can be asked."""
-    from digit_exp.registry import ConfigError, Problem
+    from digit_exp.registry import ConfigError
 
     if options.yes:
         return True
     if options.json or not sys.stdin.isatty():
-        raise ConfigError(Problem("--yes", "is missing, and nobody can be asked; nothing has gone"))
+        raise ConfigError.at("--yes", "is missing, and nobody can be asked; nothing has gone")
     return input(f"free {_megabytes(total)}, which cannot be undone? [y/N] ").strip().lower() == "y"

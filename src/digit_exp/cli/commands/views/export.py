@@ -43,12 +43,12 @@ def configure(parser: ArgumentParser) -> None:
 
 
 def run(options: Namespace) -> int:
-    from digit_exp.registry import ConfigError, Problem
+    from digit_exp.registry import ConfigError
     from digit_exp.runs.saved.export import export, ranking_of
     from digit_exp.runs.saved.lookup import Runs
 
     if options.to is None and options.figures is None:
-        raise ConfigError(Problem("--to", "is missing; write --to FILE or --figures FOLDER"))
+        raise ConfigError.at("--to", "is missing; write --to FILE or --figures FOLDER")
     runs = Runs.of_folder(uri=options.uri)
     if options.to is not None and options.to.suffix.lower() == ".zip":
         return _export_run(options, runs)
@@ -60,11 +60,11 @@ def run(options: Namespace) -> int:
 
 def _export_run(options: Namespace, runs: Runs) -> int:
     """Write one run as an archive."""
-    from digit_exp.registry import ConfigError, Problem
+    from digit_exp.registry import ConfigError
     from digit_exp.runs.saved.handover.export_run import export_run
 
     if len(options.runs) > 1 or options.figures is not None or options.objective is not None:
         problem = "takes one RUN, without --figures and --objective"
-        raise ConfigError(Problem(f"--to {options.to}", problem))
+        raise ConfigError.at(f"--to {options.to}", problem)
     print(options.to, f"SHA-256 {export_run(runs.find_job(options.runs[0]), options.to)}", sep="\n")
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.runs import metrics_file, paths
 from digit_exp.runs.active_run import epoch_of, files_of
 from digit_exp.runs.folder import RunRecord
@@ -29,7 +29,7 @@ def export_run(run: FoundRun, to: Path) -> str:
     going on or lacks a file that it must have.
     """
     if to.suffix.lower() != SUFFIX:
-        raise ConfigError(Problem("--to", f"must end with {SUFFIX}, got {to}"))
+        raise ConfigError.at("--to", f"must end with {SUFFIX}, got {to}")
     if run.folder is None and run.trial is None:
         raise RunError(f"{run.label} is a checkpoint without its run; name the run")
     record = _record(run)

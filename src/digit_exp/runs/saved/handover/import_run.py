@@ -11,7 +11,7 @@ from typing import Any
 
 from digit_exp.atomic import write_text
 from digit_exp.config.serialize import as_yaml, read_yaml
-from digit_exp.registry import ConfigError, Problem
+from digit_exp.registry import ConfigError
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RecordError, RunRecord, relative_to_cwd
 from digit_exp.runs.saved.found_run import FoundRun, RunError, in_folder
@@ -129,7 +129,7 @@ def _folder_name(name: str) -> str:
     """Return `name` if it can be that of a folder; raises ConfigError if not."""
     if name.startswith(".") or not name.isprintable() or {*name} & {*'/\\:*?"<>|'}:
         problem = f"must be a name without / \\ : * ? and not begin with a dot, got {name!r}"
-        raise ConfigError(Problem("--as", problem))
+        raise ConfigError.at("--as", problem)
     return name
 
 
@@ -162,7 +162,7 @@ def places(words: Sequence[str]) -> Changes:
         key, _, value = word.partition("=")
         if key not in PLACES or not value:
             allowed = " or ".join(f"{place}=..." for place in PLACES)
-            raise ConfigError(Problem(word, f"a run keeps its configuration; only {allowed} moves"))
+            raise ConfigError.at(word, f"a run keeps its configuration; only {allowed} moves")
         found[key.removeprefix("data.")] = value
     return {"data": found} if found else {}
 
@@ -184,5 +184,5 @@ def _changed(values: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
     for group, new in changes.items():
         if unknown := new.keys() - values[group].keys():
             key = f"{group}.{min(unknown)}"
-            raise ConfigError(Problem(key, "is not a key of this run; see its config.yaml"))
+            raise ConfigError.at(key, "is not a key of this run; see its config.yaml")
     return {**values, **{group: {**values[group], **new} for group, new in changes.items()}}

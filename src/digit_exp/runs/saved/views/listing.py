@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from digit_exp.analysis.objective import Objective
-from digit_exp.registry import ConfigError, Problem, did_you_mean
+from digit_exp.registry import ConfigError, did_you_mean
 from digit_exp.runs.folder import display_status, relative_to_cwd
 from digit_exp.runs.saved.found_run import FoundRun, RunError
 from digit_exp.runs.saved.lookup import Runs
@@ -95,10 +95,8 @@ def sort(runs: Sequence[FoundRun], key: str) -> list[FoundRun]:
     known = {name for run in runs for name in run.metrics}
     if runs and key not in known:
         names = sorted({STARTED, *known})
-        meant = did_you_mean(key, names)
-        raise ConfigError(
-            Problem("--sort", f"no run has the metric {key!r}.{meant} Known: {', '.join(names)}")
-        )
+        message = f"no run has the metric {key!r}.{did_you_mean(key, names)}"
+        raise ConfigError.at("--sort", f"{message} Known: {', '.join(names)}")
     objective = Objective(key)
 
     def loss(run: FoundRun) -> float:
