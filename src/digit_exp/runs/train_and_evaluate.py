@@ -2,7 +2,7 @@
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from digit_exp.analysis.predictions import Predictions
 from digit_exp.atomic import write_text
@@ -12,7 +12,7 @@ from digit_exp.runs import paths
 from digit_exp.runs.active_run import ActiveRun
 from digit_exp.runs.callbacks import callbacks_of
 from digit_exp.runs.experiment import Experiment, PruningContext, Result
-from digit_exp.runs.folder import TEST_METRIC
+from digit_exp.runs.folder import TEST_METRIC, RunRecord
 from digit_exp.runs.results.evaluate import (
     calibrate,
     evaluate_test_set,
@@ -58,8 +58,7 @@ def train_and_evaluate(
     """Carry out a run and record its outcome; `pruning` is given for a job of a sweep."""
     run.record.tags |= experiment.provenance
     experiment = _with_fitted_epochs(experiment, run)
-    steps = _Steps(experiment, run)
-    steps.write_inputs()
+    _write_inputs(experiment, run)
     history = [] if experiment.start is None else experiment.start.history
     earlier = sum(metrics["epoch_seconds"] for metrics in history)  # of the processes before
     started = time.perf_counter()
@@ -72,96 +71,90 @@ def train_and_evaluate(
         result = Result(status, summary, state.stop_reason)
         predictions = None
         if result.status is Status.FINISHED:
-            summary |= steps.validate()
+            summary |= _validate(experiment)
             if not state.history and "final_val_acc" in summary:  # nothing was trained
                 summary["best_val_acc"] = summary["final_val_acc"]
-            predictions = steps.test(summary)
-    steps.write_outcome(result, state, predictions)
+            predictions = _test(experiment, summary)
+    _write_outcome(experiment, run.record, result, state, predictions)
     result.not_written.extend(experiment.write_failures.messages())
     interruption.raise_if_asked()
     run.record.status, run.record.reason = result.status, result.stop_reason
     return result
 
 
-@dataclass(frozen=True)
-class _Steps:
-    """What is written into the folder of a run before and after training."""
+def _write_inputs(experiment: Experiment, run: ActiveRun) -> None:
+    """Write what is known before the first step."""
+    data, folder = experiment.dataset, run.folder
+    write_config(experiment.config, folder)
+    shapes = {
+        context: [len(split), *split.images.shape[1:]]
+        for context, split in (("train", data.train), ("test", data.test))
+    }
+    run.record.dataset = {"name": data.name, "digest": data.digest, **shapes}
+    if experiment.start is None:
+        write_text(folder / paths.NETWORK, experiment.network.summary())
+        if (diff := git_diff()) is not None:
+            write_text(folder / paths.DIFF, diff)
+    run.save()
 
-    experiment: Experiment
-    run: ActiveRun
 
-    def write_inputs(self) -> None:
-        """Write what is known before the first step."""
-        experiment, data, folder = self.experiment, self.experiment.dataset, self.run.folder
-        write_config(experiment.config, folder)
-        shapes = {
-            context: [len(split), *split.images.shape[1:]]
-            for context, split in (("train", data.train), ("test", data.test))
+def _validate(experiment: Experiment) -> dict[str, float]:
+    """Write the validation predictions; return their accuracy and calibration, if any."""
+    measured = dict[str, float]()
+    if len(experiment.val):
+        with experiment.write_failures.collect(paths.VAL_PREDICTIONS, Exception):
+            val = predict_split(experiment.network, experiment.val)
+            measured["final_val_acc"] = float(val.is_right.mean())
+            with experiment.write_failures.collect("the temperature", Exception):
+                measured |= calibrate(val)
+            val.write(experiment.folder / paths.VAL_PREDICTIONS)
+    return measured
+
+
+def _test(experiment: Experiment, summary: dict[str, float]) -> Predictions | None:
+    """Add the test metrics to `summary`; return the predictions, None if that failed."""
+    with experiment.write_failures.collect(f"{TEST_METRIC} and test_loss", Exception):
+        predictions, measured = evaluate_test_set(experiment.network, experiment.dataset.test)
+        summary |= measured
+        return predictions
+    return None
+
+
+def _write_outcome(
+    experiment: Experiment,
+    record: RunRecord,
+    result: Result,
+    state: TrainState,
+    predictions: Predictions | None,
+) -> None:
+    """Write summary, test predictions, model and figures."""
+    failures, network = experiment.write_failures, experiment.network
+    # a resumed run may have the reason of its first part in its record
+    if state.stop_reason is not None or experiment.start is not None:
+        missed = state.callback_memory.get(PruneLosing.__name__, {})  # the epoch and the value
+        record.tags |= {
+            Tag.STOP_REASON: state.stop_reason or "completed",
+            **{f"pruned.{name}": f"{value:.6g}" for name, value in missed.items()},
         }
-        self.run.record.dataset = {"name": data.name, "digest": data.digest, **shapes}
-        if experiment.start is None:
-            write_text(folder / paths.NETWORK, experiment.network.summary())
-            if (diff := git_diff()) is not None:
-                write_text(folder / paths.DIFF, diff)
-        self.run.save()
-
-    def validate(self) -> dict[str, float]:
-        """Write the validation predictions; return their accuracy and calibration, if any."""
-        experiment, measured = self.experiment, dict[str, float]()
-        if len(experiment.val):
-            with experiment.write_failures.collect(paths.VAL_PREDICTIONS, Exception):
-                val = predict_split(experiment.network, experiment.val)
-                measured["final_val_acc"] = float(val.is_right.mean())
-                with experiment.write_failures.collect("the temperature", Exception):
-                    measured |= calibrate(val)
-                val.write(experiment.folder / paths.VAL_PREDICTIONS)
-        return measured
-
-    def test(self, summary: dict[str, float]) -> Predictions | None:
-        """Add the test metrics to `summary`; return the predictions, None if that failed."""
-        experiment = self.experiment
-        with experiment.write_failures.collect(f"{TEST_METRIC} and test_loss", Exception):
-            predictions, measured = evaluate_test_set(experiment.network, experiment.dataset.test)
-            summary |= measured
-            return predictions
-        return None
-
-    def write_outcome(
-        self, result: Result, state: TrainState, predictions: Predictions | None
-    ) -> None:
-        """Write summary, test predictions, model and figures."""
-        experiment, record, failures = (
-            self.experiment,
-            self.run.record,
-            self.experiment.write_failures,
-        )
-        # a resumed run may have the reason of its first part in its record
-        if state.stop_reason is not None or experiment.start is not None:
-            missed = state.callback_memory.get(PruneLosing.__name__, {})  # the epoch and the value
-            record.tags |= {
-                Tag.STOP_REASON: state.stop_reason or "completed",
-                **{f"pruned.{name}": f"{value:.6g}" for name, value in missed.items()},
-            }
-        record.summary = result.summary
-        record.tags |= {Tag.NOTE: markdown_note(experiment, result, state, record.run_id)}
-        if state.stop_reason == "diverged" and isinstance(experiment.network, Network):
-            with failures.collect(str(paths.LAST_FINITE), Exception):
-                save_network(experiment.folder / paths.LAST_FINITE, experiment.network)
-        temperature = result.summary.get("temperature", 1.0)
-        if predictions is not None:
-            with failures.collect(paths.TEST_PREDICTIONS, Exception):
-                predictions.write(experiment.folder / paths.TEST_PREDICTIONS)
-        network = experiment.network
-        if result.status is Status.FINISHED and isinstance(network, Network):
-            with failures.collect(paths.MODEL, Exception):
-                data, file = experiment.dataset, experiment.folder / paths.MODEL
-                form = getattr(experiment.config.data, "form", None)
-                reads = picture_kind(data.name, form and form.value, data.named)
-                write_model(file, network, data.image_shape, temperature, reads)
-        log_end(experiment, result, state)
-        log.info("\ndrawing figures ...")
-        draw(experiment, state, predictions, temperature)
-        log_failures(experiment, result)
+    record.summary = result.summary
+    record.tags |= {Tag.NOTE: markdown_note(experiment, result, state, record.run_id)}
+    if state.stop_reason == "diverged" and isinstance(network, Network):
+        with failures.collect(str(paths.LAST_FINITE), Exception):
+            save_network(experiment.folder / paths.LAST_FINITE, network)
+    temperature = result.summary.get("temperature", 1.0)
+    if predictions is not None:
+        with failures.collect(paths.TEST_PREDICTIONS, Exception):
+            predictions.write(experiment.folder / paths.TEST_PREDICTIONS)
+    if result.status is Status.FINISHED and isinstance(network, Network):
+        with failures.collect(paths.MODEL, Exception):
+            data, file = experiment.dataset, experiment.folder / paths.MODEL
+            form = getattr(experiment.config.data, "form", None)
+            reads = picture_kind(data.name, form and form.value, data.named)
+            write_model(file, network, data.image_shape, temperature, reads)
+    log_end(experiment, result, state)
+    log.info("\ndrawing figures ...")
+    draw(experiment, state, predictions, temperature)
+    log_failures(experiment, result)
 
 
 def _with_fitted_epochs(experiment: Experiment, run: ActiveRun) -> Experiment:
