@@ -1,6 +1,7 @@
 """Runs and sweeps that end when their time is over, and go on with the next command."""
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from digit_exp.nn.models import MLP
 from digit_exp.optim.optimizers import SGD
 from digit_exp.runs import paths
 from digit_exp.runs.folder import RunRecord
-from digit_exp.runs.runner import run_job
+from digit_exp.runs.runner import resume_run, run_job
 from digit_exp.runs.saved.lookup import Runs
 from digit_exp.runs.saved.reproduce import Verdict, reproduce
 from digit_exp.runs.saved.resume import find_checkpoint
@@ -96,7 +97,7 @@ def test_a_run_ends_with_what_there_is_and_goes_on_to_the_bit(train, tmp_path):
         assert (record.status, record.reason) == ("FINISHED", "out_of_time")
         assert {"test_acc", "best_val_acc"} <= record.summary.keys()
         assert load_checkpoint(folder / paths.LAST_CHECKPOINT).state.epoch == epochs
-        run_job(None, folder, find_checkpoint(str(folder)))
+        run_job(folder, partial(resume_run, find_checkpoint(str(folder))))
     record = RunRecord.read(folder)
     assert (record.status, record.reason) == ("FINISHED", None)
     ours, theirs = (load_checkpoint(each / paths.LAST_CHECKPOINT).state for each in (folder, whole))
@@ -111,7 +112,7 @@ def test_a_run_ends_with_what_there_is_and_goes_on_to_the_bit(train, tmp_path):
 def test_it_is_reproduced_with_as_many_epochs_on_any_machine(train, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = train(tmp_path / "outputs" / "a" / "b", *TINY, "trainer.epochs=5", AT_ONCE)
-    run_job(None, folder, find_checkpoint(str(folder)))
+    run_job(folder, partial(resume_run, find_checkpoint(str(folder))))
     found = reproduce(Runs().find(str(folder)), tmp_path / "again", track=False, tolerance=0.0)
     assert (found.epochs, found.verdict) == (2, Verdict.identical)
 
@@ -186,7 +187,7 @@ def test_a_run_with_fitted_epochs_is_that_of_so_many_to_the_bit(
     (job,) = json.loads(capsys.readouterr().out)["jobs"]
     assert (job["epochs_done"], job["epochs"]) == (1, 4)
     for _ in range(3):
-        run_job(None, folder, find_checkpoint(str(folder)))
+        run_job(folder, partial(resume_run, find_checkpoint(str(folder))))
     record = RunRecord.read(folder)
     assert (record.status, record.reason) == ("FINISHED", None)
     ours, theirs = (load_checkpoint(each / paths.LAST_CHECKPOINT).state for each in (folder, whole))

@@ -102,7 +102,8 @@ def test_a_sweep_is_shown_as_its_first_job(say):
 def test_a_run_sees_the_folder_where_it_was_started(tmp_path, monkeypatch, chdir):
     seen = []
 
-    def run(config, folder, *_):
+    def run(folder, work):
+        (config,) = work.args
         seen.append((runner.Path.cwd(), folder, config.seed))
         raise runner.JobFailed("seen")
 

@@ -3,6 +3,7 @@
 import errno
 import logging
 import shlex
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from digit_exp.runs import failures, paths
 from digit_exp.runs.experiment import Experiment
 from digit_exp.runs.folder import RunRecord
 from digit_exp.runs.log_file import LogFile
-from digit_exp.runs.runner import log_failure, run_job
+from digit_exp.runs.runner import execute, log_failure, run_job
 from digit_exp.tracking.base import Status
 from tiny_runs import config, start
 
@@ -124,7 +125,7 @@ def test_a_test_set_that_cannot_be_read_leaves_a_finished_run_that_reads_it_late
 
     with monkeypatch.context() as patch:
         patch.setattr("digit_exp.runs.train_and_evaluate.evaluate_test_set", fail)
-        result = run_job(config(), folder.absolute())
+        result = run_job(folder.absolute(), partial(execute, config()))
     record = RunRecord.read(folder)
     assert record.status == result.status == Status.FINISHED
     assert any("test_acc" in said for said in result.not_written)

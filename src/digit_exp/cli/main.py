@@ -32,7 +32,7 @@ from digit_exp.runs.folder import mark_dead_runs
 from digit_exp.sweeps.worker_settings import current_sweep
 
 if TYPE_CHECKING:
-    from digit_exp.runs.runner import Longer
+    from digit_exp.runs.runner import Work
 
 OUTPUTS = Path("outputs")
 
@@ -179,21 +179,20 @@ def _about_hydra(line: Namespace) -> int:
     return 0
 
 
-def _run(planned: Plan, resume: Path | None = None, longer: Longer | None = None) -> int:
-    """Run a single run in the folder that Hydra makes for it, and return the exit code."""
+def _run(planned: Plan, work: Work | None = None) -> int:
+    """Run a single run, or do other work, in the folder that Hydra makes; return the exit code."""
     failed: list[bool] = []
 
     def job(_: DictConfig) -> None:
-        from digit_exp.runs.runner import run_job  # the trainer and all it needs
+        from digit_exp.runs.runner import execute, run_job  # the trainer and all it needs
         from digit_exp.runs.saved.start_from import initial_weights
 
         config = planned.jobs[0]
-
         runtime = HydraConfig.get().runtime
         with chdir(runtime.cwd):  # paths are those of the folder where the command was started
             try:
-                initial = initial_weights(config)
-                result = run_job(config, Path(runtime.output_dir), resume, longer, initial)
+                train = work or partial(execute, config, initial=initial_weights(config))
+                result = run_job(Path(runtime.output_dir), train)
             except JobFailed:  # the log has said why
                 failed.append(True)
             else:
@@ -217,6 +216,7 @@ def _trial(cfg: DictConfig) -> float | None:
 
 def _resume(planned: Plan, line: Namespace) -> int:
     """Go on with a run in its folder, or send what MLflow lacks of one that is over."""
+    from digit_exp.runs.runner import resume_run
     from digit_exp.runs.saved.resume import find_checkpoint, run_folder, send, unsent_folder
 
     text = planned.launch["resume"]
@@ -228,7 +228,7 @@ def _resume(planned: Plan, line: Namespace) -> int:
     checkpoint = find_checkpoint(text).resolve()
     if (folder := run_folder(checkpoint)) is not None:
         planned.set_hydra({"hydra.run.dir": str(folder), "hydra.output_subdir": None})
-    return _run(planned, checkpoint)
+    return _run(planned, partial(resume_run, checkpoint))
 
 
 def _epochs(planned: Plan, line: Namespace) -> int | None:
@@ -245,7 +245,7 @@ def _longer(planned: Plan, epochs: int) -> int:
 
     origin = ended_folder(planned.launch["resume"]).resolve()
     require_longer(origin, epochs)
-    return _run(planned, None, partial(run_longer, origin, epochs))
+    return _run(planned, partial(run_longer, origin, epochs))
 
 
 def _require_only_resume(planned: Plan, line: Namespace, *allowed: str) -> None:

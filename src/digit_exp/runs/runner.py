@@ -35,34 +35,16 @@ DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errn
 MEMORY_ADVICE = "try a smaller model.hidden, trainer.batch_size or data.train_size"
 
 
-Longer = Callable[[Path, Interruption], tuple[Result, list[str]]]
-"""Makes a longer run in a folder; returns what `execute` does."""
+Work = Callable[[Path, Interruption], tuple[Result, list[str]]]
+"""Makes a run in a folder; returns its result, and how to view it."""
 
 
-def run_job(
-    config: RunConfig,
-    folder: Path,
-    resume: Path | None = None,
-    longer: Longer | None = None,
-    initial: InitialWeights | None = None,
-) -> Result:
-    """Run a configuration in `folder`, or resume the run of the checkpoint `resume`.
-
-    `longer` runs it in another way: as a longer run of one that has ended. `initial` are the
-    weights that it begins with, if not random ones.
-
-    Raises JobFailed for whatever goes wrong.
-    """
+def run_job(folder: Path, work: Work) -> Result:
+    """Make a run in `folder` and log where its files are; raises JobFailed for all that fails."""
     try:
         with Interruption() as interruption:
-            checkpoint = load_run_checkpoint(resume) if resume else None
             discard_drafts(folder)
-            if checkpoint is not None:
-                config = from_mapping(checkpoint.config["run"])
-            if longer is not None:
-                result, where = longer(folder, interruption)
-            else:
-                result, where = execute(config, folder, interruption, checkpoint, initial=initial)
+            result, where = work(folder, interruption)
     except JobFailed:
         raise
     except Exception as error:
@@ -94,6 +76,12 @@ def execute(
     with start_run(config, folder, checkpoint=checkpoint) as run:
         result = train_and_evaluate(experiment, run, interruption)
     return result, run.tracker.where()
+
+
+def resume_run(file: Path, folder: Path, interruption: Interruption) -> tuple[Result, list[str]]:
+    """Go on with the run of a checkpoint in its folder; returns what `execute` does."""
+    checkpoint = load_run_checkpoint(file)
+    return execute(from_mapping(checkpoint.config["run"]), folder, interruption, checkpoint)
 
 
 @contextmanager
