@@ -7,13 +7,13 @@ here for one run at a time.
 
 import shutil
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from digit_exp.tracking.base import TrackingError
 from digit_exp.tracking.mlflow.connect import connect, translate_errors
+from digit_exp.tracking.mlflow.queries import rows
 from digit_exp.tracking.mlflow.uri import Store
 from digit_exp.tracking.tags import Tag
 
@@ -87,7 +87,6 @@ def _rows(store: Store, query: str, *values: str) -> list[Any]:
     if store.database is None or not store.database.exists():
         return []
     try:
-        with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as database:
-            return database.execute(query, values).fetchall()
+        return rows(store.database, query, *values)
     except sqlite3.Error as error:
         raise TrackingError(f"cannot read the MLflow store {store.address}: {error}") from error

@@ -18,7 +18,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from digit_exp.arrays import Metrics
 from digit_exp.tracking import ownership
@@ -226,10 +226,15 @@ def trial_ids(store: Store) -> set[str] | None:
         " WHERE key = ? AND tags.value = 'trial' AND lifecycle_stage = 'active'"
     )
     try:
-        with closing(sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True)) as database:
-            return {run_id for (run_id,) in database.execute(query, [Tag.KIND])}
+        return {run_id for (run_id,) in rows(store.database, query, Tag.KIND)}
     except sqlite3.Error:  # locked, damaged, or another schema: MLflow reports it
         return None
+
+
+def rows(database: Path, query: str, *values: str) -> list[Any]:
+    """Return the rows that a query finds in a SQLite file, which stays as it is."""
+    with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute(query, values).fetchall()
 
 
 def search(client: MlflowClient, experiments: Sequence[str], where: str) -> Iterator[Trial]:

@@ -11,14 +11,14 @@ import math
 import posixpath
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from digit_exp.arrays import Metrics
-from digit_exp.tracking.base import Epoch, RunContents
+from digit_exp.tracking.base import RunContents
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric
@@ -77,11 +77,6 @@ def short(name: str, text: str) -> str:
 def long_tag(name: str) -> str:
     """Return the artifact that holds a tag which is too long."""
     return f"tags/{name}.txt"
-
-
-def epoch_points(epochs: Iterable[Epoch]) -> list[Metric]:
-    """Return the points of some epochs, each at its step."""
-    return [point for epoch in epochs for point in points(epoch.metrics, epoch.number, epoch.time)]
 
 
 def points(metrics: Metrics, step: int, at: int | None) -> list[Metric]:

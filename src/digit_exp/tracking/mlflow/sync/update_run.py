@@ -135,7 +135,11 @@ class Synchronizer:
         most = max((len(epoch.metrics) for epoch in lacking), default=0)
         at_once = max(POINTS_PER_CALL // max(most, 1), 1)
         for start in range(0, len(lacking), at_once):
-            points = entities.epoch_points(lacking[start : start + at_once])
+            points = [
+                point
+                for epoch in lacking[start : start + at_once]
+                for point in entities.points(epoch.metrics, epoch.number, epoch.time)
+            ]
             known |= {point.step for point in self._send_batch("metrics", points)}
 
     def _send_tags(self, texts: dict[str, str], stored: StoredRun) -> None:
