@@ -7,7 +7,6 @@ from typing import Any
 
 from hydra._internal.utils import create_config_search_path
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.core.utils import setup_globals
 from omegaconf import DictConfig, OmegaConf
 
@@ -114,7 +113,10 @@ def _planned(command: CommandLine, found: Sequence[Job]) -> Plan:
     """Return the jobs that were found, all right, and let Hydra's loader hand them out."""
     loader, first, sweeper = command.loader, found[0], command.sweeper
     assert command.composed is not None
-    words = list(_canonical(command.given))
+    words = [  # as Hydra's parser and every sweeper read it
+        f"{key}={','.join(written(one.value()) for one in each)}"
+        for key, each in command.given.items()
+    ]
     composed = with_values(command.composed, first.values, words)
     composed.hydra.job.override_dirname = _dirname(words, composed.hydra.job.config, command.parser)
     loader.composed, loader.settings = composed, command.settings.words
@@ -139,12 +141,6 @@ def _planned(command: CommandLine, found: Sequence[Job]) -> Plan:
         is_grid,
         command.seeds,
     )
-
-
-def _canonical(given: Mapping[str, Sequence[Override]]) -> Iterator[str]:
-    """Yield what was given in a form that Hydra's parser and every sweeper read."""
-    for key, each in given.items():
-        yield f"{key}={','.join(written(one.value()) for one in each)}"
 
 
 def _named_by_job(problems: Sequence[Sequence[Problem]], rows: Rows) -> Iterator[Problem]:

@@ -136,12 +136,9 @@ def _scalar(value: object, kind: type) -> Hint:
 
 def _number(value: float, kind: type) -> object:
     if isinstance(value, int) and not -LARGEST < value < LARGEST:
-        raise InvalidValue(f"must be less than 2**63, got a number of {_digits(value)} digits")
+        digits = int(abs(value).bit_length() * math.log10(2)) + 1
+        raise InvalidValue(f"must be less than 2**63, got a number of {digits} digits")
     return kind(value)
-
-
-def _digits(value: int) -> int:
-    return int(abs(value).bit_length() * math.log10(2)) + 1
 
 
 def _choice(value: object, kind: type[Enum]) -> Enum:

@@ -50,9 +50,5 @@ def _text(text: str) -> str:
     if PLAIN.fullmatch(text):
         return text
     # A backslash counts as such unless a quote follows.
-    quoted = re.sub(r"(\\*)('|\Z)", lambda found: _escaped(*found.groups()), text)
+    quoted = re.sub(r"(\\*)('|\Z)", lambda at: 2 * at[1] + (r"\'" if at[2] else ""), text)
     return f"'{quoted}'"
-
-
-def _escaped(backslashes: str, quote: str) -> str:
-    return 2 * backslashes + (f"\\{quote}" if quote else "")

@@ -114,16 +114,7 @@ def discard_outcome(folder: Path) -> None:
 
     They would be taken for results of the new run.
     """
-    names = (
-        paths.METRICS,
-        paths.SYSTEM_METRICS,
-        paths.NETWORK,
-        paths.DIFF,
-        paths.TRACEBACK,
-        paths.TEST_PREDICTIONS,
-        paths.VAL_PREDICTIONS,
-        paths.MODEL,
-    )
+    names = {*FILES, paths.METRICS, paths.SYSTEM_METRICS, paths.MODEL} - {paths.CONFIG, paths.LOG}
     for path in [*(folder / name for name in names), *(folder / "figures").glob("*.png")]:
         path.unlink(missing_ok=True)
 

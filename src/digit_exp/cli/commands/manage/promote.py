@@ -16,11 +16,8 @@ Exit code 0 if the run is the champion now, 1 if the champion stays, 2 if the co
 from argparse import ArgumentParser, Namespace
 
 from digit_exp.cli.arguments import add_json, add_run, add_store
-from digit_exp.cli.exit_codes import SUCCESS
+from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_finding
-
-REFUSED = 1
-"""Exit code if the champion stays."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -38,4 +35,4 @@ def run(options: Namespace) -> int:
     runs = Runs.of_folder(uri=options.uri)
     found = promote(runs, options.run, name=options.name, force=options.force)
     print_finding(found, json=options.json)
-    return SUCCESS if found.is_champion else REFUSED
+    return SUCCESS if found.is_champion else FAILURE
