@@ -52,9 +52,9 @@ def columns(
     return "\n".join(lines) + "\n"
 
 
-def print_json(value: object, *, indent: int | None = 2) -> None:
+def print_json(value: object) -> None:
     """Print strict JSON: a number that is not finite becomes null."""
-    print(json.dumps(_finite(value), indent=indent, allow_nan=False))
+    print(json.dumps(_finite(value), indent=2, allow_nan=False))
 
 
 class Finding(Protocol):

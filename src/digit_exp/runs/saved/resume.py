@@ -35,10 +35,10 @@ def find_checkpoint(resume: str, outputs: Path = OUTPUTS) -> Path:
     return checkpoint
 
 
-def unsent_folder(resume: str, outputs: Path = OUTPUTS) -> Path | None:
+def unsent_folder(resume: str) -> Path | None:
     """Return the folder of a run that has ended, but is not completely in the store."""
     is_file = Path(resume).is_file()  # may come from anywhere: not opened here
-    folder = run_folder(Path(resume)) if is_file else _folder(resume, outputs)
+    folder = run_folder(Path(resume)) if is_file else _folder(resume)
     return folder if folder is not None and unsent(folder) else None
 
 
@@ -51,9 +51,9 @@ def send(folder: Path) -> int:
     return 0
 
 
-def ended_folder(resume: str, outputs: Path = OUTPUTS) -> Path:
+def ended_folder(resume: str) -> Path:
     """Return the folder of a run, of which a longer one is to be made."""
-    folder = _folder(resume, outputs)
+    folder = _folder(resume)
     if not (folder / paths.RECORD).is_file() or not (folder / paths.LAST_CHECKPOINT).is_file():
         raise _refusal(f"{resume!r} has no folder of a run with a checkpoint here")
     return folder
@@ -65,7 +65,7 @@ def run_folder(checkpoint: Path) -> Path | None:
     return folder if (folder / paths.RECORD).is_file() else None
 
 
-def _folder(resume: str, outputs: Path) -> Path:
+def _folder(resume: str, outputs: Path = OUTPUTS) -> Path:
     if Path(resume).is_dir():
         return Path(resume)
     try:
