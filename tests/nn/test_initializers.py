@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 
+from digit_exp.nn.builder import NetworkBuilder
 from digit_exp.nn.initializers import Init, fill
 
 FAN_IN, FAN_OUT = 200, 300
@@ -41,6 +42,17 @@ def test_uniform_weights_fill_their_interval_and_never_leave_it(init):
 def test_normal_weights_have_the_tails_of_a_normal_distribution(init):
     beyond_two_sigma = np.abs(drawn(init)) > 2 * math.sqrt(VARIANCES[init.value])
     assert beyond_two_sigma.mean() == pytest.approx(0.0455, abs=0.005)
+
+
+@pytest.mark.parametrize("init", ["glorot_uniform", "he_uniform", "lecun_uniform"])
+def test_a_convolution_has_the_limits_of_keras_and_pytorch(init):
+    channels, filters, size = 20, 30, 5
+    network = NetworkBuilder().input(9, 9).conv(channels, 1).conv(filters, size, init=init).build()
+    fan_in, fan_out = size**2 * channels, size**2 * filters
+    variance = {"glorot": 2 / (fan_in + fan_out), "he": 2 / fan_in, "lecun": 1 / fan_in}
+    limit = math.sqrt(3 * variance[init.removesuffix("_uniform")])
+    largest = np.abs(network.parameters.value("conv2d_2.weight")).max()
+    assert 0.99 * limit < largest <= limit * (1 + 1e-6)
 
 
 @pytest.mark.parametrize("family", ["he", "glorot", "lecun"])

@@ -55,6 +55,7 @@ class Conv2D(WeightAndBias, Layer):
     def __post_init__(self) -> None:
         self.init = Init(self.init)
         self.weight_shape = self.kernel_size**2 * self.channels, self.filters
+        self.uses = self.kernel_size**2
         self.multiply_adds = math.prod((*self._patch_shape[:2], *self.weight_shape))
 
     def output_shape(self, shape: Shape) -> Shape:

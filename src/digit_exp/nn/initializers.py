@@ -1,6 +1,8 @@
 """Weight initializers: variances that keep activations at one scale through the layers.
 
-`fan_in` and `fan_out` are the inputs and units of a dense layer. Biases start at zero.
+`fan_in` is how many inputs a unit has, and `fan_out` how many units an input has: the inputs and
+units of a dense layer; of a convolution its kernel² · channels and kernel² · filters, as in PyTorch
+and Keras. Biases start at zero.
 """
 
 import math
@@ -41,13 +43,15 @@ def variance(init: Init, fan_in: int, fan_out: int) -> float:
     }.get(family, 0.05**2)
 
 
-def fill(weights: Array, init: Init, rng: np.random.Generator) -> None:
+def fill(weights: Array, init: Init, rng: np.random.Generator, uses: int = 1) -> None:
     """Write fresh values into `weights`, shape `(inputs, units)`.
+
+    `uses` is how often a unit uses an input, each time with another weight.
 
     Drawn in float64 and rounded, so that a float32 and a float64 network start alike.
     """
     fan_in, fan_out = weights.shape
-    std = math.sqrt(variance(init, fan_in, fan_out))
+    std = math.sqrt(variance(init, fan_in, uses * fan_out))
     if init.value.endswith("uniform"):
         limit = std * math.sqrt(3)  # a uniform variable on [-a, a] has variance a²/3
         weights[...] = rng.uniform(-limit, limit, weights.shape)

@@ -128,6 +128,8 @@ class WeightAndBias:
     weight_shape: tuple[int, int]
     init: Init
     bias: bool
+    uses = 1
+    """How often a unit uses an input, each time with another weight."""
 
     def slots(self) -> dict[str, Slot]:
         """Return the slots of W and, if there is one, of b."""
@@ -144,7 +146,7 @@ class WeightAndBias:
 
     def initialize(self, rng: np.random.Generator) -> None:
         """Draw W; b starts at zero."""
-        fill(self.w, self.init, rng)
+        fill(self.w, self.init, rng, self.uses)
         if self.bias:
             self.b[...] = 0
 
