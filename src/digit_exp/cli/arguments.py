@@ -14,6 +14,11 @@ def add_run(parser: ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help=f"{RUN} (its winner)")
 
 
+def add_runs(parser: ArgumentParser) -> None:
+    """Take one RUN or more."""
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
+
+
 def add_store(parser: ArgumentParser) -> None:
     """Take the address of the MLflow store that has the runs."""
     parser.add_argument(

@@ -115,15 +115,14 @@ def _group(group: str, cls: type) -> Schema:
         "anyOf": [
             {
                 "title": f"{group}={name}",
-                **_object(_fields(FAMILIES[group][name], _notes(group, name)), _based_on(name)),
+                **_object(
+                    _fields(FAMILIES[group][name], _notes(group, name)),
+                    {"type": "array", "contains": {"enum": [f"schema/{name}", name]}},
+                ),
             }
             for name in names
         ],
     }
-
-
-def _based_on(name: str) -> Schema:
-    return {"type": "array", "contains": {"enum": [f"schema/{name}", name]}}
 
 
 def _whole() -> Schema:

@@ -37,7 +37,8 @@ MORE = re.compile(r"^ +# ?(?P<comment>.*)$")
 
 def reference() -> str:
     """Return the page, in Markdown."""
-    parts = [INTRODUCTION, "\n".join(_root())]
+    types, notes = {**ROOT, **LAUNCH}, comments(conf_dir() / "config.yaml")
+    parts = [INTRODUCTION, "## The run itself\n", *_table(launch_defaults(), types, notes, "")]
     for group, cls in GROUPS.items():
         parts.append("\n".join(_family(group) if group in FAMILIES else _plain(group, cls)))
     parts += ["\n".join(_presets(group)) for group in PRESETS]
@@ -87,12 +88,6 @@ def launch_defaults() -> dict[str, Any]:
     """Return the defaults of what belongs to no group."""
     values = dict(leaves(read_yaml(conf_dir() / "config.yaml"), LAUNCH))
     return {key: values[key] for key in (*ROOT, *LAUNCH)}
-
-
-def _root() -> Iterator[str]:
-    notes = comments(conf_dir() / "config.yaml")
-    yield "## The run itself\n"
-    yield from _table(launch_defaults(), {**ROOT, **LAUNCH}, notes, "")
 
 
 def _family(group: str) -> Iterator[str]:

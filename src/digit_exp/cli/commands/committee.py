@@ -17,13 +17,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
-from digit_exp.cli.arguments import RUN, add_json, add_store
+from digit_exp.cli.arguments import add_json, add_runs, add_store
 from digit_exp.cli.exit_codes import SUCCESS
 from digit_exp.cli.output import print_finding
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
+    add_runs(parser)
     parser.add_argument(
         "--best", type=int, metavar="K", help="take the K runs of the best validation accuracy"
     )
@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
     from digit_exp.runs.saved.lookup import OUTPUTS, Runs
 
     runs = Runs.of_folder(uri=options.uri)
-    found = [run for text in options.runs for run in runs.all_matching(text)]
+    found = runs.all_of(options.runs)
     members = found if options.best is None else best_of(found, options.best)
     folder = OUTPUTS / f"{datetime.now():%Y-%m-%d/%H-%M-%S-%f}"
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)

@@ -7,7 +7,7 @@ store's artifacts. A run without tracking is looked up below `outputs/`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -117,6 +117,10 @@ class Runs:
             return [self.find(text)]
         self._refuse_unknown(text)
         return [self.find(text)] if self._matching(text) else self._jobs(text)[::-1]
+
+    def all_of(self, texts: Iterable[str]) -> list[FoundRun]:
+        """Return what `all_matching` does for each of several texts, one after another."""
+        return [run for text in texts for run in self.all_matching(text)]
 
     @cached_property
     def all(self) -> Sequence[FoundRun]:

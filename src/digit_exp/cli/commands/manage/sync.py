@@ -18,7 +18,7 @@ from argparse import ArgumentParser, Namespace
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import RUN, add_json, add_store
+from digit_exp.cli.arguments import add_json, add_runs, add_store
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_json
 
@@ -30,7 +30,7 @@ WIDTH = 200
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
+    add_runs(parser)
     parser.add_argument(
         "--to",
         metavar="ADDRESS",
@@ -46,7 +46,7 @@ def run(options: Namespace) -> int:
     from digit_exp.runs.saved.views.listing import as_json
 
     runs = Runs.of_folder(uri=options.uri)
-    found = [run for text in options.runs for run in runs.all_matching(text)]
+    found = runs.all_of(options.runs)
     results = []
     for run in found:
         folder, _ = run.here()

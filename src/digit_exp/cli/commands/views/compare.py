@@ -17,12 +17,12 @@ outputs/comparisons/. The exit code is 0, or 2 if the runs cannot be found.
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import RUN, add_json, add_store
+from digit_exp.cli.arguments import add_json, add_runs, add_store
 from digit_exp.cli.output import print_json
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
+    add_runs(parser)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="the folder of the page")
     add_json(parser)
     add_store(parser)
@@ -32,7 +32,7 @@ def run(options: Namespace) -> int:
     from digit_exp.runs.saved.lookup import Runs
 
     store = Runs.of_folder(uri=options.uri)
-    runs = [run for text in options.runs for run in store.all_matching(text)]
+    runs = store.all_of(options.runs)
 
     # a name that no run has is refused before the libraries of the tables are imported
     from digit_exp.runs.saved.compare import compare

@@ -24,14 +24,14 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import RUN, add_store
+from digit_exp.cli.arguments import add_runs, add_store
 
 if TYPE_CHECKING:
     from digit_exp.runs.saved.lookup import Runs
 
 
 def configure(parser: ArgumentParser) -> None:
-    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"{RUN} (all of its jobs)")
+    add_runs(parser)
     parser.add_argument("--to", type=Path, metavar="FILE", help="the table or figure; see below")
     parser.add_argument(
         "--figures", type=Path, metavar="FOLDER", help="write every figure as PDF and SVG"
@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
     runs = Runs.of_folder(uri=options.uri)
     if options.to is not None and options.to.suffix.lower() == ".zip":
         return _export_run(options, runs)
-    found = [run for text in options.runs for run in runs.all_matching(text)]
+    found = runs.all_of(options.runs)
     for file in export(ranking_of(found, options.objective), options.to, options.figures):
         print(file)
     return 0

@@ -8,11 +8,12 @@ anything is used.
 import hashlib
 import json
 import re
+import shutil
 import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from digit_exp.atomic import whole
 from digit_exp.npz import ArchiveError, refuse_harm
@@ -26,7 +27,6 @@ LARGEST = 4 << 30
 """Bytes of an archive that is read."""
 LONGEST_MANIFEST = 1 << 20
 MOST_FILES = 10_000
-CHUNK = 1 << 20
 DATE = (1980, 1, 1, 0, 0, 0)
 """Of every file in an archive: the first that a zip can hold."""
 NAMES = {paths.RECORD, paths.METRICS, paths.SYSTEM_METRICS, paths.MODEL, REQUIREMENTS, *FILES}
@@ -106,8 +106,8 @@ def _extract(file: Path, folder: Path) -> dict[str, Any]:
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.open(name) as source, target.open("wb") as opened:
-                found = _copy(source, opened)
-            if found != manifest["files"][name]["sha256"]:
+                shutil.copyfileobj(source, opened)
+            if digest(target) != manifest["files"][name]["sha256"]:
                 raise ArchiveError(f"{name} is not as its manifest says: its SHA-256 differs")
     return manifest
 
@@ -139,12 +139,3 @@ def _manifest(archive: zipfile.ZipFile) -> dict[str, Any]:
     if made != (FORMAT, VERSION):
         raise ArchiveError(f"its format is {made}, this program reads {(FORMAT, VERSION)}")
     return {**manifest, "files": files}
-
-
-def _copy(source: IO[bytes], target: IO[bytes]) -> str:
-    """Copy a stream and return its SHA-256."""
-    found = hashlib.sha256()
-    while chunk := source.read(CHUNK):
-        found.update(chunk)
-        target.write(chunk)
-    return found.hexdigest()
