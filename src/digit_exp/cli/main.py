@@ -42,6 +42,9 @@ NAME = "config"
 IGNORED = "MLFLOW_EXPERIMENT_NAME"
 """MLflow's variable for the experiment; here the configuration names it."""
 
+EPOCHS = "trainer.epochs="
+"""The only override that goes with `resume=`: it asks for a longer run."""
+
 ONE_OF = ("run", "multirun", "cfg", "info", "dry_run", "explain", "hydra_help", "shell_completion")
 """Flags that say what is to be done. Only `-m` goes with others: it is planned and not run."""
 
@@ -222,7 +225,6 @@ def _resume(planned: Plan, line: Namespace) -> int:
     text = planned.launch["resume"]
     if (epochs := _epochs(planned, line)) is not None:
         return _longer(planned, epochs)
-    _require_only_resume(planned, line)
     if (unsent := unsent_folder(text)) is not None:
         return send(unsent)
     checkpoint = find_checkpoint(text).resolve()
@@ -232,10 +234,15 @@ def _resume(planned: Plan, line: Namespace) -> int:
 
 
 def _epochs(planned: Plan, line: Namespace) -> int | None:
-    """Return how many epochs a longer run is to have, if one was asked for."""
-    given = [word for word in line.overrides if word.startswith("trainer.epochs=")]
-    _require_only_resume(planned, line, "trainer.epochs=")
-    return planned.jobs[0].trainer.epochs if given else None
+    """Return how many epochs a longer run is to have, if that was asked for, and nothing else."""
+    keys = ("resume=", "hydra.", EPOCHS)
+    others = [word for word in line.overrides if not word.lstrip("+").startswith(keys)]
+    if others or planned.is_sweep:
+        extra = ", ".join([*others, *(["-m"] if planned.is_sweep else [])])
+        problem = f"a run goes on with the configuration it began with; leave out {extra}"
+        raise ConfigError.at("resume", problem)
+    is_longer = any(word.startswith(EPOCHS) for word in line.overrides)
+    return planned.jobs[0].trainer.epochs if is_longer else None
 
 
 def _longer(planned: Plan, epochs: int) -> int:
@@ -246,12 +253,3 @@ def _longer(planned: Plan, epochs: int) -> int:
     origin = ended_folder(planned.launch["resume"]).resolve()
     require_longer(origin, epochs)
     return _run(planned, partial(run_longer, origin, epochs))
-
-
-def _require_only_resume(planned: Plan, line: Namespace, *allowed: str) -> None:
-    keys = ("resume=", "hydra.", *allowed)
-    others = [word for word in line.overrides if not word.lstrip("+").startswith(keys)]
-    if others or planned.is_sweep:
-        extra = ", ".join([*others, *(["-m"] if planned.is_sweep else [])])
-        problem = f"a run goes on with the configuration it began with; leave out {extra}"
-        raise ConfigError.at("resume", problem)
