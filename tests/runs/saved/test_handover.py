@@ -116,15 +116,15 @@ def own_place():
 
 
 def test_an_imported_run_is_one_of_this_place(here, capsys):
-    found = import_run(Path("run.zip"), name="theirs")
-    place, there = found.run.folder, manifest_of("run.zip")["run"]["run_id"]
+    found, _ = import_run(Path("run.zip"), name="theirs")
+    place, there = found.folder, manifest_of("run.zip")["run"]["run_id"]
     assert place == Path("outputs/imported/theirs")
-    assert found.run.run_id not in (None, there)
-    assert found.run.tags["imported.from"] == there
-    stored = connect(locate(None, here)).get_run(found.run.run_id)
+    assert found.run_id not in (None, there)
+    assert found.tags["imported.from"] == there
+    stored = connect(locate(None, here)).get_run(found.run_id)
     assert stored.data.tags["imported.from"] == there
-    assert stored.data.metrics["test_acc"] == found.run.metrics["test_acc"]
-    assert Runs.of_folder().find("theirs").run_id == found.run.run_id
+    assert stored.data.metrics["test_acc"] == found.metrics["test_acc"]
+    assert Runs.of_folder().find("theirs").run_id == found.run_id
     capsys.readouterr()
     assert main(["show", "theirs", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["valid"]
@@ -134,7 +134,7 @@ def test_an_imported_run_is_one_of_this_place(here, capsys):
     # it goes on in the store of this place, with the id that it has here
     assert train_line(["resume=theirs", "trainer.epochs=4"]) == 0
     longer = Runs.of_folder().find("latest")
-    assert longer.tags["digit_exp.origin"] == found.run.run_id
+    assert longer.tags["digit_exp.origin"] == found.run_id
     assert len(longer.history()) == 4
 
 
@@ -144,11 +144,11 @@ def test_an_interrupted_run_goes_on_where_it_was_imported(here, monkeypatch):
     record.status, record.summary = "RUNNING", {}
     record.write(work)
     archive.write(Path("run.zip"), work, {})
-    found = import_run(Path("run.zip"))
-    assert found.run.status == "KILLED"
-    assert train_line([f"resume={found.run.folder}"]) == 0
-    ended = RunRecord.read(found.run.folder)
-    assert (ended.status, ended.run_id) == ("FINISHED", found.run.run_id)
+    found, _ = import_run(Path("run.zip"))
+    assert found.status == "KILLED"
+    assert train_line([f"resume={found.folder}"]) == 0
+    ended = RunRecord.read(found.folder)
+    assert (ended.status, ended.run_id) == ("FINISHED", found.run_id)
     assert len(Runs.of_folder().all) == 1
 
 

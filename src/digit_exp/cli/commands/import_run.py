@@ -42,11 +42,11 @@ def run(options: Namespace) -> int:
     from digit_exp.runs.saved.views.listing import as_json
 
     changes = places(options.places)
-    found = import_run(options.file, name=options.name, uri=options.uri, changes=changes)
-    is_all = found.synced is None or found.synced.is_all
+    taken, synced = import_run(options.file, name=options.name, uri=options.uri, changes=changes)
+    is_all = synced is None or synced.is_all
     if options.json:
-        print_json({**as_json(found.run), "tracked": found.synced is not None, "complete": is_all})
+        print_json({**as_json(taken), "tracked": synced is not None, "complete": is_all})
     else:
-        print(f"{found.run.label} is in {relative_to_cwd(found.run.folder or Path())}")
-        print("\n".join(found.synced.where if found.synced else ["no store is here: not tracked"]))
+        print(f"{taken.label} is in {relative_to_cwd(taken.folder or Path())}")
+        print("\n".join(synced.where if synced else ["no store is here: not tracked"]))
     return SUCCESS if is_all else FAILURE

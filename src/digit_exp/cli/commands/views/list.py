@@ -73,8 +73,7 @@ def run(options: Namespace) -> int:
     if options.verdicts:
         return _list_verdicts(options.json)
     found = Runs(OUTPUTS) if options.local else Runs.of_folder(uri=options.uri).briefly()
-    wanted = listing.Filter(options.sweep, options.status, options.data)
-    runs = [run for run in found.all if wanted.matches(run)]
+    runs = listing.select(found.all, options.sweep, options.status, options.data)
     grouped = options.sweep is None and options.best is None and not options.all
     sweeps = listing.sweeps(runs) if grouped else []
     if grouped:

@@ -4,7 +4,6 @@ The copy may say where it is itself: the folder of its data, the address of its 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,22 +43,14 @@ Changes = Mapping[str, Mapping[str, object]]
 """New values, by group and key."""
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A run that was taken in."""
-
-    run: FoundRun
-    synced: Synced | None
-    """What the store of this place has got; None if there is none."""
-
-
 def import_run(
     file: Path, *, name: str | None = None, uri: str | None = None, changes: Changes | None = None
-) -> Imported:
+) -> tuple[FoundRun, Synced | None]:
     """Make the run of an archive one of this folder, and of the store if it is there.
 
-    `name` is what it is to be called here, `changes` says where its data are. Raises RunError if
-    the archive is not whole or the run is here already; nothing is left of it then.
+    `name` is what it is to be called here, `changes` says where its data are. Returns the run, and
+    what the store has got, None without one. Raises RunError if the archive is not whole or the
+    run is here already; nothing is left of it then.
     """
     called = None if name is None else _folder_name(name)
     store, known = locate(uri, Path.cwd()), Runs.of_folder(uri=uri).all
@@ -77,7 +68,7 @@ def import_run(
         folder.rename(target)
     is_there = store.database is None or store.database.exists()
     synced = sync(target) if is_there else None
-    return Imported(in_folder(target, RunRecord.read(target)), synced)
+    return in_folder(target, RunRecord.read(target)), synced
 
 
 def unpack(file: Path, folder: Path, changes: Changes | None = None) -> FoundRun:

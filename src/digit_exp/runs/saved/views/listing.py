@@ -22,25 +22,6 @@ STARTED = "started"
 
 
 @dataclass(frozen=True)
-class Filter:
-    """A filter of runs; None or an empty value means all."""
-
-    sweep: str | None = None
-    statuses: Collection[str] = ()
-    """Some of the words that `status` returns."""
-    data: str | None = None
-    """The name of a data set, such as `mnist`."""
-
-    def matches(self, run: FoundRun) -> bool:
-        """Return whether a run is wanted."""
-        return (
-            self.sweep in (None, run.sweep)
-            and (not self.statuses or status(run) in self.statuses)
-            and (self.data is None or self.data == data_name(run))
-        )
-
-
-@dataclass(frozen=True)
 class SweepSummary:
     """The jobs of one sweep."""
 
@@ -74,6 +55,22 @@ class SweepSummary:
             "objective": self.objective.metric,
             "best": None if self.best is None else as_json(self.best),
         }
+
+
+def select(
+    runs: Iterable[FoundRun], sweep: str | None, statuses: Collection[str], data: str | None
+) -> list[FoundRun]:
+    """Return the runs of a sweep, with one of these words of `status`, on a data set.
+
+    None, or no word, means all.
+    """
+    return [
+        run
+        for run in runs
+        if sweep in (None, run.sweep)
+        and (not statuses or status(run) in statuses)
+        and (data is None or data == data_name(run))
+    ]
 
 
 def sweeps(runs: Iterable[FoundRun]) -> list[SweepSummary]:
