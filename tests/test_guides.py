@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from composing import check
+from digit_exp.cli.help import help_text
 from digit_exp.cli.parser import COMMANDS, command_parser
 from digit_exp.nn.activations import ACTIVATIONS
 from digit_exp.nn.layers import Layer
@@ -45,13 +47,17 @@ def blocks(text):
 def command_lines():
     """Yield the words of each command of the package, in a block, in a sentence or in a comment."""
     known = {}
-    for path in SHOWN:
-        text = path.read_text("utf-8").replace("\\\n", " ")
+    shown = {str(path.relative_to(ROOT)): path.read_text("utf-8") for path in SHOWN}
+    helps = {name: command.__doc__ for name, command in COMMANDS.items()} | {"all": help_text()}
+    for name, text in helps.items():  # an explanation stands behind two spaces
+        shown[f"help of {name}"] = re.sub(r"(?m)(?<=\S)  +.*", "", text)
+    for place, text in shown.items():
+        text = text.replace("\\\n", " ")
         lines = [line.strip(" #$") for line in text.splitlines()]
         for line in [*lines, *re.findall(r"`([^`\n]+)`", text)]:
             if found := PROGRAM.match(line):
                 words = tuple(shlex.split(line[found.end() :], comments=True))
-                known.setdefault(words, f"{path.relative_to(ROOT)}: {line}")
+                known.setdefault(words, f"{place}: {line}")
     return [pytest.param(list(words), id=name) for words, name in known.items()]
 
 
@@ -60,10 +66,13 @@ def test_a_command_that_is_shown_is_one(words, capsys):
     if any(part in word for word in words for part in ("$", "...", "…", "<", "adamm")):
         return  # what the reader puts there; `adamm` is a mistake on purpose
     if words and words[0] in COMMANDS:
+        options = Namespace()
         with suppress(SystemExit):
-            command_parser().parse_args(words)
+            options = command_parser().parse_args(words)
         usage = capsys.readouterr().err
         assert not usage or (len(words) == 1 and "are required" in usage)
+        if words[0] == "try":
+            assert check([*options.both, *options.words]) == []
         return
     overrides = [word for word in words if "=" in word and not word.startswith("-")]
     if "--config-dir" not in words and "seed=N" not in words:  # own presets, a placeholder

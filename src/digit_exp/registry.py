@@ -7,6 +7,7 @@ itself when it is put together. Only registered classes can be named in a config
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, is_dataclass
@@ -82,6 +83,11 @@ class Range:
             and (self.le is None or value <= self.le)
         )
 
+    def refusal(self, value: object, shown: str) -> str:
+        """Return what is said of a number that is not in the range, as it was written."""
+        advice = "; write a finite number" if value in (math.inf, -math.inf) else ""
+        return f"must be {self}, got {shown}{advice}"
+
     def __str__(self) -> str:
         low = {"(": self.gt, "[": self.ge}
         high = {")": self.lt, "]": self.le}
@@ -149,7 +155,7 @@ def _out_of_range(component: Component) -> Iterator[Problem]:
             if isinstance(item, bool) or not isinstance(item, int | float):
                 yield Problem(name, f"must be a number, got {item!r}")
             elif item not in limits:
-                yield Problem(name, f"must be {limits}, got {item!r}")
+                yield Problem(name, limits.refusal(item, repr(item)))
 
 
 def _choose(component: Component) -> Iterator[Problem]:

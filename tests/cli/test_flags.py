@@ -128,3 +128,17 @@ def test_the_variable_for_an_experiment_is_named_where_it_is_not_used(
         with pytest.raises(ZeroDivisionError):
             main(words)
         assert ("write tracking.experiment=mine" in capsys.readouterr().err) == said
+
+
+def test_a_flag_that_is_none_is_refused_under_the_name_of_the_command(say):
+    code, _, said = say("--fast")
+    assert code == 2
+    assert said.startswith("usage: digit-exp ")
+    assert "--fast" in said
+
+
+def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(say):
+    code, _, said = say(f"hydra.run.dir={__file__}", "data=synthetic", "tracking=none")
+    assert code == 1
+    assert "hydra.run.dir=FOLDER" in said
+    assert "Errno" not in said

@@ -152,3 +152,17 @@ def test_runs_of_the_store_without_a_folder_are_listed_unless_refused(folder, li
         "far": "mnist",
     }
     assert names(listed("--local")) == "near"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--data", "mnst"], ["--data mnst", "kmnist, mnist"]),
+        (["--sweep", "grit"], ["--sweep grit", "grid"]),
+        (["--data", "mnist", "--status", "pruned"], ["no runs", "6"]),
+    ],
+)
+def test_where_nothing_fits_it_is_said_what_there_is(runs, capsys, words, said):
+    assert main(["list", *words]) == 0
+    printed = capsys.readouterr().out
+    assert [text for text in said if text not in printed] == []

@@ -308,3 +308,17 @@ def test_a_plan_is_of_the_folder_where_it_is_made(tmp_path, monkeypatch):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
         assert compose(["seed=7"]).hydra["runtime"]["cwd"] == str(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "advice"),
+    [
+        ("hydra.sweeper.storage='postgresql://me:pw@here/db'", "sweeper.storage", "OPTUNA_STORAGE"),
+        ("hydra.run.dir=", "run.dir", "leave it out"),
+        ("hydra.launcher.n_jobs=x", "launcher.n_jobs", "Integer"),
+    ],
+)
+def test_a_wrong_setting_of_hydra_is_one_problem_with_what_to_do(override, key, advice):
+    (problem,) = check(["sweep=tpe", "hydra/launcher=joblib", override])
+    assert problem.path == f"hydra.{key}"
+    assert advice in problem.message

@@ -148,6 +148,7 @@ def test_an_unknown_key_is_told_the_nearest(override, message):
         ("optimizer.lr=null", "must be a number, got null"),
         ("optimizer.lr=true", "must be a number, got true"),
         ("optimizer.lr=nan", "must be at least 0, got nan"),
+        ("optimizer.lr=inf", "must be at least 0, got inf; write a finite number"),
         ("optimizer.lr=-1", "must be at least 0, got -1"),
         ("optimizer.beta1=1.0", "must be in [0, 1), got 1.0"),
         ("optimizer.clip_norm=0", "must be greater than 0, got 0"),

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from digit_exp.data.idx import DataError
 from digit_exp.data.sources import CsvFiles, Form, Mnist, PictureFolder
 from digit_exp.data.splits import class_counts
 from digit_exp.registry import ConfigError
+from digit_exp.runs.experiment import load_data
 
 DIGITS = Mnist().load().test
 
@@ -101,7 +103,7 @@ def test_every_unusable_picture_is_named_with_what_is_wrong(folder):
     [
         ([], "is not a folder"),
         (["only"], "holds 1 folders"),
-        (["a", "b"], "hold no pictures"),
+        (["a", "b"], "a has no pictures"),
         (["train/a", "train/b"], "a folder train, but no test"),
     ],
 )
@@ -111,6 +113,28 @@ def test_a_folder_without_classes_is_refused(tmp_path, made, words):
         (root / name).mkdir(parents=True)
     with pytest.raises(DataError, match=words):
         PictureFolder(dir=str(root)).load()
+
+
+def test_a_class_without_pictures_is_named(folder):
+    (folder / "dog").mkdir()
+    with pytest.raises(DataError, match=f"{folder / 'dog'} has no pictures"):
+        PictureFolder(dir=str(folder)).load()
+
+
+def test_a_link_that_leads_nowhere_is_named_as_other_unusable_pictures_are(folder):
+    (folder / "cow" / "away.png").symlink_to(folder / "nowhere.png")
+    with pytest.raises(DataError, match="1 of 31 pictures") as caught:
+        PictureFolder(dir=str(folder)).load()
+    assert f"{folder / 'cow' / 'away.png'}: No such file" in str(caught.value)
+
+
+def test_data_that_may_not_be_read_are_an_error_of_the_data(folder, monkeypatch):
+    def refuse(place):
+        raise PermissionError(13, "Permission denied", str(place))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(DataError, match=f"{folder}: Permission denied"):
+        load_data(PictureFolder(dir=str(folder)))
 
 
 def test_a_class_that_only_the_test_set_has_is_refused(folder, tmp_path_factory):
@@ -155,6 +179,16 @@ def test_a_csv_file_holds_labels_and_pixels(tmp_path, name, header):
     np.testing.assert_array_equal(data.train.images, DIGITS.images[:60])
     np.testing.assert_array_equal(data.train.labels, DIGITS.labels[:60])
     np.testing.assert_array_equal(data.test.labels, DIGITS.labels[60:90])
+
+
+@pytest.mark.parametrize("header", ['"label","a","b","c","d"', None])
+def test_a_csv_file_may_have_quotes_and_begin_as_excel_lets_it(tmp_path, header):
+    rows = [*filter(None, [header]), '"1","1","2","3","4"', "0,5,6,7,8"]
+    rows[0] = f"\ufeff{rows[0]}"
+    file = written(tmp_path / "a.csv", rows)
+    data = CsvFiles(train=file, test=file).load()
+    assert data.train.images.tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+    assert data.train.labels.tolist() == [1, 0]
 
 
 def test_a_csv_file_alone_gives_a_share_for_testing(tmp_path):

@@ -1,6 +1,9 @@
 """Options that commands share: RUN, --uri, --json."""
 
-from argparse import ArgumentParser
+import sys
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from contextlib import suppress
 
 RUN = (
     "a run's id or its first characters, a name, a folder, a checkpoint, 'latest', 'best' (in"
@@ -34,3 +37,20 @@ def add_json(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print JSON, in the shape of docs/commands.md"
     )
+
+
+def number(
+    kind: type[int] | type[float], least: int, most: int | None = None
+) -> Callable[[str], float]:
+    """Return what argparse reads a number with that is at least `least` and at most `most`."""
+    noun = "a whole number" if kind is int else "a number"
+    allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+
+    def read(text: str) -> float:
+        with suppress(ValueError):
+            value = kind(text)
+            if least <= value <= (sys.float_info.max if most is None else most):  # so no NaN
+                return value
+        raise ArgumentTypeError(f"must be {noun} {allowed}, got {text!r}")
+
+    return read

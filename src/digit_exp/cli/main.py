@@ -69,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             planned = _pinned(planned)
             return launch_sweep(planned) if planned.is_sweep else _run(planned)
     except OSError as error:  # before there was a log, or because there can be none
-        print(f"the folder of the run cannot be used: {error}", file=sys.stderr)
+        reason = f"{error.filename}: {error.strerror}" if error.filename else error
+        advice = "Start in a folder that can be written, or name one: hydra.run.dir=FOLDER"
+        print(f"the folder of the run cannot be used: {reason}. {advice}", file=sys.stderr)
         return FAILURE
     except (Exception, KeyboardInterrupt) as error:
         return report(error, counted=True)
@@ -98,6 +100,7 @@ def _flags(arguments: Sequence[str]) -> Namespace:
 
 def _parser() -> ArgumentParser:
     parser = get_args_parser()
+    parser.prog = "digit-exp"
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--explain", metavar="KEY")
     parser.add_argument("--json", action="store_true")

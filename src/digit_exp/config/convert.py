@@ -54,7 +54,7 @@ def convert(value: object, hint: Hint) -> Hint:
         return _choice(value, kind)
     found = _scalar(value, kind)
     if wrong := [limit for limit in limits if found not in limit]:
-        raise InvalidValue(f"must be {wrong[0]}, got {quoted(value)}")
+        raise InvalidValue(wrong[0].refusal(found, quoted(value)))
     return found
 
 

@@ -88,4 +88,4 @@ def store(uri: str | None) -> Check:
             "name another with --uri or MLFLOW_TRACKING_URI, or run without one",
         )
     running = sum(trial.is_running for trial in trials)
-    return Check(f"{place.address} answers, with {len(trials)} runs, {running} running")
+    return Check(f"{place.address} answers; runs: {len(trials)}, running: {running}")

@@ -14,6 +14,7 @@ from typing import Any
 from digit_exp.config.schema import RunConfig
 from digit_exp.data.dataset import Dataset, Split
 from digit_exp.data.deformations import deformations
+from digit_exp.data.idx import DataError
 from digit_exp.data.sources import DataSource, Normalize
 from digit_exp.data.splits import pixel_statistics, subset, train_val_split
 from digit_exp.nn.learner import Learner
@@ -168,8 +169,16 @@ def epochs_of(checkpoint: Checkpoint, config: RunConfig) -> int:
 
 @lru_cache(maxsize=1)
 def load_data(source: DataSource) -> Dataset:
-    """Return the data set of `source`, cached for the jobs of a sweep."""
-    return source.load()
+    """Return the data set of `source`, cached for the jobs of a sweep.
+
+    Raises DataError for a file that cannot be read, too.
+    """
+    try:
+        return source.load()
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise DataError(f"the data cannot be read: {error.filename}: {error.strerror}") from error
 
 
 def split_seed(config: RunConfig) -> int:

@@ -56,6 +56,8 @@ class WriteFailures:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory"
     return f"{type(error).__name__}: {error}"
 
 

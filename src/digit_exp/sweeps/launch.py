@@ -205,7 +205,8 @@ def _settings(context: SweepContext, plan: Plan) -> Mapping[str, object]:
 
 def _announce(plan: Plan, planned: Sequence[JobResult], context: SweepContext) -> None:
     """Print what is about to happen: how many jobs, what varies, how large the networks are."""
-    print(f"sweep {context.name}: {context.jobs} jobs, in {relative_to_cwd(context.path)}")
+    jobs = "1 job" if context.jobs == 1 else f"{context.jobs} jobs"
+    print(f"sweep {context.name}: {jobs}, in {relative_to_cwd(context.path)}")
     for key in swept_keys(plan):
         values = dict.fromkeys(json.dumps(job.config.get(key)) for job in planned)
         print(f"  {key}: {', '.join(values)}")

@@ -80,3 +80,10 @@ def test_the_champion_is_the_better_one(say):
     assert say("other", "--name", "less-noise")[0] == 0
     assert say("bad", "--force")[0] == 0
     assert "champion already" in say("bad")[1]
+
+
+def test_a_run_that_is_not_tracked_is_told_how_it_gets_there(tmp_path, monkeypatch, train, capsys):
+    monkeypatch.chdir(tmp_path)
+    place = train(tmp_path / "outputs" / "one")
+    assert main(["promote", str(place)]) == 2
+    assert f"digit-exp sync {place}" in capsys.readouterr().err

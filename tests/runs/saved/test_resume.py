@@ -89,3 +89,8 @@ def test_without_any_run_there_is_nothing_to_resume(tmp_path):
 def test_a_folder_without_checkpoint_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="has no checkpoint"):
         find_checkpoint(str(tmp_path), tmp_path)
+
+
+def test_an_empty_name_is_no_run_and_not_this_folder(tmp_path):
+    with pytest.raises(ConfigError, match="no runs below"):
+        find_checkpoint("", tmp_path)

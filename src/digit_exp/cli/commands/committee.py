@@ -17,7 +17,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from datetime import datetime
 
-from digit_exp.cli.arguments import add_json, add_runs, add_store
+from digit_exp.cli.arguments import add_json, add_runs, add_store, number
 from digit_exp.cli.exit_codes import SUCCESS
 from digit_exp.cli.output import print_finding
 
@@ -25,7 +25,10 @@ from digit_exp.cli.output import print_finding
 def configure(parser: ArgumentParser) -> None:
     add_runs(parser)
     parser.add_argument(
-        "--best", type=int, metavar="K", help="take the K runs of the best validation accuracy"
+        "--best",
+        type=number(int, 2),
+        metavar="K",
+        help="take the K runs of the best validation accuracy",
     )
     parser.add_argument("--name", help="the name of the new run (default: committee of N)")
     add_json(parser)

@@ -13,14 +13,16 @@ It runs until Ctrl-C, for this machine only. If the port is taken, the next free
 
 from argparse import ArgumentParser, Namespace
 
-from digit_exp.cli.arguments import RUN, add_store
+from digit_exp.cli.arguments import RUN, add_store, number
 
 PORT = 8470
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"{RUN}; default: best")
-    parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
+    parser.add_argument(
+        "--port", type=number(int, 0, 65535), default=PORT, help="default: %(default)s"
+    )
     parser.add_argument("--no-browser", action="store_true", help="only print the link")
     add_store(parser)
 

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from digit_exp.cli.arguments import add_json, add_run, add_store
+from digit_exp.cli.arguments import add_json, add_run, add_store, number
 from digit_exp.cli.output import print_finding
 from digit_exp.registry import ConfigError
 
@@ -28,7 +28,7 @@ def configure(parser: ArgumentParser) -> None:
     add_run(parser)
     parser.add_argument(
         "--tolerance",
-        type=float,
+        type=number(float, 0, 100),
         default=0.5,
         metavar="POINTS",
         help="how far validation and test accuracy may be apart, in percentage points, to be"

@@ -8,7 +8,7 @@ after a kill.
 Examples:
   digit-exp try optimizer=lion optimizer.lr=3e-4        against the defaults
   digit-exp try schedule=one_cycle --against best       against the best run's configuration
-  digit-exp try model.hidden=[512] --both trainer.epochs=5 data=fashion
+  digit-exp try model.hidden=[512] --both trainer.epochs=5 data=fashion_mnist
 
 exit codes: 0 better, 3 worse, 4 no difference, 5 undecided, 1 a run failed, 2 nothing to compare
 Verdicts are kept in outputs/verdicts.jsonl; digit-exp list --verdicts shows them.
@@ -18,7 +18,7 @@ docs/statistics.md explains the test.
 import sys
 from argparse import ArgumentParser, Namespace
 
-from digit_exp.cli.arguments import add_json, add_store
+from digit_exp.cli.arguments import add_json, add_store, number
 from digit_exp.cli.exit_codes import FAILURE, SUCCESS
 from digit_exp.cli.output import print_json
 from digit_exp.runs.errors import JobFailed
@@ -40,11 +40,15 @@ def configure(parser: ArgumentParser) -> None:
         "--both", nargs="+", default=[], metavar="KEY=VALUE", help="what holds for both sides"
     )
     parser.add_argument(
-        "--max-pairs", type=int, default=8, metavar="N", help="pairs at most; default: 8"
+        "--max-pairs",
+        type=number(int, 1),
+        default=8,
+        metavar="N",
+        help="pairs at most; default: 8",
     )
     parser.add_argument(
         "--indifference",
-        type=float,
+        type=number(float, 0, 100),
         default=0.2,
         metavar="POINTS",
         help="a difference that does not matter, in percentage points; default: 0.2",

@@ -34,6 +34,7 @@ from digit_exp.config.serialize import unused
 from digit_exp.registry import ConfigError, Problem
 
 CHOICES = [*GROUPS, *PRESETS]
+MERGING = "Error merging override "
 """The groups of which a command line names one file each."""
 
 NO_COMPOSITION = (HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError)
@@ -252,6 +253,9 @@ def _values(
 def _reason(error: Exception) -> Problem:
     texts = [str(cause) for cause in (error, error.__cause__) if cause is not None]
     first, *_ = next((text for text in texts if text.strip()), "").strip().split("\n\n")
+    if first.startswith(MERGING) and len(texts) > 1:  # which says only what was typed
+        key, _, _ = first.removeprefix(MERGING).partition("=")
+        return Problem(key, texts[1].partition("\n")[0])
     return Problem("", " ".join(first.split()))
 
 

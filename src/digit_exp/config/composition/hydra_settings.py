@@ -17,7 +17,7 @@ from digit_exp.config.paths import conf_dir
 from digit_exp.config.serialize import read_yaml
 from digit_exp.config.suggestions import question
 from digit_exp.registry import Problem
-from digit_exp.tracking.mlflow.uri import has_password
+from digit_exp.tracking.mlflow.uri import STORAGE, STORAGE_ENVIRONMENT, has_password
 
 EXTRAS = {"ray": "ray", "submitit_local": "slurm", "submitit_slurm": "slurm"}
 """Launchers, with the extra of this package that installs each."""
@@ -155,8 +155,14 @@ def settings_problems(hydra: DictConfig) -> Iterator[Problem]:
         if made.get(key) not in (None, shipped.get(key)):
             yield Problem(f"hydra.{key}", why)
     for key, value in made.items():
+        if key.startswith("overrides."):  # each is among the settings too
+            continue
         if any(map(has_password, texts_in(value))):
-            yield Problem(f"hydra.{key}", SECRET)
+            instead = f", and give the address in the environment: {STORAGE_ENVIRONMENT}"
+            yield Problem(f"hydra.{key}", SECRET + (instead if f"hydra.{key}" == STORAGE else ""))
+    if made.get("run.dir") == "":
+        message = "must name a folder, got ''; leave it out to have one made"
+        yield Problem("hydra.run.dir", message)
     for key in COUNTS:
         value, of_cores = made.get(key), key.endswith("n_jobs")
         if isinstance(value, int) and (value == 0 or (value < 0 and not of_cores)):

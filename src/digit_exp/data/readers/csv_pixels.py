@@ -57,7 +57,16 @@ def _read(path: Path, label: str, shape: Shape | None) -> Images:
 def _parse(path: Path, label: str) -> Table:
     column, skipped = _label_column(path, label)
     try:
-        values = np.loadtxt(path, np.int32, delimiter=",", skiprows=skipped, ndmin=2, comments=None)
+        values = np.loadtxt(
+            path,
+            np.int32,
+            comments=None,
+            delimiter=",",
+            skiprows=skipped,
+            ndmin=2,
+            encoding="utf-8-sig",  # as Excel writes it
+            quotechar='"',
+        )
     except (ValueError, OSError, EOFError) as error:
         raise DataError(
             f"{path}{_place(str(error), skipped)}. Each line must have the same number of whole"

@@ -24,7 +24,10 @@ def decoded(files: Iterable[Path], how: object, decode: Callable[[], Pixels]) ->
     Files are the same if path, size and time of change are. `how` is what else the result depends
     on. A cache that cannot be written is no error.
     """
-    stats = [(str(file.resolve()), file.stat()) for file in files]
+    try:
+        stats = [(str(file.resolve()), file.stat()) for file in files]
+    except OSError:  # decoding says of which file that is
+        return decode()
     place = repr((VERSION, how, [name for name, _ in stats]))
     state = repr([(stat.st_size, stat.st_mtime_ns) for _, stat in stats])
     kept = cache_folder("decoded") / f"{_digest(place)}.npz"

@@ -45,6 +45,7 @@ def read_pictures(
             " classes directly into it"
         )
     classes = _classes(train or folder)
+    _require_pictures(train or folder, classes)
     images = _read(train or folder, classes, shape, is_character)
     if test is None:
         parts = hold_out(*images, test_ratio)
@@ -73,6 +74,16 @@ def _classes(folder: Path) -> list[str]:
     return sorted(names, key=lambda name: (int(name) if are_numbers else 0, name))
 
 
+def _require_pictures(folder: Path, classes: Sequence[str]) -> None:
+    """Raise DataError if a class has nothing to be learnt from."""
+    for name in classes:
+        if not _pictures(folder / name):
+            raise DataError(
+                f"{folder / name} has no pictures ({', '.join(SUFFIXES)}). Put some in, or remove"
+                " the folder"
+            )
+
+
 def _read(folder: Path, classes: Sequence[str], shape: Shape, is_character: bool) -> Images:
     found = [_pictures(folder / name) if (folder / name).is_dir() else [] for name in classes]
     files = [file for some in found for file in some]
@@ -94,7 +105,8 @@ def _decode_all(files: Sequence[Path], shape: Shape, is_character: bool) -> Pixe
             levels = decode(file.read_bytes())
             return normalize(levels, shape) if is_character else fill(levels, shape)
         except (PictureError, NoDigit, OSError) as error:
-            return f"{file}: {error}"
+            reason = error.strerror if isinstance(error, OSError) else None
+            return f"{file}: {reason or error}"
 
     with ThreadPoolExecutor() as pool:
         results = list(pool.map(one, files))

@@ -66,7 +66,7 @@ def run_folder(checkpoint: Path) -> Path | None:
 
 
 def _folder(resume: str, outputs: Path = OUTPUTS) -> Path:
-    if Path(resume).is_dir():
+    if resume and Path(resume).is_dir():
         return Path(resume)
     try:
         found = Runs(outputs).find(resume)

@@ -93,7 +93,7 @@ def translate_errors(store: Store) -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         raise TrackingError(
-            f"cannot use the MLflow store {store.address}. {advice(error, store)}, or run"
+            f"cannot use the MLflow store {store.address}. {advice(error, store)}, or train"
             f" without it: tracking=none\n  ({store.hide(reason(error))})"
         ) from error
 
@@ -104,7 +104,7 @@ def experiment_id(client: MlflowClient, store: Store, name: str) -> str:
     if not found:  # as of a page that answers {} to anything
         raise TrackingError(
             f"what answers at {store.address} is no MLflow server: it knows no experiments."
-            " Check tracking.uri, or run without it: tracking=none"
+            " Check tracking.uri, or train without it: tracking=none"
         )
     return found
 

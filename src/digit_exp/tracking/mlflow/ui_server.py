@@ -25,16 +25,15 @@ TRIES = 100
 
 def free_port(first: int = PORT) -> int:
     """Return the first free port from `first` on; raises TrackingError."""
-    for port in range(first, min(first + TRIES, 65536)):
+    last = min(first + TRIES - 1, 65535)
+    for port in range(first, last + 1):
         with socket.socket() as taken:
             # as the server will: a port that was closed a moment ago is free
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with suppress(OSError):
                 taken.bind((HOST, port))
                 return port
-    raise TrackingError(
-        f"ports {first} to {first + TRIES - 1} are all in use; choose another: --port 8080"
-    )
+    raise TrackingError(f"ports {first} to {last} are all in use; choose another: --port 8080")
 
 
 SOURCE = Path(__file__).parents[3]

@@ -20,7 +20,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import add_json, add_store
+from digit_exp.cli.arguments import add_json, add_store, number
 from digit_exp.cli.output import columns, print_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def configure(parser: ArgumentParser) -> None:
     age = parser.add_mutually_exclusive_group()
     age.add_argument(
         "--days",
-        type=float,
+        type=number(float, 0),
         default=DAYS,
         metavar="N",
         help="how long a removed run can still be restored (default: %(default)s)",

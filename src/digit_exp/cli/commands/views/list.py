@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from digit_exp.cli.arguments import add_json, add_store
+from digit_exp.cli.arguments import add_json, add_store, number
 from digit_exp.cli.output import columns, print_json
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def configure(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "--best",
-        type=int,
+        type=number(int, 1),
         metavar="N",
         help="only the best N, of sweeps too, in validation accuracy or in the metric of --sort",
     )
@@ -84,11 +84,28 @@ def run(options: Namespace) -> int:
         rows = [listing.as_json(run) for run in runs]
         print_json({"runs": rows, "sweeps": [sweep.as_json() for sweep in sweeps]})
         return 0
+    if not runs and not sweeps and found.all:
+        print(_none_of(found.all, options))
+        return 0
     shown = runs if options.all or options.best else runs[:SHOWN]
     print(_tables(shown, sweeps, key), end="")
     if len(shown) < len(runs):
         print(f"... and {len(runs) - len(shown)} more; --all lists them")
     return 0
+
+
+def _none_of(runs: Sequence[FoundRun], options: Namespace) -> str:
+    """Return that no run has what was asked for, and the names that there are."""
+    from digit_exp.runs.saved.views.listing import data_name
+
+    for flag, asked, known in (
+        ("--sweep", options.sweep, {run.sweep for run in runs}),
+        ("--data", options.data, {data_name(run) for run in runs}),
+    ):
+        if asked is not None and asked not in known:
+            names = ", ".join(sorted(filter(None, known))) or "none"
+            return f"no runs with {flag} {asked}; there are: {names}"
+    return f"no runs like that, of {len(runs)} that are here"
 
 
 def _list_verdicts(as_json: bool) -> int:

@@ -17,13 +17,15 @@ import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from digit_exp.cli.arguments import RUN, add_store
+from digit_exp.cli.arguments import RUN, add_store, number
 from digit_exp.tracking.mlflow.links import HOST, PORT
 
 
 def configure(parser: ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", metavar="RUN", help=f"{RUN}; default: all runs")
-    parser.add_argument("--port", type=int, default=PORT, help="default: %(default)s")
+    parser.add_argument(
+        "--port", type=number(int, 1, 65535), default=PORT, help="default: %(default)s"
+    )
     parser.add_argument("--no-browser", action="store_true", help="only print the link")
     add_store(parser)
 

@@ -1,6 +1,7 @@
 """Make a run's model the champion, unless a paired test finds it worse than the present one."""
 
 import re
+import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -153,7 +154,10 @@ def _finished(runs: Runs, text: str) -> tuple[FoundRun, Trial]:
     if run.store is None and run.run_id is not None:  # found by its folder
         run = runs.find(run.run_id)
     if run.store is None or run.trial is None:
-        raise RunError(f"{run.label} is not tracked in MLflow, where the champion is kept")
+        raise RunError(
+            f"{run.label} is not tracked in MLflow, where the champion is kept. Send it there:"
+            f" {shlex.join(['digit-exp', 'sync', text])}"
+        )
     if run.status != "FINISHED":
         raise RunError(f"{run.label} is {run.status.lower()}; only a finished run is promoted")
     return run, run.trial
