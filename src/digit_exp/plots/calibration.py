@@ -24,10 +24,13 @@ FEW = 10
 """Images of a bin that are too few to judge it by."""
 
 
-def reliability(labels: Labels, probabilities: Array, temperature: float, bins: int = 15) -> Figure:
+def reliability(
+    labels: Labels, probabilities: Array, temperature: float | None, bins: int = 15
+) -> Figure:
     """Draw accuracy against confidence, bin by bin: on the diagonal, a network is calibrated.
 
-    DeGroot and Fienberg, The Statistician 32 (1983). `probabilities` are those at `temperature`.
+    DeGroot and Fienberg, The Statistician 32 (1983). `probabilities` are those at `temperature`,
+    which is None if none was fitted.
     """
     confidence = probabilities.max(axis=1).astype(np.float64)
     is_right = probabilities.argmax(axis=1) == labels
@@ -37,10 +40,10 @@ def reliability(labels: Labels, probabilities: Array, temperature: float, bins: 
     mean = np.bincount(which, confidence, bins)[present] / counts[present]
     accuracy = np.bincount(which, is_right, bins)[present] / counts[present]
     error = float(np.abs(accuracy - mean) @ counts[present] / max(len(labels), 1))
-    note = (
-        f"test set; expected calibration error {percent(error, 2)};"
-        f" temperature {temperature:.3g}, fitted on the validation set"
-    )
+    fitted = "not calibrated"
+    if temperature is not None:
+        fitted = f"temperature {temperature:.3g}, fitted on the validation set"
+    note = f"test set; expected calibration error {percent(error, 2)}; {fitted}"
     figure = sheet(4.6, "Reliability diagram", note)
     diagram, histogram = panels(figure, 2, 2)
     _diagram(diagram, mean, accuracy, counts[present] >= FEW)

@@ -18,12 +18,14 @@ from matplotlib.ticker import MaxNLocator
 from digit_exp.arrays import Array, Metrics
 from digit_exp.plots.parts.canvas import (
     BLUE,
+    HEADER,
     INK,
     MUTED,
     PERCENT,
     SPLIT_COLORS,
     SPLIT_NAMES,
     STEPS,
+    end_at_one,
     message,
     number_axis,
     panels,
@@ -36,6 +38,9 @@ History = Sequence[Metrics]
 
 MOST_MARKERS = 40
 """Longer lines have no markers: they would run into each other."""
+
+LINE = 0.19
+"""Inches from one line of a legend to the next."""
 
 NOTHING = "There is nothing to draw: no epoch was measured."
 
@@ -57,8 +62,7 @@ def learning_curves(history: History, best_epoch: int | None) -> Figure:
     losses = np.concatenate([_series(history, f"{s}_loss")[1] for s in ("train", "val")])
     number_axis(loss, losses, 1)
     accuracy.yaxis.set_major_formatter(PERCENT)
-    bottom, top = accuracy.get_ylim()
-    accuracy.set_ylim(top=min(top, 1 + 0.02 * (1 - bottom)))
+    end_at_one(accuracy)
     header = (1, 1 - 0.3 / figure.get_figheight())  # where no data are
     above = figure.legend(*loss.get_legend_handles_labels(), loc="center right", ncols=4)
     above.set_bbox_to_anchor(header)
@@ -85,9 +89,11 @@ def learning_rate(history: History) -> Figure:
 
 def gradient_norms(history: History) -> Figure:
     """Draw the norm of the loss gradient, layer by layer and for all parameters together."""
-    if not _layers(history, "gradient_norms") and not len(_series(history, "gradient_norm")[0]):
+    layers = _layers(history, "gradient_norms")
+    if not layers and not len(_series(history, "gradient_norm")[0]):
         return message("Gradient norms", NOTHING)
-    figure = sheet(4.2, "Gradient norms", "before clipping, mean of the steps of each epoch")
+    note = "before clipping, mean of the steps of each epoch"
+    figure = sheet(_height_beside(len(layers) + 1), "Gradient norms", note)
     (axes,) = panels(figure, 1, 1)
     _layer_lines(axes, history, "gradient_norms", "", "gradient norm ‖∂loss/∂w‖₂")
     _line(axes, history, "gradient_norm", "all parameters", INK, "--")
@@ -99,7 +105,9 @@ def layer_statistics(history: History) -> Figure:
     """Draw the norm of every layer's weights and how much an update changes them."""
     if not _layers(history, "weight_norms") and not _layers(history, "update_ratios"):
         return message("Layer statistics", NOTHING)
-    figure = sheet(4.2, "Layer statistics", "after each epoch; the update is that of its last step")
+    lines = len(_layers(history, "weight_norms"))
+    note = "after each epoch; the update is that of its last step"
+    figure = sheet(_height_beside(lines), "Layer statistics", note)
     norms, ratios = panels(figure, 2, 2)
     _layer_lines(norms, history, "weight_norms", "Weight norm", "‖w‖₂")
     _layer_lines(ratios, history, "update_ratios", "Update ratio", "‖Δw‖₂ / ‖w‖₂")
@@ -178,6 +186,11 @@ def _epoch_axis(axes: Axes, history: History) -> None:
     first, last = history[0]["epoch"], history[-1]["epoch"]
     axes.set_xlim(first - 0.5, last + max(0.5, 0.02 * (last - first)))
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=STEPS, min_n_ticks=1))
+
+
+def _height_beside(lines: int) -> float:
+    """Return the inches that a figure needs for a legend of `lines` beside its axes."""
+    return max(4.2, HEADER + 0.3 + LINE * lines)
 
 
 def _legend_beside(figure: Figure, axes: Axes) -> None:

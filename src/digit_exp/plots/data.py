@@ -34,10 +34,13 @@ from digit_exp.plots.parts.canvas import (
     style_axes,
 )
 from digit_exp.plots.parts.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show, with_gap
-from digit_exp.plots.parts.values import write_values
+from digit_exp.plots.parts.values import write_classes
 
 MOST_LABELS = 12
 """Bars that have their numbers written above them; the numbers of more would run together."""
+
+MOST_NAMES = 30
+"""Classes that are named below their bars."""
 
 TALLEST = 6.0
 """Inches: how high the rows of augmented images may be together."""
@@ -61,10 +64,7 @@ def class_distribution(counts: Mapping[str, Labels], names: Sequence[str]) -> Fi
     for axes, (split, numbers) in zip(grid, counts.items(), strict=True):
         _bars(axes, split, numbers)
     grid[-1].set_xlabel("class")
-    if len(names) <= MOST_LABELS:
-        write_values(grid[-1], "x", range(len(names)), names)
-    else:
-        grid[-1].xaxis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
+    write_classes(grid[-1], "x", names, MOST_NAMES)
     return figure
 
 

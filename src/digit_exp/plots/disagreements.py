@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from digit_exp.arrays import Array, Pixels
 from digit_exp.plots.parts.canvas import DPI, HEADER, INK, LEFT, MUTED, WIDTH, message, sheet
 from digit_exp.plots.parts.mosaic import PAPER, brightest, mosaic, show
+from digit_exp.plots.parts.values import CLASS_LETTERS, shortened
 
 COLUMNS = 10
 MOST = 20
@@ -76,9 +77,14 @@ def _draw(figure: Figure, block: Block, cell: tuple[int, int], dots: float, top:
         heading += f", here the {MOST} clearest"
     axes.text(0, -0.08 * per_inch, heading, size=10, color=INK, va="bottom")
     width = shown.shape[2]
-    classes = list(zip(block.true, block.predicted, strict=True))[:MOST]
+    known = sorted({*block.true, *block.predicted})
+    short = dict(zip(known, shortened(known, CLASS_LETTERS), strict=True))
+    classes = [
+        (short[true], short[predicted])
+        for true, predicted in zip(block.true, block.predicted, strict=True)
+    ]
     are_short = _are_short(block)
-    for position, (true, predicted) in enumerate(classes):
+    for position, (true, predicted) in enumerate(classes[:MOST]):
         row, column = divmod(position, COLUMNS)
         x = column * cell[1] + width / 2
         y = row * cell[0] + shown.shape[1] + 0.02 * per_inch

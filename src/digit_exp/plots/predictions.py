@@ -20,7 +20,6 @@ from digit_exp.plots.parts.canvas import (
     LEFT,
     MUTED,
     PERCENT,
-    STEPS,
     TOP,
     message,
     percent,
@@ -29,15 +28,25 @@ from digit_exp.plots.parts.canvas import (
     style_axes,
 )
 from digit_exp.plots.parts.mosaic import PAPER, brightest, dots_per_pixel, mosaic, show
-from digit_exp.plots.parts.values import write_values
+from digit_exp.plots.parts.values import (
+    CLASS_LETTERS,
+    LETTER_WIDTH,
+    MAX_LETTERS,
+    shortened,
+    write_classes,
+)
 
 Counts = NDArray[np.intp]
 
-NUMBERED, NAMED = (LEFT - 0.2, 0.65, 5.3), (1.1, 0.95, 4.6)
-"""Inches left of the matrix, below it, and its size: with numbers of classes, and with names."""
+NUMBERED, NAMED = (LEFT - 0.2, 0.65, 5.3), (0.45, 1.05, 4.4)
+"""Inches left of the matrix, below it, and its size: with numbers of classes, and with names,
+whose own width is left of it as well."""
 
 MOST_NUMBERS = 16
 """Classes of which every cell has its number; the cells of more would be too small for it."""
+
+MOST_NAMES, MOST_SHORT = 20, 30
+"""Classes that are named beside the matrix, and such with short names."""
 
 MOST_PAIRS = 12
 """Lines in the list of frequent errors."""
@@ -66,7 +75,7 @@ def confusion_matrix(labels: Labels, predictions: Labels, names: Sequence[str]) 
     counts = counts.reshape(classes, classes)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     right, total = int(counts.trace()), len(labels)
-    left, below, size = NUMBERED if _are_short(names) else NAMED
+    left, below, size = _place(names)
     figure = sheet(
         size + TOP + below,
         f"Confusion matrix, accuracy {percent(right / max(total, 1), 2)}",
@@ -92,7 +101,7 @@ def misread_digits(
     count: int = 25,
 ) -> Figure:
     """Draw the images whose wrong prediction is the most confident, the worst first."""
-    title = "Most confident errors"
+    title, names = "Most confident errors", shortened(names, CLASS_LETTERS)
     predictions = probabilities.argmax(axis=1)
     wrong = np.flatnonzero(predictions != labels)
     if not wrong.size:
@@ -107,11 +116,11 @@ def misread_digits(
     figure = sheet(
         HEADER + len(large) / per_inch,
         title,
-        f"true → predicted class, with the calibrated confidence;"
+        f"true → predicted class, with the confidence of `predict`;"
         f" {len(worst):,} of {len(wrong):,} errors among {len(labels):,} images",
     )
     axes = show(figure, large, dots, PAPER, (0, brightest(images))).axes
-    size = (12 if len(names) <= 10 else 9.5) if are_short else 8.5  # two digits must fit as well
+    size = (12 if len(names) <= 10 else 9.5) if are_short else 8  # two digits must fit as well
     for position, (true, row) in enumerate(zip(labels[worst], probabilities[worst], strict=True)):
         top, left = (n * step for n, step in zip(divmod(position, COLUMNS), cell, strict=True))
         x, y = left + width + 0.08 * per_inch, top + height / 2
@@ -126,6 +135,14 @@ def _are_short(names: Sequence[str]) -> bool:
     return max(map(len, names), default=0) <= SHORT
 
 
+def _place(names: Sequence[str]) -> tuple[float, float, float]:
+    """Return the inches left of the matrix, below it, and its size."""
+    if _are_short(names):
+        return NUMBERED
+    left, below, size = NAMED
+    return left + LETTER_WIDTH * min(max(map(len, names)), MAX_LETTERS), below, size
+
+
 def _cells(axes: Axes, shares: Array, largest: float, names: Sequence[str]) -> QuadMesh:
     """Colour the cells: the diagonal in quiet blue, the errors in orange up to the `largest`."""
     classes = len(shares)
@@ -136,13 +153,9 @@ def _cells(axes: Axes, shares: Array, largest: float, names: Sequence[str]) -> Q
     style_axes(axes, "", "predicted class", "true class")
     axes.set_ylim(classes - 0.5, -0.5)
     axes.grid(visible=False)
-    if classes <= MOST_NUMBERS:
-        write_values(axes, "x", range(classes), names)
-        write_values(axes, "y", range(classes), names)
-    else:
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(MaxNLocator(20, integer=True, steps=STEPS))
-            axis.set_major_formatter(lambda at, _: names[int(at)] if 0 <= at < classes else "")
+    most = MOST_SHORT if _are_short(names) else MOST_NAMES
+    write_classes(axes, "x", names, most)
+    write_classes(axes, "y", names, most)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return errors
@@ -182,10 +195,11 @@ def _frequent_errors(
     pairs = [divmod(int(i), len(counts)) for i in np.argsort(-errors, axis=None, kind="stable")]
     pairs = [pair for pair in pairs[:MOST_PAIRS] if errors[pair]]
     size = 9.5 if _are_short(names) else 8
+    names = shortened(names, CLASS_LETTERS)
     lines = {
         0.0: ["true → predicted", *(f"{names[true]} → {names[read]}" for true, read in pairs)],
-        1.45: ["", *(f"{errors[pair]:,}" for pair in pairs)],
-        1.95: ["", *(percent(float(shares[pair])) for pair in pairs)],
+        1.65: ["", *(f"{errors[pair]:,}" for pair in pairs)],
+        2.15: ["", *(percent(float(shares[pair])) for pair in pairs)],
     }
     width, height = figure.get_size_inches()
     left, top = at

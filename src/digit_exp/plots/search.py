@@ -27,6 +27,12 @@ from digit_exp.plots.parts.scale import Scale
 MAX_LABEL = 14
 """Letters of a value beside an axis of parallel coordinates."""
 
+MOST_NAMES = 4
+"""Axes whose names stand in one line; of more, every second name stands a line lower."""
+
+LOWER = 18
+"""Points from an axis of parallel coordinates to a name in the second line."""
+
 
 @dataclass(frozen=True)
 class ParallelAxis:
@@ -43,18 +49,21 @@ def best_so_far(numbers: Sequence[int], scores: Sequence[float], scale: Scale) -
     title = "Best value so far"
     if not len(numbers):
         return message(title, "There is nothing to draw: no job has a score.")
-    figure = sheet(3.8, title, "a point for each job that has a score")
-    (axes,) = panels(figure, 1, 1)
     values = np.array(scores, float)
+    low, high = scale.limits(values)
+    room = 0.08 * (high - low)
+    bottom = max(low - room, low / 2) if low > 0 and not scale.is_share else low - room
+    top = scale.top(low, high + room)
+    outside = int(((values < bottom) | (values > top)).sum())
+    note = f"; {outside:,} of {len(values):,} beyond the axis" if outside else ""
+    figure = sheet(3.8, title, f"a point for each job that has a score{note}")
+    (axes,) = panels(figure, 1, 1)
     best = (np.maximum if scale.is_share else np.minimum).accumulate(values)
     axes.plot(numbers, values, "o", color="#AEB6C0", markersize=4, label="job")
     axes.step(numbers, best, where="post", color=BLUE, linewidth=2, label="best so far")
     style_axes(axes, "", "job", scale.label)
     scale.set_axis(axes, values)
-    low, high = scale.limits(values)
-    room = 0.08 * (high - low)
-    bottom = max(low - room, low / 2) if low > 0 and not scale.is_share else low - room
-    axes.set_ylim(bottom, scale.top(low, high + room))
+    axes.set_ylim(bottom, top)
     axes.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=STEPS))
     axes.legend(loc="best")
     return figure
@@ -109,6 +118,9 @@ def parallel_coordinates(
     axes.set_ylim(-0.04, 1.04)
     axes.set_xticks(range(len(axes_of)), [axis.name for axis in axes_of])
     axes.tick_params(length=0, labelcolor=INK)
+    if len(axes_of) > MOST_NAMES:
+        for tick in axes.xaxis.get_major_ticks()[1::2]:
+            tick.set_pad(LOWER)
     axes.set_yticks([])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

@@ -19,6 +19,7 @@ from digit_exp.plots.parts.canvas import (
     PERCENT,
     STEPS,
     VERMILION,
+    end_at_one,
     message,
     number_axis,
     panels,
@@ -59,6 +60,7 @@ def best_curves(
     histories = [history for some in runs.values() for history in some]
     number_axis(loss, [loss for one in histories for loss in _series(one, "val_loss").values()], 1)
     accuracy.yaxis.set_major_formatter(PERCENT)
+    end_at_one(accuracy)
     figure.legend(*loss.get_legend_handles_labels(), loc="outside lower left")
     return figure
 
@@ -90,6 +92,8 @@ def trade_off(
     number_ticks(axes, "x", x.tolist())
     scale.set_axis(axes, y)
     axes.margins(0.06, 0.1)
+    if scale.is_share:
+        end_at_one(axes)
     return figure
 
 

@@ -141,7 +141,7 @@ def _write_outcome(
     if state.stop_reason == "diverged" and isinstance(network, Network):
         with failures.collect(str(paths.LAST_FINITE), Exception):
             save_network(experiment.folder / paths.LAST_FINITE, network)
-    temperature = result.summary.get("temperature", 1.0)
+    temperature = result.summary.get("temperature")
     if predictions is not None:
         with failures.collect(paths.TEST_PREDICTIONS, Exception):
             predictions.write(experiment.folder / paths.TEST_PREDICTIONS)
@@ -150,7 +150,7 @@ def _write_outcome(
             data, file = experiment.dataset, experiment.folder / paths.MODEL
             form = getattr(experiment.config.data, "form", None)
             reads = picture_kind(data.name, form and form.value, data.named)
-            write_model(file, network, data.image_shape, temperature, reads)
+            write_model(file, network, data.image_shape, temperature or 1.0, reads)
     log_end(experiment, result, state)
     log.info("\ndrawing figures ...")
     draw(experiment, state, predictions, temperature)

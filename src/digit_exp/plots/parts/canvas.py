@@ -144,6 +144,12 @@ def number_axis(axes: Axes, values: Iterable[float], factor: float = 10) -> None
     axes.yaxis.set_major_formatter(NUMBER)
 
 
+def end_at_one(axes: Axes) -> None:
+    """Let the y axis of an accuracy end not far above 100 %."""
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(top=min(top, 1 + 0.02 * (1 - bottom)))
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share as text. Only what is exactly 1 is 100 %.
 

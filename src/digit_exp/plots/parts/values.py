@@ -33,6 +33,9 @@ LETTER_WIDTH = 0.068
 MAX_LETTERS = 16
 """Letters of a name at an axis."""
 
+CLASS_LETTERS = 11
+"""Letters of the name of a class that stands beside or below an image, or in a list."""
+
 LABEL_ANGLE = 35
 """Degrees, of names below an axis that would overlap."""
 
@@ -126,10 +129,29 @@ def labels_of(values: Sequence[object]) -> list[str]:
     >>> labels_of([32, "warmup_exponential"])
     ['32', 'warmup_exponent…']
     """
-    found = [text(value) for value in values]
+    return shortened([text(value) for value in values], MAX_LETTERS)
+
+
+def shortened(names: Sequence[str], most: int) -> list[str]:
+    """Cut names to `most` letters: at the end, or in the middle if they would be equal then.
+
+    >>> shortened(["jacket", "trousers, long", "trousers, short"], 10)
+    ['jacket', 'trou…long', 'trou…short']
+    """
+    ends = [name if len(name) <= most else f"{name[: most - 1].rstrip()}…" for name in names]
+    if len(set(ends)) == len(set(names)):
+        return ends
+    head, tail = (most - 1) // 2, most // 2
     return [
-        label if len(label) <= MAX_LETTERS else f"{label[: MAX_LETTERS - 1]}…" for label in found
+        name if len(name) <= most else f"{name[:head].rstrip()}…{name[-tail:].lstrip()}"
+        for name in names
     ]
+
+
+def write_classes(axes: Axes, which: Literal["x", "y"], names: Sequence[str], most: int) -> None:
+    """Name each class beside its place, or every second, third, ... of more than `most`."""
+    step = math.ceil(len(names) / most)
+    write_values(axes, which, range(0, len(names), step), names[::step])
 
 
 def write_values(

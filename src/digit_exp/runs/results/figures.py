@@ -30,9 +30,9 @@ def draw(
     experiment: Experiment,
     state: TrainState,
     predictions: Predictions | None,
-    temperature: float = 1.0,
+    temperature: float | None = None,
 ) -> None:
-    """Draw the figures of a run into its folder; confidences are those at `temperature`."""
+    """Draw the figures of a run into its folder; confidences are those at `temperature`, if any."""
     failures = experiment.write_failures
     with failures.collect("figures", Exception):
         from digit_exp.plots.parts.canvas import draw as draw_file
@@ -47,7 +47,7 @@ def _figures(
     experiment: Experiment,
     state: TrainState,
     predictions: Predictions | None,
-    temperature: float,
+    temperature: float | None,
 ) -> Iterator[tuple[str, Callable[[], Figure]]]:
     from digit_exp.plots import calibration, curves, data
     from digit_exp.plots import predictions as errors
@@ -66,7 +66,7 @@ def _figures(
 
     if predictions is not None:
         labels, predicted = predictions.labels, predictions.predicted
-        calibrated = tempered(predictions.logits, temperature)  # as `predict` does
+        calibrated = tempered(predictions.logits, temperature or 1.0)  # as `predict` does
         test = experiment.dataset.test
         images = test.images[test.rows]
         yield "confusion_matrix", lambda: errors.confusion_matrix(labels, predicted, names)
