@@ -1,5 +1,6 @@
 """Sweeps from outside: the real command, on a real store, undisturbed, killed and continued."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -50,6 +51,10 @@ def test_a_grid_runs_once_under_one_parent_with_a_report(
     assert parent.data.metrics["best_val_acc"] == best
     assert "hidden=[" in parent.data.tags["winner"]
     assert {"report.html", "report.md", "figures", "experiment"} <= reading.files(tmp_path, parent)
+    note = parent.data.tags["mlflow.note.content"]
+    assert f"](get-artifact?path=figures%2Fcurves.png&run_uuid={parent.info.run_id})" in note
+    runs = re.findall(r"\[\d+\]\(#/experiments/1/runs/(\w+)\)", note)
+    assert set(runs) == {trial.info.run_id for trial in trials}
     assert "-m digit_exp ui " in printed
     index = next((tmp_path / "outputs" / "sweeps").glob("*/index.txt")).read_text()
     assert len(index.splitlines()) == 5

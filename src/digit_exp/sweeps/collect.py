@@ -20,7 +20,7 @@ from digit_exp.runs.active_run import read_epochs
 from digit_exp.runs.folder import display_status, record_in
 from digit_exp.sweeps.identity import is_config_hash
 from digit_exp.tracking.base import TrackingError
-from digit_exp.tracking.mlflow.links import lines
+from digit_exp.tracking.mlflow.links import run_address
 from digit_exp.tracking.mlflow.queries import Trial
 from digit_exp.tracking.mlflow.sweep_runs import Sweep
 from digit_exp.tracking.tags import Tag
@@ -56,7 +56,7 @@ def _from_trial(sweep: Sweep, trial: Trial, folder: Path) -> JobResult:
         metrics=trial.metrics,
         history=lambda: sweep.history(trial, *CURVES),
         folder=place if place.is_dir() else None,
-        page=lines(sweep.store, trial.experiment_id, trial.run_id)[-1],
+        page=run_address(sweep.store, trial.experiment_id, trial.run_id),
         reason=_why(reason, trial.tags),
         predictions=lambda: (
             _existing(place / paths.VAL_PREDICTIONS)

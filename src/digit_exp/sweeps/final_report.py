@@ -1,6 +1,7 @@
 """The end of a sweep: its jobs gathered and ranked, the report, the parent closed, the links."""
 
 import logging
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -124,10 +125,21 @@ def _print_ranking(ranking: Ranking, context: SweepContext) -> None:
         print(f"the winner again: python -m digit_exp --config-dir {folder} experiment=best")
 
 
+def _note(report: str, run_id: str) -> str:
+    """Return a report in Markdown with addresses that lead somewhere on its run's page in MLflow.
+
+    Pictures are among the run's files, and a seed leads to its run instead of its folder.
+    """
+    picture = rf"](get-artifact?path=figures%2F\1&run_uuid={run_id})"
+    report = re.sub(r"\]\(figures/([^)]+)\)", picture, report)
+    report = re.sub(r"\]\([^)]*\) \[↗\](?=\()", "]", report)
+    return re.sub(r"\]\(https?://[^)#]*(#/[^)?]*)[^)]*\)", r"](\1)", report)
+
+
 def _publish(sweep: Sweep, ranking: Ranking, files: Sequence[Path], context: SweepContext) -> None:
     """Put the report on the parent's page, and print where the jobs can be compared."""
     kept = {str(file.relative_to(context.path).as_posix()): file for file in files}
-    note = (context.path / "report.md").read_text(encoding="utf-8")
+    note = _note((context.path / "report.md").read_text(encoding="utf-8"), sweep.parent_id)
     best = ranking.winner.group.best(ranking.objective) if ranking.winner else None
     if best is None:
         sweep.publish(kept, note)

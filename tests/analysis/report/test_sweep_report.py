@@ -276,6 +276,12 @@ def test_in_a_browser_columns_sort_and_charts_select(written, grid, tmp_path):
     const head = [...document.querySelectorAll("#ranking th")];
     const lr = head.findIndex((cell) => cell.textContent === "lr");
     head[lr].click(); const up = cells(lr); head[lr].click(); const down = cells(lr);
+    const last = head.length - 1, ends = [];
+    document.querySelector("#ranking tbody tr").cells[last].textContent = "–"; // not known
+    for (let n = 0; n < 2; n++) { head[last].click(); ends.push(cells(last).split(",").at(-1)); }
+    document.querySelector("#effects th:nth-child(3)").click();
+    const names = [...document.querySelectorAll("#effects tbody tr")].map(
+      (row) => row.cells[0].textContent);
     const svg = document.querySelector("#parallel svg"), lines = svg.querySelectorAll("polyline");
     const area = svg.querySelectorAll("rect.area")[lr - 1], box = area.getBoundingClientRect();
     area.setPointerCapture = () => {};
@@ -283,7 +289,7 @@ def test_in_a_browser_columns_sort_and_charts_select(written, grid, tmp_path):
       area.dispatchEvent(
         new PointerEvent(`pointer${kind}`, { clientY: box.top + at * box.height }));
     const kept = svg.querySelectorAll("polyline:not(.out)").length;
-    document.body.innerHTML = `<pre>${[up, down, lines.length, kept].join("|")}</pre>`;
+    document.body.innerHTML = `<pre>${[up, down, lines.length, kept, ends, names].join("|")}</pre>`;
     </script>"""
     page = (written[0] / "report.html").read_text(encoding="utf-8")
     (tmp_path / "page.html").write_text(page.replace("</body>", f"{act}</body>"), encoding="utf-8")
@@ -303,7 +309,10 @@ def test_in_a_browser_columns_sort_and_charts_select(written, grid, tmp_path):
     assert up == sorted(places)
     assert down == sorted(places, reverse=True)
     drawn = [place.group.parameters["optimizer.lr"] for place in rank(grid).with_numbers]
-    assert [int(number) for number in found[2:]] == [len(drawn), drawn.count(0.001)]
+    assert [int(number) for number in found[2:4]] == [len(drawn), drawn.count(0.001)]
+    assert found[4] == "–,–"
+    names = ["model.hidden", "optimizer.lr", "trainer.batch_size"]
+    assert sorted(found[5].split(",")) == sorted(names[:2] * 3 + names[2:] * 2)
 
 
 # What it says

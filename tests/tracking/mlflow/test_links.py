@@ -60,5 +60,14 @@ def test_a_link_is_given_only_where_mlflow_answers(tmp_path, monkeypatch, body, 
     assert lines[1:] == [f"http://127.0.0.1:{server.server_port}/#/page"] * is_mlflow
 
 
+def test_the_address_of_a_page_is_one_where_nothing_answers_as_well(tmp_path):
+    local = links.run_address(locate(None, tmp_path), "1", "abc")
+    assert local == f"http://127.0.0.1:{links.PORT}{PAGE}"
+    assert links.run_address(locate("http://host:80/", tmp_path), "1", "abc") == (
+        f"http://host:80{PAGE}"
+    )
+    assert links.run_address(locate("databricks", tmp_path), "1", "abc") is None
+
+
 def test_a_server_needs_only_a_link():
     assert links.lines(locate("http://host:80/", Path()), "1", "abc") == [f"http://host:80{PAGE}"]

@@ -106,7 +106,7 @@ def _address(to: Path | str, folder: Path) -> str:
 
 
 def _kind(to: Path | str) -> str:
-    return "page in MLflow" if isinstance(to, str) else "folder of the run"
+    return "page in MLflow, if its server runs" if isinstance(to, str) else "folder of the run"
 
 
 def _embedded(file: Path) -> str:

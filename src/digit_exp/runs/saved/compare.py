@@ -183,7 +183,7 @@ def _compared_run(run: FoundRun) -> ComparedRun:
 
 
 def _page(run: FoundRun) -> str | None:
-    return next((line for line in run.page()[::-1] if line.startswith("http")), None)
+    return None if run.store is None or run.trial is None else run.store.address(run.trial)
 
 
 def _if_any(load: Callable[[], T]) -> T | None:

@@ -33,6 +33,18 @@ def run_page(experiment_id: str, run_id: str) -> str:
     return f"/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
+def run_address(store: Store, experiment_id: str, run_id: str) -> str | None:
+    """Return the address of a run's page on its server, or where `ui` serves it; None if unknown.
+
+    >>> run_address(Store("http://host:80", Path()), "1", "abc")
+    'http://host:80/#/experiments/1/runs/abc?workflowType=machine_learning'
+    """
+    if store.is_server and not store.uri.startswith("http"):
+        return None
+    server = store.address.rstrip("/") if store.is_server else f"http://{HOST}:{PORT}"
+    return f"{server}{run_page(experiment_id, run_id)}"
+
+
 def opening(store: Store, page: str, run: str) -> list[str]:
     """Return the command that starts MLflow's web page at a run, or its address on a server.
 

@@ -155,6 +155,10 @@ class RunStore:
         """Return how to open the page of a run, as lines of text."""
         return links.lines(self.store, trial.experiment_id, trial.run_id)
 
+    def address(self, trial: Trial) -> str | None:
+        """Return the address of the page of a run, if it is known."""
+        return links.run_address(self.store, trial.experiment_id, trial.run_id)
+
     @cached_property
     def _copies(self) -> Path:
         """The folder of the files that were fetched; it goes with this object."""

@@ -11,20 +11,27 @@ function add(parent, tag, attributes, text) {
 }
 
 function number(text) {
-  const found = /^[<>+]?\s*[-−]?\d[\d.,]*(e[-+]?\d+)?/i.exec(text);
+  const found = /^[<>+]?\s*[-−]?\d[\d.,]*(e[-+]?\d+)?(?!\w)/i.exec(text); // no id such as 1f95
   return found ? parseFloat(found[0].replace("−", "-").replace(/[<>+,\s]/g, "")) : NaN;
 }
 
 function sort(table, column, isDown) {
   const value = (row) => row.cells[column].textContent.trim();
+  const isMissing = (row) => ["", "–"].includes(value(row));
   const order = (a, b) => {
     const [x, y] = [number(value(a)), number(value(b))];
-    if (isNaN(x) !== isNaN(y)) return isNaN(x) - isNaN(y); // rows without a number come last
+    // rows without a value come last, before them those without a number
+    if (isMissing(a) !== isMissing(b)) return isMissing(a) - isMissing(b);
+    if (isNaN(x) !== isNaN(y)) return isNaN(x) - isNaN(y);
     const less = isNaN(x) ? value(a).localeCompare(value(b)) : x - y;
     return isDown ? -less : less;
   };
   const body = table.tBodies[0];
-  if (!table.classList.contains("sorted")) body.rows[0].classList.add("first"); // stays marked
+  if (!table.classList.contains("sorted")) {
+    body.rows[0].classList.add("first"); // stays marked
+    // a name that stands for the rows below it as well
+    [...body.rows].forEach((row) => { row.cells[0].textContent ||= row.previousElementSibling?.cells[0].textContent; });
+  }
   table.classList.add("sorted");
   body.append(...[...body.rows].sort(order));
 }
@@ -56,7 +63,7 @@ function frame(place, height, hint) {
 }
 
 function parallel(place, chart) {
-  const [svg, hover] = frame(place, 400, chart.hint), ranges = new Map();
+  const [svg, hover] = frame(place, 410, chart.hint), ranges = new Map();
   const x = (n) => 40 + (n * 840) / Math.max(chart.axes.length - 1, 1), y = (at) => 360 - 310 * at;
   const color = (good) => `color-mix(in oklab, var(--blue) ${Math.round(100 * good)}%, var(--faint))`;
   const lines = chart.lines.map((text, line) => {
@@ -76,7 +83,8 @@ function parallel(place, chart) {
   });
   chart.axes.forEach((axis, n) => {
     add(svg, "line", { x1: x(n), x2: x(n), y1: 50, y2: 360, class: "axis" });
-    add(svg, "text", { x: x(n), y: 385, "text-anchor": "middle" }, axis.name);
+    const below = chart.axes.length > 4 && n % 2 ? 402 : 385; // long names would run together
+    add(svg, "text", { x: x(n), y: below, "text-anchor": "middle" }, axis.name);
     for (const [at, label] of axis.ticks) add(svg, "text", { x: x(n) + 6, y: y(at) + 4, class: "tick" }, label);
     const brush = add(svg, "rect", { x: x(n) - 7, width: 14, class: "brush" });
     const area = add(svg, "rect", { x: x(n) - 9, width: 18, y: 44, height: 322, class: "area" });
