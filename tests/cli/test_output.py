@@ -106,3 +106,21 @@ def test_a_terminal_without_a_character_gets_another_in_its_place():
 def test_what_is_not_finite_is_null_in_json(capsys):
     print_json({"loss": [math.nan, 1.5, math.inf]})
     assert json.loads(capsys.readouterr().out) == {"loss": [None, 1.5, None]}
+
+
+CLOSED = """
+import os, sys
+from digit_exp.cli.output import lasting_output
+with lasting_output():
+    print("to nobody")
+    print("to nobody", file=sys.stderr)
+    assert os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT) > 2
+"""
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_streams_that_were_closed_before_the_start_end_nothing(tmp_path, closed):
+    file = tmp_path / "first"
+    shell = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-c", CLOSED, str(file)]
+    assert subprocess.run(shell, check=False, stdout=subprocess.DEVNULL).returncode == 0
+    assert file.read_bytes() == b""

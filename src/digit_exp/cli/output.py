@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-STDERR = 2
+STDOUT, STDERR = 1, 2
 GAP = "  "
 WIDEST_RULE = 100
 READABLE = "digit_exp.readable"
@@ -113,14 +113,28 @@ class _Output(io.FileIO):
 def lasting_output() -> Iterator[None]:
     """Let standard output and error break off without an error, and write them line by line."""
     before = sys.stdout, sys.stderr
-    sys.stderr = _lasting(sys.stderr)
-    sys.stdout = _lasting(sys.stdout)
+    sys.stderr = _lasting(sys.stderr or _nowhere(STDERR))
+    sys.stdout = _lasting(sys.stdout or _nowhere(STDOUT))
     try:
         yield
     finally:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         sys.stdout, sys.stderr = before
+
+
+def _nowhere(number: int) -> TextIO:
+    """Return a stream for one that was closed before the start, as by `>&-`.
+
+    Its number is taken, if it is free: else a file that is opened later would get it, and whatever
+    other programs write to their standard output.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.fstat(number)
+    except OSError:
+        os.dup2(nowhere, number)
+    return open(nowhere, "w", encoding="utf-8", closefd=False)
 
 
 def _lasting(stream: TextIO) -> TextIO:
