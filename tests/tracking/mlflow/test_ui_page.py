@@ -19,10 +19,10 @@ QUIET = [
 
 
 @contextmanager
-def served(folder):
+def served(folder, start=""):
     """Serve the store of a folder, and yield a function that returns a page as it is drawn."""
     store, port = locate(None, folder), free_port(5900)
-    with web_page(store, port):
+    with web_page(store, port, start):
 
         def drawn(page, profile="first"):
             where = f"--user-data-dir={folder / profile}"
@@ -39,12 +39,16 @@ def test_the_page_opens_for_training_runs_without_the_assistant(folder):
     losses = [{"train_loss": 2.0 / n, "val_loss": 2.5 / n} for n in (1, 2, 3)]
     with tracked(folder, epochs=epochs(*losses)) as run:
         pass
-    with served(folder) as drawn:
-        home = drawn("/")
-        page = drawn(f"/#/experiments/1/runs/{run.run_id}/model-metrics", profile="second")
-    for seen in (home, page):
+    charts = f"/#/experiments/1/runs/{run.run_id}/model-metrics"
+    with served(folder, start=charts) as drawn:
+        plain = drawn("/")
+        home = drawn("/#/", profile="second")
+        page = drawn(charts, profile="third")
+    for seen in (plain, home, page):
         assert "Model registry" in seen
         assert "MCP registry" not in seen  # among the tools for language models
         assert "Ask questions about" not in seen  # of the Assistant's panel
         assert "usage data" not in seen
     assert "train_loss vs val_loss" in page
+    assert "train_loss vs val_loss" in plain
+    assert "Recent Experiments" in home

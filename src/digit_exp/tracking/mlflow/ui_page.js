@@ -1,5 +1,9 @@
 // Runs before MLflow's page, and makes the choices that it keeps in the browser, where they are
-// missing: model training instead of language models, no Assistant, and the charts of a run.
+// missing: model training instead of language models, no Assistant, and the charts of a run. The
+// plain address goes on to the page that was asked for; MLflow's own is at `#/`.
+const {start} = document.currentScript.dataset;
+if (start && !location.hash) location.replace(start);
+
 const choices = {
   "mlflow.workflowType_v1": "machine_learning",
   "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": true,

@@ -18,6 +18,9 @@ from digit_exp.tracking.mlflow.links import HOST, PORT
 from digit_exp.tracking.mlflow.uri import Store
 
 LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # no job runner and its seven processes
+START = "DIGIT_EXP_UI_START"
+"""The variable that tells the server the page to begin at; empty: MLflow's own."""
+
 START_SECONDS, STOP_SECONDS = 120, 10
 TRIES = 100
 """Ports that are tried, from the one asked for on."""
@@ -41,17 +44,18 @@ SOURCE = Path(__file__).parents[3]
 
 
 @contextmanager
-def web_page(store: Store, port: int) -> Iterator[subprocess.Popen[bytes]]:
+def web_page(store: Store, port: int, start: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """Serve MLflow's page of a database at `port` while the block runs.
 
-    Raises TrackingError, with the last lines of its output, if the server does not start.
+    The plain address goes on to the page `start`, from the `/#` on. Raises TrackingError, with
+    the last lines of its output, if the server does not start.
     """
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
 
     command = [sys.executable, "-m", "uvicorn", "digit_exp.tracking.mlflow.ui_app:app"]
     options = ["--app-dir", str(SOURCE), "--host", HOST, "--port", str(port)]
     # in the environment: whoever lists processes reads their arguments
-    address = {BACKEND_STORE_URI_ENV_VAR: store.uri}
+    address = {BACKEND_STORE_URI_ENV_VAR: store.uri, START: start}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(

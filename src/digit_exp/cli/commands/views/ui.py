@@ -52,7 +52,7 @@ def run(options: Namespace) -> int:
     for sign in SIGNALS:
         signal.signal(sign, _interrupt)
     try:
-        with web_page(store, port) as server:
+        with web_page(store, port, page) as server:
             origin = f"http://{HOST}:{port}"
             address = f"{origin}{page}"
             print(address)
