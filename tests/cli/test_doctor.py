@@ -41,7 +41,7 @@ def test_a_good_installation_is_found_good_and_nothing_is_written(examined, tmp_
 
 
 def test_the_store_is_read_where_there_is_one(folder, examined, monkeypatch):
-    assert "with 0 runs" in examined(expect=0)["store"]["found"]
+    assert "runs: 0" in examined(expect=0)["store"]["found"]
 
 
 def test_a_server_that_does_not_answer_is_an_error_with_advice(examined, servers):

@@ -37,7 +37,7 @@ def test_a_server_that_is_ill_at_the_start_is_told_with_the_way_out(mode, tmp_pa
     proxy = Proxy()
     proxy.be(mode)
     with (
-        pytest.raises(TrackingError, match="run without it: tracking=none"),
+        pytest.raises(TrackingError, match="train without it: tracking=none"),
         tracked(tmp_path, uri=proxy.address),
     ):
         pass

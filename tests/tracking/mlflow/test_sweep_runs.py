@@ -228,7 +228,7 @@ def test_a_process_that_was_thought_dead_learns_that_its_run_was_taken_over(
         with pytest.raises(TrackingError, match=r"taken over by process 1 on another"):
             run.tracker.check()
     assert not run.is_all
-    assert "sync" not in caplog.text  # which would be refused as well
+    assert "digit-exp sync" not in caplog.text  # which would be refused as well
     trial = sweep.find("abc")
     assert trial.status == "RUNNING"  # the other one will say how it ended
     assert trial.tags["digit_exp.pid"] == "1"
