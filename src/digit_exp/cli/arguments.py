@@ -1,9 +1,10 @@
 """Options that commands share: RUN, --uri, --json."""
 
-import sys
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from contextlib import suppress
+
+from digit_exp.registry import Range
 
 RUN = (
     "a run's id or its first characters, a name, a folder, a checkpoint, 'latest', 'best' (in"
@@ -45,11 +46,11 @@ def number(
     """Return what argparse reads a number with that is at least `least` and at most `most`."""
     noun = "a whole number" if kind is int else "a number"
     allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+    limits = Range(ge=least, le=most)
 
     def read(text: str) -> float:
         with suppress(ValueError):
-            value = kind(text)
-            if least <= value <= (sys.float_info.max if most is None else most):  # so no NaN
+            if (value := kind(text)) in limits:
                 return value
         raise ArgumentTypeError(f"must be {noun} {allowed}, got {text!r}")
 

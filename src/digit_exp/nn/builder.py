@@ -177,7 +177,7 @@ def _init(init: Init | str) -> Init:
 
 def _require(name: str, value: float, limits: Range) -> None:
     if value not in limits:
-        raise ConfigError.at(name, f"must be {limits}, got {value!r}")
+        raise ConfigError.at(name, limits.refusal(value, repr(value)))
 
 
 def _require_known(what: str, name: str, known: list[str]) -> None:

@@ -34,8 +34,10 @@ from digit_exp.config.serialize import unused
 from digit_exp.registry import ConfigError, Problem
 
 CHOICES = [*GROUPS, *PRESETS]
-MERGING = "Error merging override "
 """The groups of which a command line names one file each."""
+
+MERGING = "Error merging override "
+"""How Hydra begins to say that a value has the wrong type, before the override."""
 
 NO_COMPOSITION = (HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError)
 """What composing raises if a file cannot be used."""

@@ -6,7 +6,7 @@ FOLDER/test/CLASS/*.png.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -45,14 +45,18 @@ def read_pictures(
             " classes directly into it"
         )
     classes = _classes(train or folder)
-    _require_pictures(train or folder, classes)
-    images = _read(train or folder, classes, shape, is_character)
+    files = _files(train or folder, classes)
+    _require_pictures(train or folder, files)
+    images = _read(files, shape, is_character)
     if test is None:
         parts = hold_out(*images, test_ratio)
     else:
         if unknown := set(_classes(test)) - set(classes):
             raise DataError(f"{test} has the class {min(unknown)!r}, which {train} has not")
-        parts = images, _read(test, classes, shape, is_character)
+        tested = _files(test, classes)
+        if not any(tested.values()):
+            raise DataError(f"the folders of {test} hold no pictures ({', '.join(SUFFIXES)})")
+        parts = images, _read(tested, shape, is_character)
     return replace(assemble("folder", *parts), classes=len(classes), named=classes)
 
 
@@ -74,23 +78,25 @@ def _classes(folder: Path) -> list[str]:
     return sorted(names, key=lambda name: (int(name) if are_numbers else 0, name))
 
 
-def _require_pictures(folder: Path, classes: Sequence[str]) -> None:
+def _require_pictures(folder: Path, files: Mapping[str, Sequence[Path]]) -> None:
     """Raise DataError if a class has nothing to be learnt from."""
-    for name in classes:
-        if not _pictures(folder / name):
+    for name, pictures in files.items():
+        if not pictures:
             raise DataError(
                 f"{folder / name} has no pictures ({', '.join(SUFFIXES)}). Put some in, or remove"
                 " the folder"
             )
 
 
-def _read(folder: Path, classes: Sequence[str], shape: Shape, is_character: bool) -> Images:
-    found = [_pictures(folder / name) if (folder / name).is_dir() else [] for name in classes]
-    files = [file for some in found for file in some]
-    if not files:
-        raise DataError(f"the folders of {folder} hold no pictures ({', '.join(SUFFIXES)})")
-    labels = np.repeat(np.arange(len(classes)), [len(some) for some in found])
-    images = decoded(files, (shape, is_character), lambda: _decode_all(files, shape, is_character))
+def _files(folder: Path, classes: Sequence[str]) -> dict[str, list[Path]]:
+    """Return the pictures of each class, those that cannot be read among them."""
+    return {name: _pictures(folder / name) if (folder / name).is_dir() else [] for name in classes}
+
+
+def _read(files: Mapping[str, Sequence[Path]], shape: Shape, is_character: bool) -> Images:
+    every = [file for some in files.values() for file in some]
+    labels = np.repeat(np.arange(len(files)), [len(some) for some in files.values()])
+    images = decoded(every, (shape, is_character), lambda: _decode_all(every, shape, is_character))
     return images, labels
 
 
