@@ -24,24 +24,44 @@ def test_outside_training_a_signal_is_an_exception_at_once(signum, code):
     assert raised.value.exit_code == code
 
 
-def test_in_training_the_first_signal_lets_the_step_finish(state):
+def trained_with_signals(state, signals):
+    """Train a step, with signals in it."""
     with Interruption() as interruption:
         interruption.on_fit_start(state)
-        os.kill(os.getpid(), signal.SIGTERM)
+        for signum in signals:
+            os.kill(os.getpid(), signum)
         assert state.stop_reason is None
         interruption.on_step_end(state, 0.5)
-        assert state.stop_reason == "interrupted"
         interruption.on_fit_end(state)
-        with pytest.raises(Interrupted):
-            interruption.raise_if_asked()
+
+
+def test_in_training_the_first_signal_lets_the_step_finish(state):
+    with pytest.raises(Interrupted):
+        trained_with_signals(state, [signal.SIGTERM])
+    assert state.stop_reason == "interrupted"
 
 
 def test_in_training_the_second_signal_stops_at_once(state):
-    with Interruption() as interruption:
-        interruption.on_fit_start(state)
-        os.kill(os.getpid(), signal.SIGINT)
-        with pytest.raises(Interrupted):
-            os.kill(os.getpid(), signal.SIGINT)
+    with pytest.raises(Interrupted):
+        trained_with_signals(state, [signal.SIGINT, signal.SIGINT])
+    assert state.stop_reason is None
+
+
+def changed_by_a_library(instead):
+    """Get a signal whose exception ends, or is replaced by another one."""
+    with Interruption():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except KeyboardInterrupt:
+            if instead is not None:
+                raise instead from None
+
+
+@pytest.mark.parametrize("instead", [None, OSError("of a library")])
+def test_what_a_library_makes_of_a_signal_does_not_hide_it(instead):
+    with pytest.raises(Interrupted) as raised:
+        changed_by_a_library(instead)
+    assert raised.value.exit_code == 143
 
 
 def test_afterwards_signals_do_what_they_did_before():

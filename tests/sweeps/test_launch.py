@@ -1,11 +1,13 @@
 """What the command of a sweep says and returns when its jobs cannot be run as planned."""
 
+import json
 import os
 import signal
 
 import pytest
 
 from digit_exp.cli import main
+from digit_exp.sweeps import run_job
 
 TINY = [
     *("data=synthetic", "data.samples=200", "data.test_samples=50", "trainer.epochs=1"),
@@ -27,6 +29,22 @@ def test_a_worker_that_the_system_ends_is_a_sentence(tmp_path, monkeypatch, caps
     assert "hydra.launcher.n_jobs" in output.err
     assert "Traceback" not in output.out + output.err
     assert list(tmp_path.glob("outputs/sweeps/*/report.html"))
+
+
+def signalled(*_):
+    """Raise what a library may make of a signal."""
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        raise OSError("a library's own error") from None
+
+
+def test_a_signal_is_the_end_even_if_a_library_makes_another_error_of_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_job, "load_data", signalled)
+    assert main.main(["-m", *TINY, "seed=1,2"]) == 128 + signal.SIGINT
+    (record,) = tmp_path.glob("outputs/sweeps/*/*/run.json")
+    assert json.loads(record.read_text())["status"] == "KILLED"
 
 
 @pytest.mark.parametrize(

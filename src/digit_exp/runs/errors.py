@@ -16,3 +16,10 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signum: int) -> None:
         super().__init__(f"ended by {signal.Signals(signum).name}")
         self.exit_code = 128 + signum
+
+
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether it is a KeyboardInterrupt, or what a library has raised because of one."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None

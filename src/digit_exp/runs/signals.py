@@ -1,7 +1,8 @@
 """Signals that end a run: Ctrl-C, `kill`, a closed terminal.
 
 During training, the first signal lets the step finish and ends training in order. A second signal,
-or one at any other time, raises Interrupted at once.
+or one at any other time, raises Interrupted at once. A block that was asked to end never ends as
+if it was not.
 """
 
 import signal
@@ -30,9 +31,12 @@ class Interruption(Callback):
             self._previous = {s: signal.signal(s, self._receive) for s in SIGNALS}
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)  # type: ignore[arg-type]
+        # A library may end the exception of a signal, or raise another one because of it.
+        if self._signum is not None and not isinstance(error, KeyboardInterrupt):
+            raise Interrupted(self._signum) from error
 
     def on_fit_start(self, state: TrainState) -> None:
         self._is_training = True

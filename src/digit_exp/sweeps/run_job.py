@@ -65,6 +65,7 @@ def run_trial(values: Mapping[str, Any], context: SweepContext, number: int) -> 
         try:
             outcome = SweepJob(config, context, number, name, sweep).finish(interruption)
         except Exception as error:
+            interruption.raise_if_asked()  # a library may have raised it because of a signal
             failure = error if isinstance(error, JobFailed) else log_failure(error)
             outcomes.add(Outcome(number, name, "failed", reason=str(failure)))
             if context.is_search:  # the search asks for it again when it is started again
