@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from difflib import get_close_matches
 from enum import Enum
-from typing import Annotated, Generic, TypeVar, dataclass_transform, get_args, get_type_hints
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar, dataclass_transform, get_args, get_type_hints
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,16 @@ class Component:
         return iter(())
 
 
-def ranges(cls: type) -> dict[str, Range]:
+@cache
+def hints_of(cls: type) -> Mapping[str, Any]:
+    """Return the types of all attributes that `cls` annotates, with their ranges."""
+    return get_type_hints(cls, include_extras=True)
+
+
+@cache
+def ranges(cls: type) -> Mapping[str, Range]:
     """Return the range of every field of `cls` that has one; for a list, that of its items."""
-    hints = get_type_hints(cls, include_extras=True)
-    found = {name: _range_in(hint) for name, hint in hints.items()}
+    found = {name: _range_in(hint) for name, hint in hints_of(cls).items()}
     return {name: limits for name, limits in found.items() if limits is not None}
 
 
@@ -147,7 +154,8 @@ def _range_in(hint: object) -> Range | None:
 
 
 def _out_of_range(component: Component) -> Iterator[Problem]:
-    for name, limits in ranges(type(component)).items():
+    cls: type = type(component)
+    for name, limits in ranges(cls).items():
         value = getattr(component, name)
         for item in value if isinstance(value, list | tuple) else [value]:
             if item is None:
@@ -160,7 +168,8 @@ def _out_of_range(component: Component) -> Iterator[Problem]:
 
 def _choose(component: Component) -> Iterator[Problem]:
     """Replace the names of choices by their enum members, as Python callers may give them."""
-    for name, kind in get_type_hints(type(component)).items():
+    cls: type = type(component)
+    for name, kind in hints_of(cls).items():
         value = getattr(component, name)
         if not (isinstance(kind, type) and issubclass(kind, Enum)) or isinstance(value, kind):
             continue

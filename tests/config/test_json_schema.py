@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cache
 
 import jsonschema
 import pytest
@@ -30,11 +31,13 @@ def read(text):
     return OmegaConf.to_container(OmegaConf.create(text), resolve=False)
 
 
+@cache
 def validator(name):
     """Return what an editor checks a file with: the schemas may refer to each other."""
-    files = {f"{other}.json": DRAFT7.create_resource(schema) for other, schema in schemas().items()}
+    found = schemas()
+    files = {f"{other}.json": DRAFT7.create_resource(schema) for other, schema in found.items()}
     registry = Registry().with_resources(files.items())
-    return jsonschema.Draft7Validator(schemas()[name], registry=registry)
+    return jsonschema.Draft7Validator(found[name], registry=registry)
 
 
 def errors(name, text):

@@ -5,13 +5,13 @@ After a wrong value the rest is checked without it and without the component tha
 
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 from digit_exp.config.constraints import conflicts
 from digit_exp.config.convert import InvalidValue, convert, plain, quoted
 from digit_exp.config.schema import FAMILIES, LAUNCH, PRESETS, RunConfig
 from digit_exp.config.suggestions import question
-from digit_exp.registry import Component, ConfigError, Problem
+from digit_exp.registry import Component, ConfigError, Problem, hints_of
 
 ABSENT = "???"
 """How OmegaConf writes a value that must be given."""
@@ -33,7 +33,7 @@ WRONG = object()
 
 def field_types(cls: type) -> dict[str, Any]:
     """Return the type of every field of `cls`, ranges included."""
-    hints = get_type_hints(cls, include_extras=True)  # with those of class variables
+    hints = hints_of(cls)  # with those of class variables
     return {field.name: hints[field.name] for field in fields(cls)}
 
 
