@@ -1,6 +1,7 @@
 """A RunConfig as plain values: for files, for MLflow, and to compare with the defaults."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,7 @@ def differences(config: RunConfig) -> dict[str, tuple[Any, Any]]:
 
     The fields of a component are compared with the defaults of its own class.
     """
-    standard = {name: getattr(RunConfig, name) for name in ROOT}
-    for item in OmegaConf.load(conf_dir() / "config.yaml").defaults:
-        standard |= item if isinstance(item, Mapping) else {}
+    standard = {name: getattr(RunConfig, name) for name in ROOT} | _default_choices()
     for group in GROUPS:
         own = leaves(defaults(type(getattr(config, group))), {}, f"{group}.")
         standard |= {path: None if value == ABSENT else value for path, value in own}
@@ -61,6 +60,15 @@ def differences(config: RunConfig) -> dict[str, tuple[Any, Any]]:
         for path, value in flatten(config).items()
         if value != standard.get(path)
     }
+
+
+@cache
+def _default_choices() -> dict[str, Any]:
+    """Return which choice each group has if nothing is said."""
+    found: dict[str, Any] = {}
+    for item in read_yaml(conf_dir() / "config.yaml")["defaults"]:
+        found |= item if isinstance(item, Mapping) else {}
+    return found
 
 
 def unused(config: RunConfig, keys: Iterable[str] | None = None) -> Iterator[Problem]:

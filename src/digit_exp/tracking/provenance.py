@@ -5,7 +5,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -135,7 +135,8 @@ def _git(source: Path, *arguments: str) -> str | None:
     return done.stdout.decode(errors="replace").rstrip()
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     versions = {"version.python": platform.python_version(), "version.digit-exp": version()}
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):

@@ -88,7 +88,7 @@ def _schema(cls: type, **extra: str) -> DictConfig:
 _composed: dict[tuple[object, ...], bytes] = {}
 """What choices and the state of the files lead to: to compose it takes a hundred times as long."""
 
-_parsed: dict[tuple[str, int], bytes] = {}
+_parsed: dict[tuple[str, str, int], bytes] = {}
 """What files hold, by when they were changed: to read one takes ten times as long."""
 
 
@@ -205,7 +205,7 @@ class _Files(CachingConfigRepository):
 
     def _read(self, config_path: str, file: Path) -> ConfigResult:
         """Read a file, or copy what it held when it was read before: Hydra changes what it gets."""
-        key = str(file), file.stat().st_mtime_ns
+        key = config_path, str(file), file.stat().st_mtime_ns
         if key not in _parsed:
             _parsed[key] = pickle.dumps(super().load_config(config_path))
         found: ConfigResult = pickle.loads(_parsed[key])

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,17 +178,16 @@ def _refuse_other_schema(store: Store) -> None:
     """Raise if the database belongs to another version of MLflow, before it is migrated."""
     import mlflow
     from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
     from mlflow.store.db import utils
 
     engine = utils.create_sqlalchemy_engine(store.uri)  # type: ignore[no-untyped-call]
     with engine.connect() as connection:
         found = MigrationContext.configure(connection).get_current_revision()
     engine.dispose()
-    migrations = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
-    if found in (None, migrations.get_current_head()):
+    newest, *older = _schemas()
+    if found in (None, newest):
         return
-    if found in {script.revision for script in migrations.walk_revisions()}:
+    if found in older:
         advice = (
             "an older MLflow. Make a copy of it, then run\n"
             f"  {program(store.folder)} db upgrade {store.address}"
@@ -198,3 +198,13 @@ def _refuse_other_schema(store: Store) -> None:
             " or name another database: tracking.uri=sqlite:///runs.db"
         )
     raise TrackingError(f"the database {store.address} was made by {advice}")
+
+
+@cache
+def _schemas() -> list[str]:
+    """Return the revisions of MLflow's tables, the newest first."""
+    import mlflow
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    return [script.revision for script in scripts.walk_revisions()]
