@@ -179,7 +179,7 @@ class _Files(CachingConfigRepository):
 
     def __init__(self, delegate: IConfigRepository, problems: dict[Problem, None]) -> None:
         # Hydra's own constructor makes a deep copy, of all that is registered, to keep the list of
-        # folders apart: a third of the time of composing.
+        # folders apart: a quarter of the time of composing (0.05 of 0.2 s).
         self.delegate = copy(delegate)
         self.cache = {}
         self._problems = problems
