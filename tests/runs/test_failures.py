@@ -3,6 +3,7 @@
 import errno
 import logging
 import shlex
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_what_fails_after_training_is_a_loss_that_is_told(
         raise RuntimeError("a mistake in a library")
 
     monkeypatch.setattr(place, fail)
-    with drawing():
+    with drawing() if ".plots." in place else nullcontext():
         result = run(tmp_path)
     assert result.status is Status.FINISHED
     assert "test_acc" in result.summary
