@@ -205,6 +205,8 @@ def test_a_checkout_that_is_not_installed_sweeps_and_knows_its_code_without_git(
     assert sweep().count(" done: ") == 2
     (tmp_path / "README.md").write_text("changed")
     assert sweep().count("was done before") == 2
+    (tmp_path / "src" / "digit_exp" / "nn" / "new.py").write_text("x = 1")
+    assert sweep().count(" done: ") == 2
 
 
 @pytest.mark.slow

@@ -68,15 +68,15 @@ def test_digits_in_several_hands_are_read_as_predict_reads_them(page, runs):
         "{const fetched = fetch; window.fetch = (path, options) => {"
         " window.sent = options.body; return fetched(path, options); }}"
     )
-    for number, hand in enumerate(HANDS.values()):
-        for digit in [*range(10), 0, 1][2 * number : 2 * number + 4]:  # each in two hands
+    for hand in HANDS.values():
+        for digit in range(10):
             draw(page, digit, **hand)
             sent = page.evaluate("sent.bytes().then(bytes => btoa(String.fromCharCode(...bytes)))")
             same = predictor.predict("", base64.b64decode(sent))
             assert page.evaluate(CLASSES)[0] == str(same.digit)
             right += same.digit == digit
             clear(page)
-    assert right >= 18  # of 20
+    assert right >= 45  # of 50
 
 
 def test_keys_draw_and_take_back(page):

@@ -33,6 +33,8 @@ def trained_with_signals(state, signals):
         assert state.stop_reason is None
         interruption.on_step_end(state, 0.5)
         interruption.on_fit_end(state)
+        with pytest.raises(Interrupted):
+            interruption.raise_if_asked()
 
 
 def test_in_training_the_first_signal_lets_the_step_finish(state):

@@ -33,7 +33,7 @@ def set_schema(database, revision):
         connection.execute("drop table jobs")
 
 
-def test_three_runs_may_meet_an_empty_folder(tmp_path):
+def test_four_runs_may_meet_an_empty_folder(tmp_path):
     folder = tmp_path / "a folder, größer"
     folder.mkdir()
     runs = [
@@ -42,13 +42,13 @@ def test_three_runs_may_meet_an_empty_folder(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
         )
-        for number in range(3)
+        for number in range(4)
     ]
     errors = [run.communicate()[1] for run in runs]
-    assert [run.returncode for run in runs] == [0] * 3, errors
+    assert [run.returncode for run in runs] == [0] * 4, errors
     client = connect(locate(None, folder))
     parent = client.get_experiment_by_name("digits").experiment_id
-    assert [run.info.status for run in client.search_runs([parent])] == ["FINISHED"] * 3
+    assert [run.info.status for run in client.search_runs([parent])] == ["FINISHED"] * 4
 
 
 def test_a_run_killed_while_it_made_the_database_does_no_harm(tmp_path):
