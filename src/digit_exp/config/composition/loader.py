@@ -188,10 +188,23 @@ class _Files(CachingConfigRepository):
         file = self._file(config_path)
         if file is None or f"config_path={config_path}" in self.cache:
             return super().load_config(config_path)
+        key = config_path, str(file), file.stat().st_mtime_ns
+        if key not in _parsed:
+            _parsed[key] = pickle.dumps(self._read(config_path, file))
+        found: ConfigResult
+        found, problems = pickle.loads(_parsed[key])  # a copy: Hydra changes what it gets
+        self.cache[f"config_path={config_path}"] = found
+        self._problems.update(dict.fromkeys(problems))
+        return found
+
+    def _read(self, config_path: str, file: Path) -> tuple[ConfigResult, list[Problem]]:
+        """Return what a file holds, and what it says and must not."""
         is_own = file.resolve().is_relative_to(conf_dir().resolve())
         if not is_own and (reason := suspicion(file)) is not None:
             raise ConfigLoadError(f"{file} {reason}")
-        found = self._read(config_path, file)
+        found = super().load_config(config_path)
+        assert found is not None
+        problems: list[Problem] = []
         found.header["package"] = _package(file)
         if isinstance(found.config, DictConfig):
             package = found.header["package"] or config_path.rpartition("/")[0].replace("/", ".")
@@ -200,17 +213,8 @@ class _Files(CachingConfigRepository):
             content = nested(content, package)
             found.config = OmegaConf.create(content)
             if not is_own:
-                self._problems.update(dict.fromkeys(refused(content, package)))
-        return found
-
-    def _read(self, config_path: str, file: Path) -> ConfigResult:
-        """Read a file, or copy what it held when it was read before: Hydra changes what it gets."""
-        key = config_path, str(file), file.stat().st_mtime_ns
-        if key not in _parsed:
-            _parsed[key] = pickle.dumps(super().load_config(config_path))
-        found: ConfigResult = pickle.loads(_parsed[key])
-        self.cache[f"config_path={config_path}"] = found
-        return found
+                problems += refused(content, package)
+        return found, problems
 
     def _file(self, config_path: str) -> Path | None:
         name = ConfigSource._normalize_file_name(config_path)
