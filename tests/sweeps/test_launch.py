@@ -7,7 +7,8 @@ import signal
 import pytest
 
 from digit_exp.cli import main
-from digit_exp.sweeps import run_job
+from digit_exp.sweeps import launch, run_job
+from digit_exp.tracking.base import TrackingError
 
 TINY = [
     *("data=synthetic", "data.samples=200", "data.test_samples=50", "trainer.epochs=1"),
@@ -45,6 +46,19 @@ def test_a_signal_is_the_end_even_if_a_library_makes_another_error_of_it(tmp_pat
     assert main.main(["-m", *TINY, "seed=1,2"]) == 128 + signal.SIGINT
     (record,) = tmp_path.glob("outputs/sweeps/*/*/run.json")
     assert json.loads(record.read_text())["status"] == "KILLED"
+
+
+def test_a_report_that_fails_after_a_signal_is_told_and_the_signal_decides(
+    tmp_path, monkeypatch, capsys
+):
+    def lost(*_):
+        raise TrackingError("the store is gone")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run_job, "load_data", signalled)
+    monkeypatch.setattr(launch, "finish_sweep", lost)
+    assert main.main(["-m", *TINY, "seed=1,2"]) == 128 + signal.SIGINT
+    assert "the store is gone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

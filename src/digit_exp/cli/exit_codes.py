@@ -3,7 +3,7 @@
 import sys
 
 from digit_exp.colour import RED, coloured
-from digit_exp.runs.errors import INTERRUPTED, Interrupted, JobFailed
+from digit_exp.runs.errors import INTERRUPTED, Interrupted, JobFailed, interruption_in
 
 SUCCESS, FAILURE, USAGE_ERROR = 0, 1, 2
 """Done; a failed run or a negative answer; a command that cannot be run."""
@@ -24,7 +24,8 @@ def report(error: BaseException, *, counted: bool = False) -> int:
     if (text := message(error, counted)) is None:
         raise error
     print(coloured(text, RED, sys.stderr), file=sys.stderr)
-    return USAGE_ERROR
+    interruption = interruption_in(error)  # what came first decides
+    return USAGE_ERROR if interruption is None else report(interruption)
 
 
 def message(error: BaseException, counted: bool) -> str | None:

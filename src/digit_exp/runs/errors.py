@@ -18,8 +18,8 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signum
 
 
-def is_interruption(error: BaseException | None) -> bool:
-    """Whether it is a KeyboardInterrupt, or what a library has raised because of one."""
+def interruption_in(error: BaseException | None) -> KeyboardInterrupt | None:
+    """Return the KeyboardInterrupt that `error` is, or during which it was raised."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
-    return error is not None
+    return error

@@ -20,7 +20,7 @@ from typing import Any
 
 from digit_exp.atomic import write_text
 from digit_exp.runs import paths
-from digit_exp.runs.errors import is_interruption
+from digit_exp.runs.errors import interruption_in
 from digit_exp.tracking import ownership
 from digit_exp.tracking.tags import Tag
 
@@ -143,7 +143,7 @@ class RunRecord:
 
     def fail(self, error: BaseException) -> None:
         """Record that the run ended by an exception."""
-        self.status = "KILLED" if is_interruption(error) else "FAILED"
+        self.status = "KILLED" if interruption_in(error) else "FAILED"
         self.reason = str(error) or type(error).__name__
         if self.status == "FAILED":
             self.tags |= {Tag.ERROR: shorten(self.reason, ERROR_LENGTH) or type(error).__name__}
