@@ -161,10 +161,10 @@ def command(tmp_path_factory, migrated):
     return CopiedCommand() if sys.platform == "linux" else Command()
 
 
-@pytest.fixture(autouse=True)
-def _own_store(monkeypatch):
-    """Keep a test away from the store of the person who runs it."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+@pytest.fixture(scope="session", autouse=True)
+def _own_store():
+    """Keep the tests away from the store of the person who runs them."""
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 
 @pytest.fixture(autouse=True)
@@ -210,10 +210,8 @@ def drawing():
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory) -> Path:
     """A database with all its tables, which take MLflow a second to make."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        store = locate(None, tmp_path_factory.mktemp("migrated"))
-        connect(store)
+    store = locate(None, tmp_path_factory.mktemp("migrated"))
+    connect(store)
     return store.database
 
 

@@ -147,7 +147,8 @@ def test_ctrl_c_while_it_is_starting_is_an_exit_code_and_no_traceback(monkeypatc
     assert entry.main(["trainer.epochs=0"]) == 130
 
 
-def test_eight_calls_lead_from_a_word_to_the_trainer(monkeypatch):
+def test_eight_calls_lead_from_a_word_to_the_trainer(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     seen = []
 
     def trainer(network, optimizer, **_):

@@ -72,13 +72,11 @@ def champion(tmp_path_factory, migrated, network):
 
 
 @pytest.fixture
-def model(champion):
+def model(champion, monkeypatch):
     import mlflow
 
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(locate(None, champion).uri)
-    yield mlflow.pyfunc.load_model("models:/digits@champion")
-    mlflow.set_tracking_uri(before)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", locate(None, champion).uri)
+    return mlflow.pyfunc.load_model("models:/digits@champion")
 
 
 def test_it_answers_arrays_and_pictures(model, network):
