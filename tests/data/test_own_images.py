@@ -205,6 +205,15 @@ def test_the_label_may_have_another_name_and_place_and_images_another_shape(tmp_
     assert data.train.labels.tolist() == [0, 1]
 
 
+def test_a_label_that_only_the_test_set_has_is_told(tmp_path):
+    train = written(tmp_path / "train.csv", ["0,1,2,3,4", "1,5,6,7,8"])
+    test = written(tmp_path / "test.csv", ["0,1,2,3,4", "7,5,6,7,8", "1,5,6,7,8", "7,5,6,7,8"])
+    (remark,) = CsvFiles(train=train, test=test).load().remarks
+    assert "50.0% of the test images" in remark
+    assert "(7)" in remark
+    assert not CsvFiles(train=test, test=train).load().remarks
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

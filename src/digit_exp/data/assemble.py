@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -30,7 +30,10 @@ def assemble(name: str, train: Images, test: Images) -> Dataset:
         digest=combined(
             idx.sha256(values.astype(np.uint8, copy=False)) for values in (*train, *test)
         ),
-        remarks=_remarks(np.concatenate([train_labels, test_labels])),
+        remarks=[
+            *_first_label(train_labels, test_labels),
+            *_not_trained(train_labels, test_labels),
+        ],
     )
 
 
@@ -48,15 +51,25 @@ def hold_out(images: Pixels, labels: Labels, test_ratio: float) -> tuple[Images,
     return train, test
 
 
-def _remarks(labels: Labels) -> list[str]:
-    least = int(labels.min())
-    if not least:
-        return []
-    classes = "class 0 has" if least == 1 else f"classes 0 to {least - 1} have"
-    return [
-        f"labels go from {least} to {labels.max()}: {classes} no image;"
-        f" if {least} is the first class, set data.first_label={least} (data=idx)"
-    ]
+def _first_label(train: Labels, test: Labels) -> Iterator[str]:
+    least, most = min(train.min(), test.min()), max(train.max(), test.max())
+    if least:
+        classes = "class 0 has" if least == 1 else f"classes 0 to {least - 1} have"
+        yield (
+            f"labels go from {least} to {most}: {classes} no image;"
+            f" if {least} is the first class, set data.first_label={least} (data=idx)"
+        )
+
+
+def _not_trained(train: Labels, test: Labels) -> Iterator[str]:
+    unknown = np.setdiff1d(test, train)
+    if len(unknown):
+        share = np.isin(test, unknown).mean()
+        yield (
+            f"{share:.1%} of the test images have a label that no training image has"
+            f" ({', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}):"
+            " the network cannot learn it, and reads them wrong. Take both files from the same set"
+        )
 
 
 def combined(sha256: Iterable[str]) -> str:

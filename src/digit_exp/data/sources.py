@@ -35,6 +35,9 @@ from digit_exp.rng import Rng
 Classes = Annotated[int, Range(ge=2, le=256)]
 """How many classes: a label is one byte."""
 
+Side = Annotated[int, Range(ge=1, le=1024)]
+"""Pixels of an image from side to side."""
+
 TestRatio = Annotated[float, Range(gt=0, lt=1)]
 """Share of the images that is held out for testing, where there is no test set."""
 
@@ -130,8 +133,8 @@ class PictureFolder(DataSource):
     """Pictures in folders, one for each class: FOLDER/CLASS/*.png, or with train/ and test/."""
 
     dir: str | None = None
-    height: Count = 28
-    width: Count = 28
+    height: Side = 28
+    width: Side = 28
     form: Form = Form.whole
     test_ratio: TestRatio = 0.2
 
@@ -158,8 +161,8 @@ class CsvFiles(DataSource):
     train: str | None = None
     test: str | None = None
     label: str = "label"
-    height: Count | None = None
-    width: Count | None = None
+    height: Side | None = None
+    width: Side | None = None
     test_ratio: TestRatio = 0.2
 
     def conflicts(self) -> Iterator[Problem]:
@@ -265,8 +268,8 @@ class Synthetic(DataSource):
     samples: Count = 1000
     test_samples: Count = 200
     classes: Classes = 10
-    height: Count = 28
-    width: Count = 28
+    height: Side = 28
+    width: Side = 28
     noise: NonNegative = 0.25  # standard deviation, where black is 0 and white is 1
     seed: CountOrZero = 0
 
