@@ -45,7 +45,7 @@ def sheet_on_a_table(digit, rng):
     seen = np.asarray(sheet.transform(canvas[::-1], resample=resample, **options), np.float32) / 255
     whole = Image.new("L", sheet.size, 255)
     mask = np.asarray(whole.transform(canvas[::-1], resample=resample, **options), np.float32) / 255
-    grain = ndimage.gaussian_filter(rng.normal(size=canvas), (2, 40))
+    grain = ndimage.gaussian_filter(rng.normal(size=canvas), (2, 40), truncate=2)
     table = rng.uniform(0.1, 0.35) * (1 + 0.25 * grain / grain.std())
     cast = 1 - 0.4 * ndimage.gaussian_filter(np.roll(mask, (12, 10), (0, 1)), 8)
     levels = mask * seen + (1 - mask) * table * cast
@@ -178,7 +178,7 @@ def scribbled(picture, rng):
 
 
 def _fields(rng, shape):
-    return (ndimage.gaussian_filter(rng.normal(size=shape), 28) for _ in range(2))
+    return (ndimage.gaussian_filter(rng.normal(size=shape), 28, truncate=2) for _ in range(2))
 
 
 def other_shape(rng, half):
