@@ -192,21 +192,22 @@ def test_a_checkout_that_is_not_installed_sweeps_and_knows_its_code_without_git(
     tmp_path, fresh_command
 ):
     package = Path(digit_exp.__file__).parent
-    skipped = shutil.ignore_patterns("mnist", "__pycache__")
+    # with what is compiled, as it takes some ten seconds, and without files that are being written
+    skipped = shutil.ignore_patterns("mnist", "*.lock", "*.tmp.*", "*.pyc.*")
     shutil.copytree(package.parent, tmp_path / "src", ignore=skipped)
     shutil.copytree(conf_dir(), tmp_path / "conf")
     (tmp_path / "src" / "sitecustomize.py").write_text(HIDDEN)
-    words = ["-m", "experiment=debug", "data=synthetic", "tracking=none", "trainer.epochs=1,2"]
+    words = ["-m", "experiment=debug", "data=synthetic", "tracking=none", "trainer.epochs=1"]
 
     def sweep():
         search = {"PYTHONPATH": str(tmp_path / "src"), "PATH": ""}
         return fresh_command.run(tmp_path, *words, **search).stdout
 
-    assert sweep().count(" done: ") == 2
+    assert sweep().count(" done: ") == 1
     (tmp_path / "README.md").write_text("changed")
-    assert sweep().count("was done before") == 2
+    assert sweep().count("was done before") == 1
     (tmp_path / "src" / "digit_exp" / "nn" / "new.py").write_text("x = 1")
-    assert sweep().count(" done: ") == 2
+    assert sweep().count(" done: ") == 1
 
 
 @pytest.mark.slow
